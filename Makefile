@@ -8,8 +8,8 @@ PREFIX    ?= /usr/local
 JOBS      ?= $(shell nproc)
 MESONFLAGS ?=
 
-# Presets: each is a build directory of its own, build-<preset>; release is plain build/.
-FLAGS_release  := --buildtype=debugoptimized
+# Presets: each is a build directory of its own, build-<preset>; release is plain build/ and without unit tests.
+FLAGS_release  := --buildtype=debugoptimized -Dunit_tests=false
 FLAGS_dev      := --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dchecks=true
 FLAGS_tsan     := --buildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false -Dchecks=true
 FLAGS_fuzz     := --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dchecks=true -Dfuzzers=true -Dc_args=-fsanitize=fuzzer-no-link -Dunit_tests=false
