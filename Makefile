@@ -31,6 +31,7 @@ tsan:
 	@scripts/build build-tsan $(FLAGS_tsan) $(MESONFLAGS)
 
 fuzz:
+	@scripts/install-deps --fuzz
 	@CC=clang scripts/build build-fuzz $(FLAGS_fuzz) $(MESONFLAGS)
 
 coverage:
@@ -56,7 +57,8 @@ bench:
 	@$(MAKE) --no-print-directory release
 	@scripts/bench
 
-lint: deps
+lint:
+	@scripts/install-deps --lint
 	@$(MAKE) --no-print-directory dev
 	@scripts/lint $(BUILD_DEV)
 
