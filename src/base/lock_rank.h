@@ -1,0 +1,48 @@
+/*
+ * The one list of lock ranks, in the order of acquisition: a thread may take a lock only of a rank greater than
+ * every rank it holds. Ranks follow the layers from the top down (calls go down, so do locks).
+ *
+ * Tree nodes share one rank; among them the order is by tree class, then from the root down, then left to right.
+ */
+#ifndef UBTRFS_BASE_LOCK_RANK_H
+#define UBTRFS_BASE_LOCK_RANK_H
+
+enum lock_rank {
+	RANK_NONE = 0,
+	/* 20 ops */
+	RANK_OPS = 10,
+	/* 17 commit */
+	RANK_COMMIT = 20,
+	/* 15 file */
+	RANK_WRITEBACK = 30,
+	/* 14 inode */
+	RANK_INODE_TABLE = 40,
+	RANK_INODE = 42,
+	/* 12 extent */
+	RANK_REF_RUN = 50,
+	/* 09 root */
+	RANK_ROOT_TABLE = 60,
+	/* 08 tree */
+	RANK_TREE_ROOT = 70,
+	RANK_NODE = 72,
+	/* 07 transaction */
+	RANK_TXN = 80,
+	/* 06 space */
+	RANK_REF_QUEUE = 90,
+	RANK_SPACE = 92,
+	RANK_BLOCK_GROUP = 94,
+	RANK_PINNED = 96,
+	/* 05 cache */
+	RANK_CACHE_DIRTY = 100,
+	RANK_CACHE_SHARD = 102,
+	/* 04 volume */
+	RANK_CHUNK_MAP = 110,
+	RANK_DEVICE_SET = 112,
+	/* 03 device */
+	RANK_DEVICE = 120,
+	/* 00 base */
+	RANK_WORKQ = 130,
+	RANK_LEAF = 140, /* locks inside of which no other lock is taken */
+};
+
+#endif
