@@ -42,7 +42,7 @@ deps:
 
 demo: deps
 	@$(MAKE) --no-print-directory release
-	@scripts/demo $(if $(DIR),"$(DIR)")
+	@BUILD=$(BUILD) scripts/demo $(if $(DIR),"$(DIR)")
 
 test: deps
 	@$(MAKE) --no-print-directory release dev
