@@ -42,7 +42,8 @@ enum lock_rank {
 	RANK_DEVICE = 120,
 	/* 00 base */
 	RANK_WORKQ = 130,
-	RANK_LEAF = 140, /* locks inside of which no other lock is taken */
+	RANK_LEAF = 140,	/* locks inside of which no other lock is taken */
+	RANK_REF_TRACKER = 150, /* debug builds: a get or put of a reference, under any lock */
 };
 
 #endif

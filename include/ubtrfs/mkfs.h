@@ -1,0 +1,55 @@
+/*
+ * Making filesystems: an empty one, and finishing one that was populated.
+ */
+#ifndef UBTRFS_MKFS_H
+#define UBTRFS_MKFS_H
+
+#include <ubtrfs/ubtrfs.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Profiles of block groups, by name: "single" "dup" "raid0" "raid1" "raid1c3" "raid1c4" "raid10"; NULL = mkfs.btrfs's default for the devices. */
+struct ubtrfs_mkfs_options {
+	const char *const *devices; /* paths: regular files (created when missing) or block devices */
+	unsigned nr_devices;
+	uint64_t byte_count; /* -b: of each device; 0 = the size of the device; of a file: as it is, or as large as it needs to become */
+	const char *data_profile;
+	const char *metadata_profile;
+	bool mixed;
+	uint32_t nodesize;   /* 0 = 16 KiB (mixed: sectorsize) */
+	uint32_t sectorsize; /* 0 = 4 KiB */
+	const char *label;
+	const char *csum;	/* "crc32c" "xxhash" "sha256" "blake2"; NULL = crc32c */
+	const char *features;	/* -O: comma separated, ^ clears; NULL = default */
+	const uint8_t *fsid;	/* -U; NULL = random */
+	const uint8_t *device_uuid; /* --device-uuid, first device; NULL = random, or derived from fsid when reproducible */
+	bool reproducible;	/* all other UUIDs are derived from fsid, times are `now` */
+	const struct ubtrfs_time *now; /* NULL = the clock */
+	bool force;		/* overwrite what is there */
+	bool discard;		/* tell devices that they hold nothing (no -K) */
+	/* The result will be populated: the superblock says unfinished until ubtrfs_mkfs_finish. */
+	bool unfinished;
+	bool shrink;		/* placement prepared for a shrinking finish */
+};
+
+void ubtrfs_mkfs_options_init(struct ubtrfs_mkfs_options *options);
+/* Checks everything, refuses a target that holds something (unless force), writes an empty filesystem. */
+int ubtrfs_mkfs(const struct ubtrfs_mkfs_options *options);
+
+/* Populates are done: optionally shrinks to the smallest size, gives devices their final size and the superblock its magic; closes. On
+ * failure the filesystem stays unfinished. */
+struct ubtrfs_mkfs_finish {
+	bool shrink;
+};
+int ubtrfs_mkfs_finish(struct ubtrfs *fs, const struct ubtrfs_mkfs_finish *finish, struct ubtrfs_info *ret_info);
+
+/* Names of all features mkfs knows, for -O list-all: NULL past the end. *ret_default: on by default; *ret_built: false when refused by name. */
+const char *ubtrfs_mkfs_feature(unsigned index, const char **ret_text, bool *ret_default, bool *ret_built);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * libubtrfs: open, commit and close a btrfs in user space.
+ *
+ * A `struct ubtrfs` is one open filesystem. Nodes (files, directories, ...) are named by value: subvolume and inode number.
+ * All functions may be called from several threads. Changes become durable with ubtrfs_commit or ubtrfs_close.
+ */
+#ifndef UBTRFS_UBTRFS_H
+#define UBTRFS_UBTRFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ubtrfs/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ubtrfs;
+
+#define UBTRFS_COMPRESS_NONE 0
+#define UBTRFS_COMPRESS_ZLIB 1
+#define UBTRFS_COMPRESS_LZO 2
+#define UBTRFS_COMPRESS_ZSTD 3
+
+struct ubtrfs_open_options {
+	const char *const *devices; /* paths of all member devices; the first names the filesystem in messages */
+	unsigned nr_devices;
+	bool writable;
+	/* How new data is stored. level 0 = the algorithm's default. */
+	int compress;
+	int compress_level;
+	uint32_t max_inline; /* bytes; UINT32_MAX = Linux's default, 2048 */
+	/* Worker threads for reading sources, compressing, checksumming and device writes; 0 = one per processor. The result never
+	 * depends on it. */
+	unsigned threads;
+	size_t cache_bytes; /* memory for clean tree blocks; 0 = default */
+	/* Times given to what the library itself stamps (directory changes, new nodes without times); NULL = the clock. */
+	const struct ubtrfs_time *now;
+	/* A filesystem that mkfs is still populating (temporary magic): only for mkfs. */
+	bool allow_unfinished;
+};
+
+/* Seconds since 1970 (may be negative) and nanoseconds. */
+struct ubtrfs_time {
+	int64_t sec;
+	uint32_t nsec;
+};
+
+/* Sets every field to its default. */
+void ubtrfs_open_options_init(struct ubtrfs_open_options *options);
+
+/* Opens. -EUCLEAN damaged, -EOPNOTSUPP a feature (named), -EBUSY opened for writing by somebody else. */
+int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubtrfs **ret_fs);
+/* Commits if writable and closes; the filesystem is gone also when an error is returned. */
+int ubtrfs_close(struct ubtrfs *fs);
+/* Closes without committing. */
+void ubtrfs_abandon(struct ubtrfs *fs);
+/* Makes everything done so far durable. */
+int ubtrfs_commit(struct ubtrfs *fs);
+
+struct ubtrfs_info {
+	uint8_t fsid[16];
+	char label[257];
+	uint64_t generation;
+	uint64_t total_bytes; /* of all devices */
+	uint64_t used_bytes;  /* extents of data and metadata, one copy */
+	uint64_t data_bytes_used, metadata_bytes_used, system_bytes_used;
+	uint64_t data_bytes_total, metadata_bytes_total, system_bytes_total;
+	uint64_t data_profile, metadata_profile, system_profile; /* BTRFS_BLOCK_GROUP_* bits */
+	uint32_t nodesize, sectorsize;
+	uint64_t incompat, compat_ro;
+	unsigned nr_devices;
+	uint16_t csum_type;
+	uint64_t default_subvol;
+};
+int ubtrfs_info(struct ubtrfs *fs, struct ubtrfs_info *ret_info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * 05 cache: tree nodes in RAM, verified, counted, lockable; dirty nodes written with checksum.
+ *
+ * Law L1. The index is sharded by address. A lookup takes the shard lock and raises the count there. A node is evicted only
+ * under its shard lock, with count 0, clean and not under I/O; I/O holds a count of its own; being in the index is no
+ * reference. Law L2. A node that was handed to a device write (node_is_written) is never changed again: the tree copies it.
+ * A node freed before it was written is cancelled (node_cancel): it leaves the index and the dirty set, its bytes stay as they
+ * are while anybody holds it.
+ *
+ * States: new -> DIRTY (node_create) -> WRITING -> WRITTEN|clean (cache_write_dirty) -> evicted (count 0);
+ *         read -> VALID clean (node_get) -> evicted; DIRTY -> CANCELLED (node_cancel) -> freed at the last put;
+ *         clean -> DEAD (node_forget: block freed) -> freed at the last put.
+ * Locks: node->lock (RANK_NODE) is the tree's: held for reading or changing the bytes. Shard and dirty-set locks are inner.
+ */
+#ifndef UBTRFS_CACHE_CACHE_H
+#define UBTRFS_CACHE_CACHE_H
+
+#include <stdatomic.h>
+
+#include "base/cleanup.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/ref_tracker.h"
+#include "base/workq.h"
+#include "codec/csum_algo.h"
+#include "format/geometry.h"
+#include "format/key.h"
+#include "volume/volume.h"
+
+struct node_cache;
+
+struct node {
+	/* fixed while the node lives */
+	uint64_t addr;
+	uint8_t *data; /* nodesize bytes; guarded by lock */
+	struct node_cache *cache;
+	struct rwlock lock;
+	/* private to cache/ */
+	_Atomic uint32_t count;
+	_Atomic uint32_t state; /* NODE_* bits */
+	struct node *hash_next;
+	struct link lru_link;
+	struct link dirty_link;
+	struct ref_list trackers; /* empty in release builds */
+};
+
+/* What the caller knows about a node before it reads it; checked at each use (lore: identity is address and generation). */
+struct node_expect {
+	uint64_t generation;
+	uint8_t level;
+	uint64_t owner;		     /* 0 = do not check */
+	const struct key *first_key; /* NULL = do not check */
+};
+
+struct node_cache_config {
+	struct volume *volume;
+	struct geometry geometry;
+	uint8_t fsid[16]; /* what headers must carry (metadata uuid) */
+	uint8_t chunk_tree_uuid[16];
+	size_t limit_bytes; /* clean nodes are evicted above this */
+};
+
+int node_cache_new(const struct node_cache_config *config, struct node_cache **ret_cache) must_check;
+/* All nodes must have been put; dirty ones are dropped. Reports leaks in debug builds. */
+void node_cache_free(struct node_cache *cache);
+const struct geometry *node_cache_geometry(const struct node_cache *cache);
+
+/* The node at addr, read and verified if needed (checksum, fsid, address, generation, level, owner, first key, and the format
+ * validator; the next mirror is tried on failure). The caller puts it. */
+int node_get(struct node_cache *cache, uint64_t addr, const struct node_expect *expect, struct node **ret_node) must_check;
+/* A new, empty, dirty node with a complete header; returned write-locked with the given lock order. The address must not be in the index. */
+int node_create(struct node_cache *cache, uint64_t addr, uint8_t level, uint64_t owner, uint64_t generation,
+		uint32_t lock_order, struct node **ret_node) must_check;
+struct node *node_ref(struct node *node);
+void node_put(struct node *node);
+DEFINE_SCOPED_PTR(node, node, node_put)
+
+/* True when the node may be changed in place in this generation: born in it and never handed to a device. */
+bool node_is_changeable(const struct node *node, uint64_t generation);
+bool node_is_dirty(const struct node *node);
+/* Freed without ever having been written: leaves the dirty set and the index (write lock held by the caller). */
+void node_cancel(struct node *node);
+/* The block of a clean, written node was freed: leaves the index, so that the address may come again later. */
+void node_forget(struct node *node);
+
+/* Writes all dirty nodes in order of address, neighbours in one write, each validated and checksummed first. workq may be NULL.
+ * Nobody may be changing nodes meanwhile. */
+int cache_write_dirty(struct node_cache *cache, struct workq *workq) must_check;
+size_t cache_dirty_bytes(const struct node_cache *cache);
+size_t cache_bytes(const struct node_cache *cache);
+/* Evicts clean, unreferenced nodes down to the limit; called at safe points. */
+void cache_shrink(struct node_cache *cache);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * 03 device: one device. Read, write, flush, discard, resize through a stackable vtable.
+ *
+ * A device is a flat array of bytes with physical addresses; `struct phys` keeps them apart from logical ones. Devices
+ * stack: fault and record devices wrap another and own it. All calls may come from several threads at once; ordering
+ * is the caller's (write, then flush). Errors name the device, the offset and the length.
+ */
+#ifndef UBTRFS_DEVICE_DEVICE_H
+#define UBTRFS_DEVICE_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+
+/* A byte address on one device. */
+struct phys {
+	uint64_t at;
+};
+
+#define PHYS(byte) ((struct phys){ (byte) })
+
+struct device;
+
+struct device_ops {
+	const char *kind;
+	/* All of len or an error; never short. */
+	int (*read)(struct device *device, struct phys at, void *data, size_t len);
+	int (*writev)(struct device *device, struct phys at, const struct iovec *parts, int nr_parts, size_t len);
+	int (*flush)(struct device *device);
+	/* Tells that the range holds nothing any more; it reads as anything afterwards. */
+	int (*discard)(struct device *device, struct phys at, uint64_t len);
+	/* Changes the size (regular files and memory); ERR_UNSUPPORTED otherwise. */
+	int (*resize)(struct device *device, uint64_t size_bytes);
+	void (*free)(struct device *device);
+};
+
+struct device {
+	const struct device_ops *ops;
+	char *name; /* for messages; owned */
+	uint64_t size_bytes;
+	bool resizable;
+	bool read_only;
+};
+
+int device_read(struct device *device, struct phys at, void *data, size_t len) must_check;
+int device_write(struct device *device, struct phys at, const void *data, size_t len) must_check;
+/* Parts in order, back to back; any number of parts. */
+int device_writev(struct device *device, struct phys at, const struct iovec *parts, int nr_parts) must_check;
+int device_flush(struct device *device) must_check;
+int device_discard(struct device *device, struct phys at, uint64_t len) must_check;
+int device_resize(struct device *device, uint64_t size_bytes) must_check;
+/* Flushes nothing. NULL is allowed. */
+void device_free(struct device *device);
+
+/* Flags of device_file_open. */
+#define DEVICE_WRITE 1u	 /* open for writing and take an exclusive lock (flock; O_EXCL for block devices) */
+#define DEVICE_CREATE 2u /* create a regular file that does not exist */
+#define DEVICE_TRUNCATE 4u /* a regular file starts as empty (all holes) */
+
+/* A regular file or a block device. */
+int device_file_open(const char *path, unsigned flags, struct device **ret_device) must_check;
+/* Sparse memory, for tests: pages appear when written. */
+int device_mem_new(const char *name, uint64_t size_bytes, struct device **ret_device) must_check;
+/* Passes fault points FAULT_DEVICE_READ/WRITE/FLUSH before each call. Owns lower. */
+int device_fault_new(struct device *lower, struct device **ret_device) must_check;
+
+/* Records each write and flush in order (for L8 and crash states). Owns lower. */
+struct device_record_entry {
+	enum { RECORD_WRITE, RECORD_FLUSH, RECORD_DISCARD, RECORD_RESIZE } kind;
+	struct phys at;
+	uint64_t len; /* of data for a write, of the range or the size otherwise */
+	uint8_t *data;
+};
+int device_record_new(struct device *lower, struct device **ret_device) must_check;
+size_t device_record_nr(const struct device *record);
+const struct device_record_entry *device_record_at(const struct device *record, size_t index);
+/* Applies the first nr entries to target. */
+int device_record_replay(const struct device *record, size_t nr, struct device *target) must_check;
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * 04 volume: many devices as one logical address space.
+ *
+ * Owns the set of devices and the map from logical ranges (chunks) to stripes on devices. Reads pick a mirror, writes go to
+ * all mirrors. It knows no checksums: who reads verifies, and asks for another mirror. Chunks are added and removed by the
+ * layers above; a range in use must stay mapped. Locks: RANK_CHUNK_MAP (map; readers-writer), RANK_DEVICE_SET.
+ */
+#ifndef UBTRFS_VOLUME_VOLUME_H
+#define UBTRFS_VOLUME_VOLUME_H
+
+#include "base/lock.h"
+#include "base/rbtree.h"
+#include "device/device.h"
+
+#define VOLUME_STRIPE_LEN 65536u
+#define VOLUME_MAX_DEVICES 1024u
+
+struct volume_device {
+	uint64_t devid;
+	uint8_t uuid[16];
+	struct device *device; /* owned; NULL when missing */
+	uint64_t total_bytes;  /* as in DEV_ITEM: what btrfs may use */
+	uint64_t used_bytes;   /* sum of the lengths of its device extents: kept by chunk_map_add/remove */
+	uint32_t sector_bytes; /* io_align etc. of DEV_ITEM */
+};
+
+struct stripe {
+	uint64_t devid;
+	struct phys at;
+	uint8_t dev_uuid[16];
+};
+
+/* One chunk in RAM. Immutable once added, except by chunk_map_trim. */
+struct chunk {
+	struct rb_node node; /* by logical */
+	uint64_t logical;
+	uint64_t len_bytes;
+	uint64_t flags; /* BTRFS_BLOCK_GROUP_* type and profile; 0 profile = single */
+	uint16_t nr_stripes;
+	uint16_t sub_stripes; /* 2 for raid10, else 1 (0 is written for old ones) */
+	struct stripe stripes[];
+};
+
+struct volume;
+
+int volume_new(struct volume **ret_volume) must_check;
+/* Closes all devices. */
+void volume_free(struct volume *volume);
+
+/* Takes over device. ERR_EXISTS when the devid is there. */
+int volume_add_device(struct volume *volume, uint64_t devid, const uint8_t uuid[16], struct device *device,
+		      uint64_t total_bytes) must_check;
+unsigned volume_nr_devices(const struct volume *volume);
+/* In order of devid; borrowed. NULL past the end. */
+struct volume_device *volume_device_at(struct volume *volume, unsigned index);
+struct volume_device *volume_device_find(struct volume *volume, uint64_t devid);
+
+/* Chunks. The map copies what it is given. Overlap: ERR_EXISTS. Bad geometry: ERR_CORRUPT. */
+struct chunk_spec {
+	uint64_t logical, len_bytes, flags;
+	uint16_t nr_stripes, sub_stripes;
+	const struct stripe *stripes;
+};
+int chunk_map_add(struct volume *volume, const struct chunk_spec *spec) must_check;
+int chunk_map_remove(struct volume *volume, uint64_t logical) must_check;
+/* Shortens a chunk to len_bytes (a multiple of what one row of its profile holds); nothing behind it may be in use. */
+int chunk_map_trim(struct volume *volume, uint64_t logical, uint64_t len_bytes) must_check;
+/* The chunk that holds the address, or NULL; borrowed, valid until removed. */
+const struct chunk *chunk_map_find(struct volume *volume, uint64_t logical);
+/* First chunk starting at or after logical, or NULL. */
+const struct chunk *chunk_map_next(struct volume *volume, uint64_t logical);
+/* Length of each device extent of a chunk of this profile (what one stripe takes on its device). */
+uint64_t chunk_stripe_bytes(const struct chunk *chunk);
+
+/* What a profile means. */
+struct profile {
+	uint64_t flag;	   /* BTRFS_BLOCK_GROUP_*; 0 single */
+	const char *name;  /* "single", "DUP", "RAID0", ... as btrfs-progs prints */
+	unsigned min_devices, max_devices; /* max 0 = any number */
+	unsigned copies;   /* mirrors of each byte */
+	unsigned per_device; /* stripes on one device (dup 2) */
+	unsigned sub_stripes;
+	unsigned tolerated; /* devices that may fail */
+};
+/* NULL for a flag that is none; raid5/6 rows exist but volume refuses I/O on them by name for now. */
+const struct profile *profile_of(uint64_t flags);
+const struct profile *profile_by_name(const char *name); /* case-insensitive */
+
+/* Number of copies of the byte at this address: 1..4; 0 when unmapped. */
+unsigned volume_nr_mirrors(struct volume *volume, uint64_t logical);
+/* mirror 1..n; 0 = any. All of len or an error; crosses stripes and chunks as needed. */
+int volume_read(struct volume *volume, uint64_t logical, void *data, size_t len, unsigned mirror) must_check;
+/* To all mirrors. */
+int volume_write(struct volume *volume, uint64_t logical, const void *data, size_t len) must_check;
+int volume_writev(struct volume *volume, uint64_t logical, const struct iovec *parts, int nr_parts) must_check;
+int volume_flush(struct volume *volume) must_check;
+/* Maps one logical byte of one mirror; for tests and dumps. */
+int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_t *ret_devid, struct phys *ret_at) must_check;
+/* The logical ranges whose bytes lie on a superblock copy of any device, clipped to the chunk, whole stripes (64 KiB):
+ * no data may be put there. Calls visit for each. */
+int volume_super_ranges(struct volume *volume, const struct chunk *chunk,
+			int (*visit)(void *ctx, uint64_t logical, uint64_t len_bytes), void *ctx) must_check;
+
+/* Superblock I/O (super_io.c). copy 0..2; the buffer has 4096 bytes. Reading verifies magic, bytenr and checksum. */
+int super_read(struct device *device, unsigned copy, uint8_t *ret_super) must_check;
+/* Writes copies of a superblock to one device; bytenr and checksum are filled in; only copies that fit below total_bytes of it. */
+int super_write(struct device *device, const uint8_t *super, uint64_t total_bytes) must_check;
+
+#endif
