@@ -451,23 +451,23 @@
 
 /* clang-format on */
 
-#define DISK_NUMBER(prefix, field, at, bits)                                                      \
-	static inline uint##bits##_t prefix##_##field(const void *p)                              \
-	{                                                                                         \
-		return load##bits((const uint8_t *)p + (at));                                     \
-	}                                                                                         \
-	static inline void prefix##_set_##field(void *p, uint##bits##_t value)                    \
-	{                                                                                         \
-		store##bits((uint8_t *)p + (at), value);                                          \
+#define DISK_NUMBER(prefix, field, at, bits)                                   \
+	static inline uint##bits##_t prefix##_##field(const void *p)           \
+	{                                                                      \
+		return load##bits((const uint8_t *)p + (at));                  \
+	}                                                                      \
+	static inline void prefix##_set_##field(void *p, uint##bits##_t value) \
+	{                                                                      \
+		store##bits((uint8_t *)p + (at), value);                       \
 	}
-#define DISK_POINTER(prefix, field, at)                                                           \
-	static inline const uint8_t *prefix##_##field(const void *p)                              \
-	{                                                                                         \
-		return (const uint8_t *)p + (at);                                                 \
-	}                                                                                         \
-	static inline uint8_t *prefix##_##field##_mut(void *p)                                    \
-	{                                                                                         \
-		return (uint8_t *)p + (at);                                                       \
+#define DISK_POINTER(prefix, field, at)                              \
+	static inline const uint8_t *prefix##_##field(const void *p) \
+	{                                                            \
+		return (const uint8_t *)p + (at);                    \
+	}                                                            \
+	static inline uint8_t *prefix##_##field##_mut(void *p)       \
+	{                                                            \
+		return (uint8_t *)p + (at);                          \
 	}
 
 #define DISK_ACCESS_U8(prefix, field, at) DISK_NUMBER(prefix, field, at, 8)

@@ -22,7 +22,7 @@ struct key {
 	uint64_t offset;
 };
 
-#define KEY(o, t, off) ((struct key){.objectid = (o), .type = (t), .offset = (off)})
+#define KEY(o, t, off) ((struct key){ .objectid = (o), .type = (t), .offset = (off) })
 #define KEY_MIN KEY(0, 0, 0)
 #define KEY_MAX KEY(UINT64_MAX, UINT8_MAX, UINT64_MAX)
 
