@@ -9,11 +9,11 @@ JOBS      ?= $(shell nproc)
 MESONFLAGS ?=
 
 # Presets: each is a build directory of its own, build-<preset>; release is plain build/ and without unit tests.
-FLAGS_release  := --buildtype=debugoptimized -Dunit_tests=false
-FLAGS_dev      := --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dchecks=true
-FLAGS_tsan     := --buildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false -Dchecks=true
-FLAGS_fuzz     := --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dchecks=true -Dfuzzers=true -Dc_args=-fsanitize=fuzzer-no-link -Dunit_tests=false
-FLAGS_coverage := --buildtype=debug -Db_coverage=true -Dchecks=true
+FLAGS_release  := -Ddebug=true -Doptimization=2 -Dunit_tests=false
+FLAGS_dev      := -Ddebug=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dchecks=true
+FLAGS_tsan     := -Ddebug=true -Doptimization=1 -Db_sanitize=thread -Db_lundef=false -Dchecks=true
+FLAGS_fuzz     := -Ddebug=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dchecks=true -Dfuzzers=true -Dc_args=-fsanitize=fuzzer-no-link -Dunit_tests=false
+FLAGS_coverage := -Ddebug=true -Doptimization=0 -Db_coverage=true -Dchecks=true
 
 export MESON NINJA JOBS
 
