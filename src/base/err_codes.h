@@ -30,6 +30,7 @@
 	/* device */                                                                    \
 	X(ERR_DEVICE_IO,        EIO,        "a device failed")                          \
 	X(ERR_DEVICE_RANGE,     EIO,        "beyond the end of a device")               \
+	X(ERR_DEVICE_BUSY,      EBUSY,      "somebody else uses the device")            \
 	/* volume */                                                                    \
 	X(ERR_NO_MAPPING,       EUCLEAN,    "no chunk maps this address")               \
 	X(ERR_NO_MIRROR,        EIO,        "no copy can be read")                      \
