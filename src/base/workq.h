@@ -4,6 +4,7 @@
  * A job is embedded in the caller's object and stays the caller's. Jobs start in the order of submission; they may end
  * in any order, so a caller that needs a deterministic result waits for its jobs in its own order (job_wait). With zero
  * threads the job runs inside workq_submit: the same results, no threads. A job's function must not submit or wait.
+ * (With zero threads worker is 0 in every submitting thread: per-worker workspaces then want one submitter.)
  * State of a job: idle -> queued (workq_submit) -> running (worker) -> done (worker) -> idle (job_wait).
  */
 #ifndef UBTRFS_BASE_WORKQ_H
