@@ -30,7 +30,7 @@ struct device_ops {
 	int (*read)(struct device *device, struct phys at, void *data, size_t len);
 	int (*writev)(struct device *device, struct phys at, const struct iovec *parts, int nr_parts, size_t len);
 	int (*flush)(struct device *device);
-	/* Tells that the range holds nothing any more; it reads as anything afterwards. */
+	/* Tells that the range holds nothing any more; it reads as anything afterwards. ERR_UNSUPPORTED where there is no such call. */
 	int (*discard)(struct device *device, struct phys at, uint64_t len);
 	/* Changes the size (regular files and memory); ERR_UNSUPPORTED otherwise. */
 	int (*resize)(struct device *device, uint64_t size_bytes);
@@ -60,14 +60,15 @@ void device_free(struct device *device);
 #define DEVICE_CREATE 2u /* create a regular file that does not exist */
 #define DEVICE_TRUNCATE 4u /* a regular file starts as empty (all holes) */
 
-/* A regular file or a block device. */
+/* A regular file or a block device. Without DEVICE_WRITE no lock is taken. ERR_DEVICE_BUSY: somebody else writes it. */
 int device_file_open(const char *path, unsigned flags, struct device **ret_device) must_check;
 /* Sparse memory, for tests: pages appear when written. */
 int device_mem_new(const char *name, uint64_t size_bytes, struct device **ret_device) must_check;
-/* Passes fault points FAULT_DEVICE_READ/WRITE/FLUSH before each call. Owns lower. */
+/* Passes fault points FAULT_DEVICE_READ/WRITE/FLUSH before each call. Owns lower, once made. */
 int device_fault_new(struct device *lower, struct device **ret_device) must_check;
 
-/* Records each write and flush in order (for L8 and crash states). Owns lower. */
+/* Records what succeeded, in order (for L8 and crash states). Owns lower, once made. An entry before a flush was complete
+ * when that flush began. Entries stay valid until the record is freed. */
 struct device_record_entry {
 	enum { RECORD_WRITE, RECORD_FLUSH, RECORD_DISCARD, RECORD_RESIZE } kind;
 	struct phys at;

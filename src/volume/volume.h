@@ -47,7 +47,7 @@ int volume_new(struct volume **ret_volume) must_check;
 /* Closes all devices. */
 void volume_free(struct volume *volume);
 
-/* Takes over device. ERR_EXISTS when the devid is there. */
+/* Takes over device on success; NULL for one that is known but missing. ERR_EXISTS when the devid is there. */
 int volume_add_device(struct volume *volume, uint64_t devid, const uint8_t uuid[16], struct device *device,
 		      uint64_t total_bytes) must_check;
 unsigned volume_nr_devices(const struct volume *volume);
@@ -77,10 +77,13 @@ struct profile {
 	uint64_t flag;	   /* BTRFS_BLOCK_GROUP_*; 0 single */
 	const char *name;  /* "single", "DUP", "RAID0", ... as btrfs-progs prints */
 	unsigned min_devices, max_devices; /* max 0 = any number */
+	unsigned increment; /* a chunk has a multiple of this many stripes (per_device aside) */
 	unsigned copies;   /* mirrors of each byte */
 	unsigned per_device; /* stripes on one device (dup 2) */
 	unsigned sub_stripes;
 	unsigned tolerated; /* devices that may fail */
+	unsigned parity;    /* stripes of a row that hold no data */
+	bool striped;	    /* units of 64 KiB go round the stripes */
 };
 /* NULL for a flag that is none; raid5/6 rows exist but volume refuses I/O on them by name for now. */
 const struct profile *profile_of(uint64_t flags);
@@ -90,14 +93,14 @@ const struct profile *profile_by_name(const char *name); /* case-insensitive */
 unsigned volume_nr_mirrors(struct volume *volume, uint64_t logical);
 /* mirror 1..n; 0 = any. All of len or an error; crosses stripes and chunks as needed. */
 int volume_read(struct volume *volume, uint64_t logical, void *data, size_t len, unsigned mirror) must_check;
-/* To all mirrors. */
+/* To all mirrors; a missing device is ERR_DEVICE_IO. May have written some of it when it fails. */
 int volume_write(struct volume *volume, uint64_t logical, const void *data, size_t len) must_check;
 int volume_writev(struct volume *volume, uint64_t logical, const struct iovec *parts, int nr_parts) must_check;
 int volume_flush(struct volume *volume) must_check;
 /* Maps one logical byte of one mirror; for tests and dumps. */
 int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_t *ret_devid, struct phys *ret_at) must_check;
 /* The logical ranges whose bytes lie on a superblock copy of any device, clipped to the chunk, whole stripes (64 KiB):
- * no data may be put there. Calls visit for each. */
+ * no data may be put there. Also what lies below logical 64 KiB. Calls visit for each, ascending and apart. */
 int volume_super_ranges(struct volume *volume, const struct chunk *chunk,
 			int (*visit)(void *ctx, uint64_t logical, uint64_t len_bytes), void *ctx) must_check;
 
