@@ -33,11 +33,21 @@ struct err_report {
 	char text[ERR_TEXT_MAX]; /* the sentence */
 };
 
+/* Lets the compiler see that a throw is negative: it warns of outputs left unset on failure otherwise. */
+#define ERR_NEGATIVE(call)                       \
+	({                                       \
+		int thrown = (call);             \
+		if (thrown >= 0)                 \
+			__builtin_unreachable(); \
+		thrown;                          \
+	})
+
 /* Fails with a private code: THROW(ERR_CORRUPT, "leaf %llu slot %u: ...", ...). Yields the negative code. */
-#define THROW(code, ...) err_throw(__FILE__, __LINE__, (code), __VA_ARGS__)
+#define THROW(code, ...) ERR_NEGATIVE(err_throw(__FILE__, __LINE__, (code), __VA_ARGS__))
 
 /* Fails with the errno of a system call: THROW_SYS(errno, "cannot open %s", path); ": <strerror>" is appended. */
-#define THROW_SYS(saved_errno, ...) err_throw_sys(__FILE__, __LINE__, (saved_errno), __VA_ARGS__)
+#define THROW_SYS(saved_errno, ...) \
+	ERR_NEGATIVE(err_throw_sys(__FILE__, __LINE__, (saved_errno), __VA_ARGS__))
 
 /* Returns from the calling function if the call fails; debug builds log file and line of the way up. */
 #define TRY(call)                                               \
