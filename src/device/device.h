@@ -28,7 +28,8 @@ struct device_ops {
 	const char *kind;
 	/* All of len or an error; never short. */
 	int (*read)(struct device *device, struct phys at, void *data, size_t len);
-	int (*writev)(struct device *device, struct phys at, const struct iovec *parts, int nr_parts, size_t len);
+	int (*writev)(struct device *device, struct phys at, const struct iovec *parts,
+		      int nr_parts, size_t len);
 	int (*flush)(struct device *device);
 	/* Tells that the range holds nothing any more; it reads as anything afterwards. ERR_UNSUPPORTED where there is no such call. */
 	int (*discard)(struct device *device, struct phys at, uint64_t len);
@@ -48,7 +49,8 @@ struct device {
 int device_read(struct device *device, struct phys at, void *data, size_t len) must_check;
 int device_write(struct device *device, struct phys at, const void *data, size_t len) must_check;
 /* Parts in order, back to back; any number of parts. */
-int device_writev(struct device *device, struct phys at, const struct iovec *parts, int nr_parts) must_check;
+int device_writev(struct device *device, struct phys at, const struct iovec *parts,
+		  int nr_parts) must_check;
 int device_flush(struct device *device) must_check;
 int device_discard(struct device *device, struct phys at, uint64_t len) must_check;
 int device_resize(struct device *device, uint64_t size_bytes) must_check;
@@ -56,8 +58,9 @@ int device_resize(struct device *device, uint64_t size_bytes) must_check;
 void device_free(struct device *device);
 
 /* Flags of device_file_open. */
-#define DEVICE_WRITE 1u	 /* open for writing and take an exclusive lock (flock; O_EXCL for block devices) */
-#define DEVICE_CREATE 2u /* create a regular file that does not exist */
+#define DEVICE_WRITE \
+	1u /* open for writing and take an exclusive lock (flock; O_EXCL for block devices) */
+#define DEVICE_CREATE 2u   /* create a regular file that does not exist */
 #define DEVICE_TRUNCATE 4u /* a regular file starts as empty (all holes) */
 
 /* A regular file or a block device. Without DEVICE_WRITE no lock is taken. ERR_DEVICE_BUSY: somebody else writes it. */

@@ -16,13 +16,18 @@
 
 int super_read(struct device *device, unsigned copy, uint8_t *ret_super)
 {
+	return super_read_magic(device, copy, BTRFS_MAGIC, ret_super);
+}
+
+int super_read_magic(struct device *device, unsigned copy, uint64_t magic, uint8_t *ret_super)
+{
 	uint8_t super[BTRFS_SUPER_INFO_SIZE];
 	uint64_t at;
 
 	ASSERT(copy < BTRFS_SUPER_MIRROR_MAX);
 	at = super_mirror_offset((int)copy);
 	TRY(device_read(device, PHYS(at), super, sizeof(super)));
-	if (super_magic(super) != BTRFS_MAGIC)
+	if (super_magic(super) != magic)
 		return THROW(ERR_SUPER_BAD, "%s: no btrfs superblock at %llu", device->name,
 			     (unsigned long long)at);
 	if (super_bytenr(super) != at)

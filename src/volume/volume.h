@@ -20,7 +20,7 @@ struct volume_device {
 	uint8_t uuid[16];
 	struct device *device; /* owned; NULL when missing */
 	uint64_t total_bytes;  /* as in DEV_ITEM: what btrfs may use */
-	uint64_t used_bytes;   /* sum of the lengths of its device extents: kept by chunk_map_add/remove */
+	uint64_t used_bytes; /* sum of the lengths of its device extents: kept by chunk_map_add/remove */
 	uint32_t sector_bytes; /* io_align etc. of DEV_ITEM */
 };
 
@@ -48,8 +48,8 @@ int volume_new(struct volume **ret_volume) must_check;
 void volume_free(struct volume *volume);
 
 /* Takes over device on success; NULL for one that is known but missing. ERR_EXISTS when the devid is there. */
-int volume_add_device(struct volume *volume, uint64_t devid, const uint8_t uuid[16], struct device *device,
-		      uint64_t total_bytes) must_check;
+int volume_add_device(struct volume *volume, uint64_t devid, const uint8_t uuid[16],
+		      struct device *device, uint64_t total_bytes) must_check;
 unsigned volume_nr_devices(const struct volume *volume);
 /* In order of devid; borrowed. NULL past the end. */
 struct volume_device *volume_device_at(struct volume *volume, unsigned index);
@@ -74,11 +74,11 @@ uint64_t chunk_stripe_bytes(const struct chunk *chunk);
 
 /* What a profile means. */
 struct profile {
-	uint64_t flag;	   /* BTRFS_BLOCK_GROUP_*; 0 single */
-	const char *name;  /* "single", "DUP", "RAID0", ... as btrfs-progs prints */
+	uint64_t flag;			   /* BTRFS_BLOCK_GROUP_*; 0 single */
+	const char *name;		   /* "single", "DUP", "RAID0", ... as btrfs-progs prints */
 	unsigned min_devices, max_devices; /* max 0 = any number */
-	unsigned increment; /* a chunk has a multiple of this many stripes (per_device aside) */
-	unsigned copies;   /* mirrors of each byte */
+	unsigned increment;  /* a chunk has a multiple of this many stripes (per_device aside) */
+	unsigned copies;     /* mirrors of each byte */
 	unsigned per_device; /* stripes on one device (dup 2) */
 	unsigned sub_stripes;
 	unsigned tolerated; /* devices that may fail */
@@ -92,20 +92,26 @@ const struct profile *profile_by_name(const char *name); /* case-insensitive */
 /* Number of copies of the byte at this address: 1..4; 0 when unmapped. */
 unsigned volume_nr_mirrors(struct volume *volume, uint64_t logical);
 /* mirror 1..n; 0 = any. All of len or an error; crosses stripes and chunks as needed. */
-int volume_read(struct volume *volume, uint64_t logical, void *data, size_t len, unsigned mirror) must_check;
+int volume_read(struct volume *volume, uint64_t logical, void *data, size_t len,
+		unsigned mirror) must_check;
 /* To all mirrors; a missing device is ERR_DEVICE_IO. May have written some of it when it fails. */
 int volume_write(struct volume *volume, uint64_t logical, const void *data, size_t len) must_check;
-int volume_writev(struct volume *volume, uint64_t logical, const struct iovec *parts, int nr_parts) must_check;
+int volume_writev(struct volume *volume, uint64_t logical, const struct iovec *parts,
+		  int nr_parts) must_check;
 int volume_flush(struct volume *volume) must_check;
 /* Maps one logical byte of one mirror; for tests and dumps. */
-int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_t *ret_devid, struct phys *ret_at) must_check;
+int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_t *ret_devid,
+	       struct phys *ret_at) must_check;
 /* The logical ranges whose bytes lie on a superblock copy of any device, clipped to the chunk, whole stripes (64 KiB):
  * no data may be put there. Also what lies below logical 64 KiB. Calls visit for each, ascending and apart. */
 int volume_super_ranges(struct volume *volume, const struct chunk *chunk,
-			int (*visit)(void *ctx, uint64_t logical, uint64_t len_bytes), void *ctx) must_check;
+			int (*visit)(void *ctx, uint64_t logical, uint64_t len_bytes),
+			void *ctx) must_check;
 
 /* Superblock I/O (super_io.c). copy 0..2; the buffer has 4096 bytes. Reading verifies magic, bytenr and checksum. */
 int super_read(struct device *device, unsigned copy, uint8_t *ret_super) must_check;
+/* The same for one that carries another magic: a filesystem that mkfs is still populating. */
+int super_read_magic(struct device *device, unsigned copy, uint64_t magic, uint8_t *ret_super) must_check;
 /* Writes copies of a superblock to one device; bytenr and checksum are filled in; only copies that fit below total_bytes of it. */
 int super_write(struct device *device, const uint8_t *super, uint64_t total_bytes) must_check;
 

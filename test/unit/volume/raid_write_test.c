@@ -124,8 +124,29 @@ static void test_raid_write__neighbours_on_a_device_go_down_together(void **stat
 	mem_free(data);
 }
 
-/* The hot path: the caller's parts go down as they are, in one call per mirror, and nothing is allocated on the way. */
-static void test_raid_write__one_stretch_is_one_call_without_memory(void **state)
+/* The hot path: the caller's parts go down as they are, in one call per mirror. */
+static void test_raid_write__one_stretch_is_one_call(void **state)
+{
+	uint8_t *data = mem_zalloc(MIB);
+	struct device *records[2];
+	struct volume *volume;
+	struct iovec parts[256];
+
+	(void)state;
+	assert_non_null(data);
+	for (unsigned i = 0; i < 256; i++)
+		parts[i] = (struct iovec){ data + i * 4096, 4096 };
+	volume = recorded_volume(BTRFS_BLOCK_GROUP_RAID1, 2, records);
+	assert_int_equal(volume_writev(volume, 4096, parts, 256), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(device_record_nr(records[i]), 1);
+		assert_int_equal(device_record_at(records[i], 0)->len, MIB);
+	}
+	volume_free(volume);
+	mem_free(data);
+}
+
+static void test_raid_write__one_stretch_takes_no_memory(void **state)
 {
 	uint8_t *data = mem_zalloc(MIB);
 	struct volume *volume = fixture_volume(1);
@@ -209,7 +230,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_raid_write__comes_back_from_each_mirror),
 		cmocka_unit_test(test_raid_write__neighbours_on_a_device_go_down_together),
-		cmocka_unit_test(test_raid_write__one_stretch_is_one_call_without_memory),
+		cmocka_unit_test(test_raid_write__one_stretch_is_one_call),
+		cmocka_unit_test(test_raid_write__one_stretch_takes_no_memory),
 		cmocka_unit_test(test_raid_write__refuses_a_missing_device_by_name),
 		cmocka_unit_test(test_raid_write__tells_the_nth_device_that_fails),
 		cmocka_unit_test(test_raid_write__refuses_what_no_chunk_holds),
