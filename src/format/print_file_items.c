@@ -6,18 +6,19 @@
 #include "format/item_print.h"
 
 static const struct number_name inode_flags[] = {
-	{ BTRFS_INODE_NODATASUM, "NODATASUM" }, { BTRFS_INODE_NODATACOW, "NODATACOW" },
-	{ BTRFS_INODE_READONLY, "READONLY" },	{ BTRFS_INODE_NOCOMPRESS, "NOCOMPRESS" },
-	{ BTRFS_INODE_PREALLOC, "PREALLOC" },	{ BTRFS_INODE_SYNC, "SYNC" },
-	{ BTRFS_INODE_IMMUTABLE, "IMMUTABLE" }, { BTRFS_INODE_APPEND, "APPEND" },
-	{ BTRFS_INODE_NODUMP, "NODUMP" },	{ BTRFS_INODE_NOATIME, "NOATIME" },
-	{ BTRFS_INODE_DIRSYNC, "DIRSYNC" },	{ BTRFS_INODE_COMPRESS, "COMPRESS" },
-	{ BTRFS_INODE_RO_VERITY, "VERITY" },	{ BTRFS_INODE_ROOT_ITEM_INIT, "ROOT_ITEM_INIT" },
-};
-
-static const struct number_name root_flags[] = {
-	{ BTRFS_ROOT_SUBVOL_RDONLY, "RDONLY" },
-	{ BTRFS_ROOT_SUBVOL_DEAD, "DEAD" },
+	{ BTRFS_INODE_NODATASUM, "NODATASUM" },
+	{ BTRFS_INODE_NODATACOW, "NODATACOW" },
+	{ BTRFS_INODE_READONLY, "READONLY" },
+	{ BTRFS_INODE_NOCOMPRESS, "NOCOMPRESS" },
+	{ BTRFS_INODE_PREALLOC, "PREALLOC" },
+	{ BTRFS_INODE_SYNC, "SYNC" },
+	{ BTRFS_INODE_IMMUTABLE, "IMMUTABLE" },
+	{ BTRFS_INODE_APPEND, "APPEND" },
+	{ BTRFS_INODE_NODUMP, "NODUMP" },
+	{ BTRFS_INODE_NOATIME, "NOATIME" },
+	{ BTRFS_INODE_DIRSYNC, "DIRSYNC" },
+	{ BTRFS_INODE_COMPRESS, "COMPRESS" },
+	{ BTRFS_INODE_ROOT_ITEM_INIT, "ROOT_ITEM_INIT" },
 };
 
 static const char *const dir_types[BTRFS_FT_MAX] = {
@@ -48,12 +49,11 @@ static void print_timespec(struct strbuf *out, const char *name, const uint8_t *
 }
 
 /* "0x3(A|B)", "0x0(none)" */
-static void print_flags_of(struct strbuf *out, uint64_t flags, const struct number_name *names,
-			   size_t nr_names)
+static void print_inode_flags(struct strbuf *out, uint64_t flags)
 {
 	strbuf_addf(out, "0x%" PRIx64 "(", flags);
 	if (flags)
-		print_flags(out, flags, names, nr_names);
+		print_flags(out, flags, inode_flags, ARRAY_LEN(inode_flags));
 	else
 		strbuf_add(out, "none");
 	strbuf_add(out, ")");
@@ -77,7 +77,7 @@ void item_print_inode(struct strbuf *out, const struct item_view *item)
 		    inode_item_block_group(p), inode_item_mode(p), inode_item_nlink(p),
 		    inode_item_uid(p), inode_item_gid(p), inode_item_rdev(p));
 	strbuf_addf(out, "\t\tsequence %" PRIu64 " flags ", inode_item_sequence(p));
-	print_flags_of(out, inode_item_flags(p), inode_flags, ARRAY_LEN(inode_flags));
+	print_inode_flags(out, inode_item_flags(p));
 	strbuf_add(out, "\n");
 	print_timespec(out, "atime", inode_item_atime(p));
 	print_timespec(out, "ctime", inode_item_ctime(p));
@@ -244,7 +244,8 @@ static void print_root_head(struct strbuf *out, const uint8_t *p)
 		    root_item_generation(p), root_item_root_dirid(p), root_item_bytenr(p),
 		    root_item_byte_limit(p), root_item_bytes_used(p));
 	strbuf_addf(out, "\t\tlast_snapshot %" PRIu64 " flags ", root_item_last_snapshot(p));
-	print_flags_of(out, root_item_flags(p), root_flags, ARRAY_LEN(root_flags));
+	strbuf_addf(out, "0x%" PRIx64 "(%s)", root_item_flags(p),
+		    root_item_flags(p) & BTRFS_ROOT_SUBVOL_RDONLY ? "RDONLY" : "none");
 	strbuf_addf(out, " refs %u\n\t\tdrop_progress ", root_item_refs(p));
 	print_key(out, &drop);
 	strbuf_addf(out, " drop_level %u\n\t\tlevel %u generation_v2 %" PRIu64 "\n",

@@ -26,7 +26,7 @@ static const struct {
 	{ BTRFS_BALANCE_OBJECTID, "BALANCE" },
 	{ BTRFS_ORPHAN_OBJECTID, "ORPHAN" },
 	{ BTRFS_TREE_LOG_OBJECTID, "TREE_LOG" },
-	{ BTRFS_TREE_LOG_FIXUP_OBJECTID, "TREE_LOG_FIXUP" },
+	{ BTRFS_TREE_LOG_FIXUP_OBJECTID, "LOG_FIXUP" },
 	{ BTRFS_TREE_RELOC_OBJECTID, "TREE_RELOC" },
 	{ BTRFS_DATA_RELOC_TREE_OBJECTID, "DATA_RELOC_TREE" },
 	{ BTRFS_EXTENT_CSUM_OBJECTID, "EXTENT_CSUM" },
@@ -57,11 +57,11 @@ void print_objectid(struct strbuf *out, uint64_t objectid, uint8_t type)
 {
 	switch (type) {
 	case BTRFS_PERSISTENT_ITEM_KEY:
-		if (objectid == BTRFS_DEV_STATS_OBJECTID) {
+		if (objectid == BTRFS_DEV_STATS_OBJECTID)
 			strbuf_add(out, "DEV_STATS");
-			return;
-		}
-		break;
+		else
+			strbuf_addf(out, "%" PRIu64, objectid);
+		return;
 	case BTRFS_DEV_EXTENT_KEY: /* a device id */
 		strbuf_addf(out, "%" PRIu64, objectid);
 		return;

@@ -82,6 +82,14 @@ void item_print_temporary(struct strbuf *out, const struct item_view *item)
 	strbuf_add(out, "\t\ttemporary item objectid ");
 	print_objectid(out, item->key.objectid, item->key.type);
 	strbuf_addf(out, " offset %" PRIu64 "\n", item->key.offset);
+	if (item->key.objectid == BTRFS_CSUM_CHANGE_OBJECTID) {
+		if (csum_type_known(item->key.offset))
+			strbuf_addf(out, "\t\ttarget csum type %s (%" PRIu64 ")\n",
+				    csum_name((enum csum_type)item->key.offset), item->key.offset);
+		else
+			strbuf_addf(out, "\t\tunknown csum type %" PRIu64 "\n", item->key.offset);
+		return;
+	}
 	if (item->key.objectid != BTRFS_BALANCE_OBJECTID) {
 		strbuf_addf(out, "\t\tunknown temporary item objectid %" PRIu64 "\n",
 			    item->key.objectid);
@@ -109,8 +117,12 @@ static void print_dev_stats(struct strbuf *out, const struct item_view *item)
 		    " corruption_errs %" PRIu64 " generation %" PRIu64 "\n",
 		    dev_stats_write_errs(p), dev_stats_read_errs(p), dev_stats_flush_errs(p),
 		    dev_stats_corruption_errs(p), dev_stats_generation_errs(p));
+	/* A later version's values; the missing end of line is dump-tree's. */
 	if (item->len > DEV_STATS_SIZE)
-		strbuf_addf(out, "\t\tunknown stats item bytes %u\n", item->len - DEV_STATS_SIZE);
+		strbuf_addf(out, "\t\tunknown stats item bytes %u", item->len - DEV_STATS_SIZE);
+	for (uint32_t at = DEV_STATS_SIZE; at + 8 <= item->len; at += 8)
+		strbuf_addf(out, "\t\tunknown item %u offset %u value %" PRIu64 "\n", at / 8, at,
+			    load64(p + at));
 }
 
 void item_print_persistent(struct strbuf *out, const struct item_view *item)

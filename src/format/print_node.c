@@ -53,7 +53,8 @@ static void print_node_head(struct strbuf *out, const struct geometry *g, const 
 	strbuf_addf(out, " generation %" PRIu64 " owner ", node_generation(node));
 	print_tree_name(out, node_owner(node));
 	strbuf_addf(out, "\n%s %" PRIu64 " flags 0x%" PRIx64 "(", kind, node_addr(node), flags);
-	print_flags(out, flags, node_flags, ARRAY_LEN(node_flags));
+	print_flags(out, flags & (BTRFS_HEADER_FLAG_WRITTEN | BTRFS_HEADER_FLAG_RELOC), node_flags,
+		    ARRAY_LEN(node_flags));
 	strbuf_addf(out, ") backref revision %u\n",
 		    (unsigned)(header_flags(node) >> BTRFS_BACKREF_REV_SHIFT));
 	uuid_format(header_fsid(node), uuid);
