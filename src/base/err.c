@@ -128,6 +128,11 @@ const char *err_text(int err)
 	return last.text;
 }
 
+const char *err_last_text(void)
+{
+	return err_text(last.err);
+}
+
 int err_to_errno(int err)
 {
 	const struct err_row *row = err_row(err);

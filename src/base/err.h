@@ -70,6 +70,8 @@ int err_prefix(int err, const char *format, ...) __attribute__((format(printf, 2
 
 /* The sentence of the last failure in this thread; never NULL. err is the code returned to the caller. */
 const char *err_text(int err);
+/* The same for the last failure of this thread, whatever its code; "success" when there was none. */
+const char *err_last_text(void);
 
 /* Maps a negative result of this library to a positive errno. */
 int err_to_errno(int err);
