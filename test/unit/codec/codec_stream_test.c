@@ -197,7 +197,7 @@ static void test_codec_stream__lzo_lying_lengths_are_refused(void **state)
 		{ 6, 0, 0, 0, 1 },			 /* ends inside a segment's length */
 		{ 12, 0, 0, 0, 5 },			 /* segment beyond the total */
 		{ 12, 0, 0, 0, 0 },			 /* empty segment */
-		{ 12, 0, 0, 0, 3, 0, 0, 0, 0x11 },	 /* a segment that holds nothing */
+		{ 11, 0, 0, 0, 3, 0, 0, 0, 0x11 },	 /* a segment that holds nothing */
 		{ 12, 0, 0, 0, 0xff, 0xff, 0xff, 0xff }, /* 4 GiB */
 	};
 	uint8_t out[100];
