@@ -17,6 +17,22 @@
 #define ENDLESS_BYTES ((uint64_t)1 << 60)
 /* Two such system chunks fit the superblock's array: one can be relocated into another. */
 #define MAX_SYSTEM_STRIPES 28u
+/*
+ * The kernel keeps a reserve of metadata and refuses to create anything in a full filesystem whose metadata chunk has
+ * fewer than about 700 nodes, whatever their size (measured: 512 fail, 768 do).
+ */
+#define MIN_METADATA_NODES 1024u
+
+/* One chunk on its way to a place. */
+struct request {
+	uint64_t flags;
+	const struct profile *profile;
+	uint64_t len_bytes; /* wanted by the plan; 0 = open */
+	uint32_t nodesize;
+	uint64_t total_bytes; /* of all devices */
+	unsigned shift;	      /* halvings of an open size */
+	bool from_end;
+};
 
 /* What a chunk type wants per stripe, and in all, when the plan leaves its size open. */
 struct size_rule {
@@ -27,27 +43,17 @@ struct size_rule {
 	uint64_t floor_bytes;  /* per stripe, at any rate */
 };
 
-static struct size_rule size_rule_of(uint64_t flags, uint64_t total_bytes)
+static struct size_rule size_rule_of(const struct request *request)
 {
-	bool large = total_bytes > 50 * GIB;
+	uint64_t metadata_max = request->total_bytes > 50 * GIB ? GIB : 256 * MIB;
+	uint64_t metadata_min = MAX(8 * MIB, MIN_METADATA_NODES * request->nodesize);
 
-	if (flags & BTRFS_BLOCK_GROUP_SYSTEM)
+	if (request->flags & BTRFS_BLOCK_GROUP_SYSTEM)
 		return (struct size_rule){ 4 * MIB, 8 * MIB, 16 * MIB, MIB, MIB };
-	if (!(flags & BTRFS_BLOCK_GROUP_METADATA))
+	if (!(request->flags & BTRFS_BLOCK_GROUP_METADATA))
 		return (struct size_rule){ 8 * MIB, GIB, 10 * GIB, 64 * MIB, 8 * MIB };
-	return (struct size_rule){ 8 * MIB, large ? GIB : 256 * MIB, large ? GIB : 256 * MIB,
-				   32 * MIB, 8 * MIB };
+	return (struct size_rule){ 8 * MIB, metadata_max, metadata_max, 32 * MIB, metadata_min };
 }
-
-/* One chunk on its way to a place. */
-struct request {
-	uint64_t flags;
-	const struct profile *profile;
-	uint64_t len_bytes;   /* wanted by the plan; 0 = open */
-	uint64_t total_bytes; /* of all devices */
-	unsigned shift;	      /* halvings of an open size */
-	bool from_end;
-};
 
 static unsigned request_data_stripes(const struct request *request, unsigned nr_stripes)
 {
@@ -57,7 +63,7 @@ static unsigned request_data_stripes(const struct request *request, unsigned nr_
 /* Bytes of each stripe when the chunk has so many. */
 static uint64_t request_stripe_bytes(const struct request *request, unsigned nr_stripes)
 {
-	struct size_rule rule = size_rule_of(request->flags, request->total_bytes);
+	struct size_rule rule = size_rule_of(request);
 	unsigned nr_data = request_data_stripes(request, nr_stripes);
 	uint64_t max_bytes = MIN(rule.max_bytes, request->total_bytes / 10);
 	uint64_t stripe = rule.stripe_bytes;
@@ -206,7 +212,7 @@ static int layout_try(struct mkfs_layout *layout, const struct mkfs_plan *plan, 
 {
 	uint64_t sizes[] = { plan->system_bytes, plan->metadata_bytes, plan->data_bytes };
 	unsigned nr_chunks = plan->mixed || plan->no_data_chunk ? MKFS_CHUNK_DATA : MKFS_MAX_CHUNKS;
-	struct request request = { .shift = shift };
+	struct request request = { .shift = shift, .nodesize = plan->geometry.nodesize };
 
 	layout_clear(layout);
 	for (unsigned i = 0; i < plan->nr_devices; i++) {
@@ -251,10 +257,14 @@ static int layout_alloc(struct mkfs_layout *layout, const struct mkfs_plan *plan
 int mkfs_layout_init(struct mkfs_layout *layout, const struct mkfs_plan *plan)
 {
 	unsigned *order SCOPED_MEM = NULL;
-	uint64_t min_bytes = 0;
+	uint64_t min_bytes = 0, largest_bytes = 0;
 
+	TRY(mkfs_min_device_bytes(plan, &min_bytes));
 	TRY(layout_alloc(layout, plan, &order));
-	for (unsigned shift = 0; shift <= MAX_SHIFT; shift++) {
+	for (unsigned i = 0; i < plan->nr_devices; i++)
+		largest_bytes = MAX(largest_bytes, plan->devices[i].total_bytes);
+	/* Devices of different size may be smaller, if others are larger; but none is made narrower than it must be. */
+	for (unsigned shift = 0; shift <= MAX_SHIFT && largest_bytes >= min_bytes; shift++) {
 		int fits = layout_try(layout, plan, shift, false, order);
 
 		if (fits < 0)
@@ -262,7 +272,6 @@ int mkfs_layout_init(struct mkfs_layout *layout, const struct mkfs_plan *plan)
 		if (fits)
 			return 0;
 	}
-	TRY(mkfs_min_device_bytes(plan, &min_bytes));
 	return THROW(ERR_TOO_SMALL, "the devices are too small: each must have at least %llu bytes",
 		     (unsigned long long)min_bytes);
 }

@@ -1,12 +1,14 @@
 /*
  * Onto the devices: old superblocks away, tree blocks on every copy, flush, superblocks, flush (law L8).
  *
- * The filesystem is whole in memory before the first write. An old superblock is wiped first, so that a failure in the
- * middle leaves nothing that looks like a filesystem. Bytes outside superblocks and tree blocks are left alone.
+ * The filesystem is whole in memory before the first write. Superblocks are wiped first, and again after a failure,
+ * so that neither an old filesystem nor half of a new one is left to be taken for a whole one. Bytes outside superblocks and tree blocks are left alone.
  */
 #include "base/assert.h"
+#include "base/log.h"
 #include "format/superblock.h"
 #include "format/validate_node.h"
+#include "format/validate_super.h"
 #include "mkfs/mkfs_priv.h"
 
 /* Wipes what looks like a superblock, also beyond the bytes that the new filesystem will have. */
@@ -72,25 +74,48 @@ static int write_supers(const struct mkfs_build *build)
 
 	for (unsigned i = 0; i < plan->nr_devices; i++) {
 		mkfs_super_fill(build, i, super);
+		super_set_magic(super, BTRFS_MAGIC);
+		TRY(validate_super(super));
+		super_set_magic(super, plan->magic);
 		TRY(super_write(plan->devices[i].device, super, plan->devices[i].total_bytes));
 	}
 	return flush_all(plan);
+}
+
+static int write_all(const struct mkfs_build *build, uint8_t *block)
+{
+	for (unsigned i = 0; i < build->plan->nr_devices; i++)
+		TRY(wipe_supers(build->plan->devices[i].device));
+	for (unsigned i = 0; i < MKFS_NR_TREES; i++)
+		TRY(write_tree(build, &build->trees[i], block));
+	TRY(flush_all(build->plan));
+	return write_supers(build);
+}
+
+/* After a failure: superblocks that did get written must not stay. What fails here too cannot be helped. */
+static int undo_supers(const struct mkfs_plan *plan, int err)
+{
+	struct err_report report;
+
+	err_capture(err, &report);
+	for (unsigned i = 0; i < plan->nr_devices; i++)
+		if (wipe_supers(plan->devices[i].device) < 0)
+			log_warn("%s: a superblock may be left behind",
+				 plan->devices[i].device->name);
+	return err_rethrow(&report);
 }
 
 int mkfs_write_empty(const struct mkfs_plan *plan)
 {
 	struct mkfs_build build SCOPED(mkfs_build) = { 0 };
 	uint8_t *block SCOPED_MEM = NULL;
+	int err;
 
 	TRY(mkfs_plan_check(plan));
 	TRY(mkfs_build_init(&build, plan));
 	block = mem_alloc(plan->geometry.nodesize);
 	if (!block)
 		return MEM_FAIL("a tree block");
-	for (unsigned i = 0; i < plan->nr_devices; i++)
-		TRY(wipe_supers(plan->devices[i].device));
-	for (unsigned i = 0; i < MKFS_NR_TREES; i++)
-		TRY(write_tree(&build, &build.trees[i], block));
-	TRY(flush_all(plan));
-	return write_supers(&build);
+	err = write_all(&build, block);
+	return err < 0 ? undo_supers(plan, err) : 0;
 }
