@@ -7,9 +7,11 @@
  * A node freed before it was written is cancelled (node_cancel): it leaves the index and the dirty set, its bytes stay as they
  * are while anybody holds it.
  *
+ * A node that left the index waits in its shard until nobody holds it; no lookup can revive it, and the shard frees it.
+ *
  * States: new -> DIRTY (node_create) -> WRITING -> WRITTEN|clean (cache_write_dirty) -> evicted (count 0);
- *         read -> VALID clean (node_get) -> evicted; DIRTY -> CANCELLED (node_cancel) -> freed at the last put;
- *         clean -> DEAD (node_forget: block freed) -> freed at the last put.
+ *         read -> VALID clean (node_get) -> evicted; DIRTY -> CANCELLED (node_cancel) -> freed when nobody holds it;
+ *         clean -> DEAD (node_forget: block freed) -> freed when nobody holds it.
  * Locks: node->lock (RANK_NODE) is the tree's: held for reading or changing the bytes. Shard and dirty-set locks are inner.
  */
 #ifndef UBTRFS_CACHE_CACHE_H
@@ -20,12 +22,19 @@
 #include "base/cleanup.h"
 #include "base/list.h"
 #include "base/lock.h"
-#include "base/ref_tracker.h"
+#include "base/ref.h"
 #include "base/workq.h"
 #include "codec/csum_algo.h"
 #include "format/geometry.h"
 #include "format/key.h"
 #include "volume/volume.h"
+
+#define NODE_HANDLES_MAX 64 /* tracked holders of one node, debug builds */
+
+/* Order among node locks: by class of tree, then from the root down; order 0 would forbid nesting. The first of each class is
+ * for the lock of the tree's root pointer. */
+#define NODE_LOCK_ORDER_ROOT(class_nr) (1u + 16u * (uint32_t)(class_nr))
+#define NODE_LOCK_ORDER(class_nr, level) (NODE_LOCK_ORDER_ROOT(class_nr) + 8u - (uint32_t)(level))
 
 struct node_cache;
 
@@ -36,20 +45,25 @@ struct node {
 	struct node_cache *cache;
 	struct rwlock lock;
 	/* private to cache/ */
-	_Atomic uint32_t count;
+	struct ref ref;
 	_Atomic uint32_t state; /* NODE_* bits */
 	struct node *hash_next;
-	struct link lru_link;
-	struct link dirty_link;
-	struct ref_list trackers; /* empty in release builds */
+	struct link lru_link; /* under the shard's lock: in lru while in the index, else in dead */
+	struct link dirty_link; /* under dirty_lock */
+#ifdef UBTRFS_DEBUG
+	struct ref_handle handles[NODE_HANDLES_MAX]; /* of the references, under the shard's lock */
+	unsigned nr_handles;
+#endif
 };
 
 /* What the caller knows about a node before it reads it; checked at each use (lore: identity is address and generation). */
 struct node_expect {
 	uint64_t generation;
 	uint8_t level;
-	uint64_t owner;		     /* 0 = do not check */
-	const struct key *first_key; /* NULL = do not check */
+	uint64_t owner; /* 0 = do not check */
+	const struct key
+		*first_key;  /* NULL = do not check; else the caller holds the parent's lock */
+	uint32_t lock_order; /* NODE_LOCK_ORDER of its tree; 0 = as class 0 */
 };
 
 struct node_cache_config {
@@ -60,17 +74,23 @@ struct node_cache_config {
 	size_t limit_bytes; /* clean nodes are evicted above this */
 };
 
-int node_cache_new(const struct node_cache_config *config, struct node_cache **ret_cache) must_check;
+int node_cache_new(const struct node_cache_config *config,
+		   struct node_cache **ret_cache) must_check;
 /* All nodes must have been put; dirty ones are dropped. Reports leaks in debug builds. */
 void node_cache_free(struct node_cache *cache);
 const struct geometry *node_cache_geometry(const struct node_cache *cache);
 
 /* The node at addr, read and verified if needed (checksum, fsid, address, generation, level, owner, first key, and the format
  * validator; the next mirror is tried on failure). The caller puts it. */
-int node_get(struct node_cache *cache, uint64_t addr, const struct node_expect *expect, struct node **ret_node) must_check;
-/* A new, empty, dirty node with a complete header; returned write-locked with the given lock order. The address must not be in the index. */
-int node_create(struct node_cache *cache, uint64_t addr, uint8_t level, uint64_t owner, uint64_t generation,
-		uint32_t lock_order, struct node **ret_node) must_check;
+int node_get(struct node_cache *cache, uint64_t addr, const struct node_expect *expect,
+	     struct node **ret_node) must_check;
+/* The same without waiting for a device or for a reader: *ret_node is NULL when the node is not in RAM. */
+int node_get_cached(struct node_cache *cache, uint64_t addr, const struct node_expect *expect,
+		    struct node **ret_node) must_check;
+/* A new, empty, dirty node with a complete header; returned write-locked with the given lock order. A clean node of an
+ * older life of the address (an unlocked reader may have fetched it again) leaves the index; a dirty one: ERR_EXISTS. */
+int node_create(struct node_cache *cache, uint64_t addr, uint8_t level, uint64_t owner,
+		uint64_t generation, uint32_t lock_order, struct node **ret_node) must_check;
 struct node *node_ref(struct node *node);
 void node_put(struct node *node);
 DEFINE_SCOPED_PTR(node, node, node_put)
@@ -78,6 +98,8 @@ DEFINE_SCOPED_PTR(node, node, node_put)
 /* True when the node may be changed in place in this generation: born in it and never handed to a device. */
 bool node_is_changeable(const struct node *node, uint64_t generation);
 bool node_is_dirty(const struct node *node);
+/* True when its bytes were handed to a device, now or in an earlier life of the cache. */
+bool node_is_written(const struct node *node);
 /* Freed without ever having been written: leaves the dirty set and the index (write lock held by the caller). */
 void node_cancel(struct node *node);
 /* The block of a clean, written node was freed: leaves the index, so that the address may come again later. */
