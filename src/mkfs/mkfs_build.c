@@ -1,10 +1,11 @@
 /*
  * A whole empty filesystem in memory: chunks, then trees and the addresses of their blocks.
  *
- * The extent tree lists the blocks of all trees, its own too, and free space depends on them, so trees and addresses
- * are made in rounds: fill the items from the nodes of the round before, pack, give out addresses anew. Addresses
- * depend on the number of nodes only; once the numbers are equal in three rounds, items, keys and addresses of the
- * last one belong together. Tree blocks stay off the superblock copies on every device.
+ * The extent tree lists the blocks of all trees, its own too, and free space depends on them, so
+ * trees and addresses are made in rounds: fill the items from the nodes of the round before, pack,
+ * give out addresses anew. Addresses depend on the number of nodes only; once the numbers are
+ * equal in three rounds, items, keys and addresses of the last one belong together. Tree blocks
+ * stay off the superblock copies on every device.
  */
 #include "base/assert.h"
 #include "mkfs/mkfs_priv.h"
@@ -13,7 +14,7 @@
 #define MAX_ROUNDS 16u
 #define SETTLED_ROUNDS 2u
 
-/* ---- addresses ------------------------------------------------------------------------------------------------- */
+/* ---- addresses ---- */
 
 static int ranges_add(struct mkfs_range **ranges, size_t *nr, size_t *max, uint64_t at,
 		      uint64_t len_bytes)
@@ -70,7 +71,10 @@ static void space_clear(struct mkfs_space *space)
 	space->used_bytes = 0;
 }
 
-/* The next free address; blocks are aligned to their size, as chunks and reserved ranges are to 64 KiB. */
+/*
+ * The next free address; blocks are aligned to their size, as chunks and reserved ranges are to 64
+ * KiB.
+ */
 static int space_take(struct mkfs_space *space, uint32_t nodesize, uint64_t *ret_addr)
 {
 	uint64_t end = space->chunk->logical + space->chunk->len_bytes;
@@ -110,7 +114,7 @@ static int build_give_addresses(struct mkfs_build *build)
 	return 0;
 }
 
-/* ---- rounds ---------------------------------------------------------------------------------------------------- */
+/* ---- rounds ---- */
 
 static void build_name_trees(struct mkfs_build *build)
 {

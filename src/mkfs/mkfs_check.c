@@ -1,7 +1,9 @@
 /*
- * Is the plan legal? One rule per line, one sentence per rule, naming the option or feature as the user gives it.
+ * Is the plan legal? One rule per line, one sentence per rule, naming the option or feature as the
+ * user gives it.
  *
- * Owns the rules that hold whatever the devices contain; whether the chunks fit is mkfs_layout.c's. Changes nothing.
+ * Owns the rules that hold whatever the devices contain; whether the chunks fit is
+ * mkfs_layout.c's. Changes nothing.
  */
 #include "base/assert.h"
 #include "mkfs/mkfs_priv.h"
@@ -44,7 +46,7 @@ static const struct feature compat_ro_refused[] = {
 	{ BTRFS_FEATURE_COMPAT_RO_VERITY, "verity" },
 };
 
-/* ---- features -------------------------------------------------------------------------------------------------- */
+/* ---- features ---- */
 
 static int check_known(const char *kind, uint64_t bits, const struct feature *built,
 		       size_t nr_built, const struct feature *refused, size_t nr_refused)
@@ -83,7 +85,7 @@ static int check_features(const struct mkfs_plan *plan)
 	return 0;
 }
 
-/* ---- sizes ----------------------------------------------------------------------------------------------------- */
+/* ---- sizes ---- */
 
 static int check_block_size(const char *option, uint32_t size_bytes)
 {
@@ -133,7 +135,7 @@ static int check_mixed(const struct mkfs_plan *plan)
 	return 0;
 }
 
-/* ---- profiles and devices -------------------------------------------------------------------------------------- */
+/* ---- profiles and devices ---- */
 
 static int check_profile(const struct mkfs_plan *plan, const char *option, uint64_t flags)
 {
@@ -186,17 +188,24 @@ static int check_device(const struct mkfs_plan *plan, unsigned index)
 
 static int check_devices(const struct mkfs_plan *plan)
 {
-	if (!plan->devices || plan->nr_devices < 1)
+	if (!plan->devices)
 		return THROW(ERR_INVALID, "no device is given");
-	if (plan->nr_devices > VOLUME_MAX_DEVICES)
-		return THROW(ERR_LIMIT, "%u devices are given, at most %u can be used",
-			     plan->nr_devices, VOLUME_MAX_DEVICES);
 	for (unsigned i = 0; i < plan->nr_devices; i++)
 		TRY(check_device(plan, i));
 	return 0;
 }
 
-/* ---- the rest -------------------------------------------------------------------------------------------------- */
+static int check_nr_devices(const struct mkfs_plan *plan)
+{
+	if (plan->nr_devices < 1)
+		return THROW(ERR_INVALID, "no device is given");
+	if (plan->nr_devices > VOLUME_MAX_DEVICES)
+		return THROW(ERR_LIMIT, "%u devices are given, at most %u can be used",
+			     plan->nr_devices, VOLUME_MAX_DEVICES);
+	return 0;
+}
+
+/* ---- the rest ---- */
 
 static int check_chunk_size(const struct mkfs_plan *plan, const char *kind, uint64_t size_bytes)
 {
@@ -233,14 +242,26 @@ static int check_identity(const struct mkfs_plan *plan)
 	return 0;
 }
 
-int mkfs_plan_check(const struct mkfs_plan *plan)
+int mkfs_shape_check(const struct mkfs_plan *plan)
 {
+	const uint64_t largest =
+		MAX(MAX(plan->system_bytes, plan->metadata_bytes), plan->data_bytes);
+
 	TRY(check_features(plan));
 	TRY(check_geometry(plan));
-	TRY(check_devices(plan));
+	TRY(check_nr_devices(plan));
 	TRY(check_profile(plan, "metadata", plan->metadata_profile));
 	TRY(check_profile(plan, "data", plan->data_profile));
-	TRY(check_mixed(plan));
+	if (largest > MKFS_MAX_CHUNK_BYTES)
+		return THROW(ERR_TOO_SMALL, "no device can hold a first chunk of %llu bytes",
+			     (unsigned long long)largest);
+	return check_mixed(plan);
+}
+
+int mkfs_plan_check(const struct mkfs_plan *plan)
+{
+	TRY(mkfs_shape_check(plan));
+	TRY(check_devices(plan));
 	TRY(check_chunk_size(plan, "system", plan->system_bytes));
 	TRY(check_chunk_size(plan, "metadata", plan->metadata_bytes));
 	TRY(check_chunk_size(plan, "data", plan->data_bytes));

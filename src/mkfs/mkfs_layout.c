@@ -1,10 +1,11 @@
 /*
  * Where the first chunks stand: sizes as mkfs.btrfs chooses them, devices with most room first.
  *
- * Logical addresses start at 1 MiB and grow without gaps: system, metadata (or mixed), data. Each device is used from
- * both ends: `low` starts behind the first MiB, `high` at the last whole stripe; metadata_from_end takes system and
- * metadata from `high`. When the sizes wanted do not fit, all sizes that the plan leaves open are halved until they do
- * or reach their floor; the sum of the floors is mkfs_min_device_bytes.
+ * Logical addresses start at 1 MiB and grow without gaps: system, metadata (or mixed), data. Each
+ * device is used from both ends: `low` starts behind the first MiB, `high` at the last whole
+ * stripe; metadata_from_end takes system and metadata from `high`. When the sizes wanted do not
+ * fit, all sizes that the plan leaves open are halved until they do or reach their floor; the sum
+ * of the floors is mkfs_min_device_bytes.
  *
  * Not here: addresses of tree blocks (mkfs_build.c), and any device I/O.
  */
@@ -18,8 +19,8 @@
 /* Two such system chunks fit the superblock's array: one can be relocated into another. */
 #define MAX_SYSTEM_STRIPES 28u
 /*
- * The kernel keeps a reserve of metadata and refuses to create anything in a full filesystem whose metadata chunk has
- * fewer than about 700 nodes, whatever their size (measured: 512 fail, 768 do).
+ * The kernel keeps a reserve of metadata and refuses to create anything in a full filesystem whose
+ * metadata chunk has fewer than about 700 nodes, whatever their size (measured: 512 fail, 768 do).
  */
 #define MIN_METADATA_NODES 1024u
 
@@ -134,7 +135,8 @@ static int chunk_place(struct mkfs_layout *layout, const struct mkfs_plan *plan,
 
 		ASSERT(span_bytes(span) >= stripe_bytes);
 		stripes[i].devid = index + 1;
-		memcpy(stripes[i].dev_uuid, plan->devices[index].uuid, BTRFS_UUID_SIZE);
+		if (plan->devices) /* none yet when the smallest size is asked for */
+			memcpy(stripes[i].dev_uuid, plan->devices[index].uuid, BTRFS_UUID_SIZE);
 		if (request->from_end)
 			span->high -= stripe_bytes;
 		stripes[i].at = PHYS(request->from_end ? span->high : span->low);
@@ -206,7 +208,10 @@ static uint64_t chunk_flags(const struct mkfs_plan *plan, enum mkfs_chunk_nr nr)
 	}
 }
 
-/* 1 when all chunks fit with sizes halved `shift` times; 0 when they do not. endless: see mkfs_min_device_bytes. */
+/*
+ * 1 when all chunks fit with sizes halved `shift` times; 0 when they do not. endless: see
+ * mkfs_min_device_bytes.
+ */
 static int layout_try(struct mkfs_layout *layout, const struct mkfs_plan *plan, unsigned shift,
 		      bool endless, unsigned *order)
 {
@@ -287,7 +292,10 @@ uint64_t mkfs_layout_used_bytes(const struct mkfs_layout *layout, unsigned devic
 	return used;
 }
 
-/* All chunks at their floors on endless devices: what the fullest device holds is what each must have. */
+/*
+ * All chunks at their floors on endless devices: what the fullest device holds is what each must
+ * have.
+ */
 int mkfs_min_device_bytes(const struct mkfs_plan *plan, uint64_t *ret_bytes)
 {
 	struct mkfs_layout layout;
@@ -295,16 +303,15 @@ int mkfs_min_device_bytes(const struct mkfs_plan *plan, uint64_t *ret_bytes)
 	uint64_t min_bytes = 0;
 	int fits;
 
+	TRY(mkfs_shape_check(plan));
 	TRY(layout_alloc(&layout, plan, &order));
 	fits = layout_try(&layout, plan, MAX_SHIFT, true, order);
-	if (fits == 0)
-		fits = THROW(ERR_INVALID, "no device can hold chunks of the sizes asked for");
-	if (fits > 0) {
-		for (unsigned i = 0; i < plan->nr_devices; i++)
-			min_bytes = MAX(min_bytes, layout.spans[i].low);
-		*ret_bytes = min_bytes;
-		fits = 0;
-	}
+	ASSERT(fits != 0);
+	for (unsigned i = 0; fits > 0 && i < plan->nr_devices; i++)
+		min_bytes = MAX(min_bytes, layout.spans[i].low);
 	mkfs_layout_fini(&layout);
-	return fits;
+	if (fits < 0)
+		return fits;
+	*ret_bytes = min_bytes;
+	return 0;
 }

@@ -1,9 +1,11 @@
 /*
- * A tree in memory: items in any order, sorted and packed into nodes from left to right, level by level.
+ * A tree in memory: items in any order, sorted and packed into nodes from left to right, level by
+ * level.
  *
- * Invariants after mkfs_tree_pack: keys strictly ascending; nodes hold all items in order, leaves first, each level
- * behind the one below it, the root last; an empty tree is one empty leaf. Every node but the last of its level is as
- * full as it can be. Addresses are given later (mkfs_build.c). Not here: what the items say (mkfs_trees.c).
+ * Invariants after mkfs_tree_pack: keys strictly ascending; nodes hold all items in order, leaves
+ * first, each level behind the one below it, the root last; an empty tree is one empty leaf. Every
+ * node but the last of its level is as full as it can be. Addresses are given later
+ * (mkfs_build.c). Not here: what the items say (mkfs_trees.c).
  */
 #include <stdlib.h>
 

@@ -1,10 +1,11 @@
 /*
  * mkfs, inside: what the steps of making an empty filesystem hand to each other.
  *
- * Order: mkfs_check (is the plan legal) -> mkfs_layout (chunks on devices) -> mkfs_trees (items of every tree) and
- * mkfs_nodes (items packed into nodes), repeated by mkfs_build until the number of nodes no longer changes ->
- * mkfs_write (nodes, flush, superblocks, flush). Everything up to mkfs_write happens in memory: a plan that does not
- * fit fails before the first byte is written. One thread; no locks.
+ * Order: mkfs_check (is the plan legal) -> mkfs_layout (chunks on devices) -> mkfs_trees (items of
+ * every tree) and mkfs_nodes (items packed into nodes), repeated by mkfs_build until the number of
+ * nodes no longer changes -> mkfs_write (nodes, flush, superblocks, flush). Everything up to
+ * mkfs_write happens in memory: a plan that does not fit fails before the first byte is written.
+ * One thread; no locks.
  */
 #ifndef UBTRFS_MKFS_MKFS_PRIV_H
 #define UBTRFS_MKFS_MKFS_PRIV_H
@@ -19,7 +20,13 @@
 /* The first byte of a device, and of the logical addresses, that chunks may use. */
 #define MKFS_FIRST_BYTE MIB
 
-/* ---- layout ---------------------------------------------------------------------------------------------------- */
+/* Of a size asked for: far above any device, far below where sums of sizes overflow. */
+#define MKFS_MAX_CHUNK_BYTES ((uint64_t)1 << 56)
+
+/* The part of mkfs_plan_check that needs no devices. */
+int mkfs_shape_check(const struct mkfs_plan *plan) must_check;
+
+/* ---- layout ---- */
 
 enum mkfs_chunk_nr { MKFS_CHUNK_SYSTEM, MKFS_CHUNK_METADATA, MKFS_CHUNK_DATA, MKFS_MAX_CHUNKS };
 
@@ -43,14 +50,17 @@ struct mkfs_layout {
 	struct mkfs_span *spans; /* by device; owned */
 };
 
-/* Places the chunks. ERR_TOO_SMALL (naming the size that would do) when the devices cannot hold them. */
+/*
+ * Places the chunks. ERR_TOO_SMALL (naming the size that would do) when the devices cannot hold
+ * them.
+ */
 int mkfs_layout_init(struct mkfs_layout *layout, const struct mkfs_plan *plan) must_check;
 /* Zeroed is allowed. */
 void mkfs_layout_fini(struct mkfs_layout *layout);
 /* Sum of the stripes of all chunks on the device with this index. */
 uint64_t mkfs_layout_used_bytes(const struct mkfs_layout *layout, unsigned device_index);
 
-/* ---- trees ----------------------------------------------------------------------------------------------------- */
+/* ---- trees ---- */
 
 enum mkfs_tree_nr {
 	MKFS_TREE_CHUNK, /* the only one in the system chunk */
@@ -78,7 +88,10 @@ struct mkfs_node {
 	uint8_t level;
 };
 
-/* A tree in memory: first its items in any order, then sorted and packed into nodes, leaves first, the root last. */
+/*
+ * A tree in memory: first its items in any order, then sorted and packed into nodes, leaves first,
+ * the root last.
+ */
 struct mkfs_tree {
 	uint64_t owner;
 	bool present;
@@ -104,7 +117,7 @@ const struct mkfs_node *mkfs_tree_root(const struct mkfs_tree *tree);
 void mkfs_node_format(const struct mkfs_plan *plan, const struct mkfs_tree *tree,
 		      const struct mkfs_node *node, uint8_t *buffer);
 
-/* ---- build ----------------------------------------------------------------------------------------------------- */
+/* ---- build ---- */
 
 struct mkfs_range {
 	uint64_t at, len_bytes;
@@ -131,14 +144,19 @@ struct mkfs_build {
 	struct mkfs_tree trees[MKFS_NR_TREES];
 };
 
-/* Lays out and builds; the plan has been checked. mkfs_build_fini after success and after failure. */
+/*
+ * Lays out and builds; the plan has been checked. mkfs_build_fini after success and after failure.
+ */
 int mkfs_build_init(struct mkfs_build *build, const struct mkfs_plan *plan) must_check;
 void mkfs_build_fini(struct mkfs_build *build);
 DEFINE_SCOPED(mkfs_build, mkfs_build_fini)
 /* Tree blocks of all trees, in bytes. */
 uint64_t mkfs_build_used_bytes(const struct mkfs_build *build);
 
-/* Fills the items of every tree from the layout and from the nodes (count, addresses, keys) of the round before. */
+/*
+ * Fills the items of every tree from the layout and from the nodes (count, addresses, keys) of the
+ * round before.
+ */
 int mkfs_trees_fill(struct mkfs_build *build) must_check;
 /* The DEV_ITEM of a device: in the chunk tree and in its superblock. */
 void mkfs_dev_item_fill(const struct mkfs_build *build, unsigned device_index, uint8_t *item);

@@ -1,8 +1,10 @@
 /*
- * The superblock of an empty filesystem. Owns the values only; address of the copy and checksum are super_write's.
+ * The superblock of an empty filesystem. Owns the values only; address of the copy and checksum
+ * are super_write's.
  *
- * The free-space cache of version 1 is never made: cache_generation is 0 with a free-space tree and all ones without,
- * as mkfs.btrfs has it. The uuid tree is complete, so its generation is told and the kernel need not search.
+ * The free-space cache of version 1 is never made: cache_generation is 0 with a free-space tree
+ * and all ones without, as mkfs.btrfs has it. The uuid tree is complete, so its generation is told
+ * and the kernel need not search.
  */
 #include "base/assert.h"
 #include "mkfs/mkfs_priv.h"

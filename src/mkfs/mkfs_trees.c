@@ -1,8 +1,10 @@
 /*
- * What stands in each tree of an empty filesystem, item by item, as mkfs.btrfs 6.14 leaves it (generation 1 for all).
+ * What stands in each tree of an empty filesystem, item by item, as mkfs.btrfs 6.14 leaves it
+ * (generation 1 for all).
  *
- * Reads the layout and the nodes of the round before, fills the items. Free space and block groups tell the truth
- * about the tree blocks of that round; mkfs_build.c repeats until that is also the truth about the round itself.
+ * Reads the layout and the nodes of the round before, fills the items. Free space and block groups
+ * tell the truth about the tree blocks of that round; mkfs_build.c repeats until that is also the
+ * truth about the round itself.
  */
 #include "base/assert.h"
 #include "codec/name_hash.h"
@@ -41,7 +43,7 @@ static int add_directory(struct mkfs_tree *tree, const struct mkfs_plan *plan, u
 	return 0;
 }
 
-/* ---- root tree ------------------------------------------------------------------------------------------------- */
+/* ---- root tree ---- */
 
 static bool is_file_tree(uint64_t owner)
 {
@@ -112,7 +114,7 @@ static int fill_root_tree(struct mkfs_build *build)
 	return add_default_subvolume(build);
 }
 
-/* ---- chunks and devices ---------------------------------------------------------------------------------------- */
+/* ---- chunks and devices ---- */
 
 void mkfs_dev_item_fill(const struct mkfs_build *build, unsigned device_index, uint8_t *item)
 {
@@ -206,7 +208,7 @@ static int fill_dev_tree(struct mkfs_build *build)
 	return 0;
 }
 
-/* ---- extents, block groups, free space ------------------------------------------------------------------------- */
+/* ---- extents, block groups, free space ---- */
 
 static int add_extent(struct mkfs_build *build, uint64_t owner, const struct mkfs_node *node)
 {
@@ -292,7 +294,7 @@ static int fill_free_space_tree(struct mkfs_build *build)
 	return 0;
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------------- */
+/* ---- all ---- */
 
 static int fill_uuid_tree(struct mkfs_build *build)
 {

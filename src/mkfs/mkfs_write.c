@@ -1,8 +1,10 @@
 /*
- * Onto the devices: old superblocks away, tree blocks on every copy, flush, superblocks, flush (law L8).
+ * Onto the devices: old superblocks away, tree blocks on every copy, flush, superblocks, flush
+ * (law L8).
  *
- * The filesystem is whole in memory before the first write. Superblocks are wiped first, and again after a failure,
- * so that neither an old filesystem nor half of a new one is left to be taken for a whole one. Bytes outside superblocks and tree blocks are left alone.
+ * The filesystem is whole in memory before the first write. Superblocks are wiped first, and again
+ * after a failure, so that neither an old filesystem nor half of a new one is left to be taken for
+ * a whole one. Bytes outside superblocks and tree blocks are left alone.
  */
 #include "base/assert.h"
 #include "base/log.h"
@@ -92,7 +94,10 @@ static int write_all(const struct mkfs_build *build, uint8_t *block)
 	return write_supers(build);
 }
 
-/* After a failure: superblocks that did get written must not stay. What fails here too cannot be helped. */
+/*
+ * After a failure: superblocks that did get written must not stay. What fails here too cannot be
+ * helped.
+ */
 static int undo_supers(const struct mkfs_plan *plan, int err)
 {
 	struct err_report report;

@@ -1,5 +1,6 @@
 /*
- * mkfs_plan_check: each rule refuses its plan with a sentence that names the option, and a legal plan passes.
+ * mkfs_plan_check: each rule refuses its plan with a sentence that names the option, and a legal
+ * plan passes.
  */
 #include "mkfs/mkfs_fixture.h"
 
@@ -62,7 +63,7 @@ SPOIL(bytes, p->devices[0].total_bytes += 4096)
 SPOIL(device_uuid, memset(p->devices[0].uuid, 0, 16))
 SPOIL(device_twice, memcpy(p->devices[1].uuid, p->devices[0].uuid, 16))
 SPOIL(label_long, memset(p->label, 'x', sizeof(p->label)))
-SPOIL(label_newline, strcpy(p->label, "a\nb"))
+SPOIL(label_newline, memcpy(p->label, "a\nb", 4))
 SPOIL(fsid, memset(p->fsid, 0, 16))
 SPOIL(chunk_uuid, memset(p->chunk_tree_uuid, 0, 16))
 SPOIL(tree_uuid, memset(p->fs_tree_uuid, 0, 16))
@@ -122,7 +123,7 @@ static const struct spoil spoils[] = {
 	{ spoil_tree_uuid, ERR_INVALID, "UUID" },
 	{ spoil_nsec, ERR_INVALID, "nanoseconds" },
 	{ spoil_magic, ERR_INVALID, "magic" },
-	{ spoil_system_bytes, ERR_TOO_SMALL, "system chunk" },
+	{ spoil_system_bytes, ERR_TOO_SMALL, "first chunk of 18446744073709551615 bytes" },
 	{ spoil_metadata_bytes, ERR_TOO_SMALL, "metadata chunk" },
 	{ spoil_data_bytes, ERR_TOO_SMALL, "data chunk" },
 };
@@ -168,11 +169,30 @@ static void test_mkfs_check__accepts_every_legal_pair_of_sizes(void **state)
 	fixture_close(&f);
 }
 
+static void test_mkfs_check__the_smallest_device_is_told_before_there_is_one(void **state)
+{
+	struct mkfs_fixture f;
+	uint64_t min_bytes = 0;
+
+	(void)state;
+	fixture_open(&f, 0, 0);
+	f.plan.devices = NULL;
+	f.plan.nr_devices = 1;
+	assert_int_equal(mkfs_min_device_bytes(&f.plan, &min_bytes), 0);
+	/* The first MiB, system and metadata twice, data. */
+	assert_int_equal(min_bytes, (1 + 2 + 2 * 16 + 8) * MIB);
+	f.plan.metadata_profile = BTRFS_BLOCK_GROUP_RAID1;
+	assert_int_equal(mkfs_min_device_bytes(&f.plan, &min_bytes), -ERR_INVALID);
+	assert_int_equal(min_bytes, (1 + 2 + 2 * 16 + 8) * MIB);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mkfs_check__refuses_each_illegal_plan_by_name),
 		cmocka_unit_test(test_mkfs_check__accepts_every_legal_pair_of_sizes),
+		cmocka_unit_test(test_mkfs_check__the_smallest_device_is_told_before_there_is_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /*
- * The first chunks: inside their devices, on nobody else's bytes, sized as mkfs.btrfs 6.14 sizes them.
+ * The first chunks: inside their devices, on nobody else's bytes, sized as mkfs.btrfs 6.14 sizes
+ * them.
  */
 #include "mkfs/mkfs_fixture.h"
 

@@ -1,7 +1,8 @@
 /*
- * An empty filesystem, read back with nothing but the superblock, the map and the format layer: every tree block is
- * valid on every copy, listed once as an extent, off the superblock copies; free space is exactly the rest; writes are
- * in the order of law L8, and a failure at any of them leaves nothing that looks like a filesystem.
+ * An empty filesystem, read back with nothing but the superblock, the map and the format layer:
+ * every tree block is valid on every copy, listed once as an extent, off the superblock copies;
+ * free space is exactly the rest; writes are in the order of law L8, and a failure at any of them
+ * leaves nothing that looks like a filesystem.
  */
 #include "mkfs/mkfs_fixture.h"
 
@@ -355,7 +356,10 @@ static void test_mkfs_write__superblocks_come_last_between_two_flushes(void **st
 	fixture_close(&f);
 }
 
-/* Makes a filesystem over an older one while the nth hit of a fault fails; false when there was no nth. */
+/*
+ * Makes a filesystem over an older one while the nth hit of a fault fails; false when there was no
+ * nth.
+ */
 static bool fails_cleanly(enum fault_kind kind, uint64_t nth)
 {
 	struct device *faulty = NULL;
