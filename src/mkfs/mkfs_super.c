@@ -2,9 +2,9 @@
  * The superblock of an empty filesystem. Owns the values only; address of the copy and checksum
  * are super_write's.
  *
- * The free-space cache of version 1 is never made: cache_generation is 0 with a free-space tree
- * and all ones without, as mkfs.btrfs has it. The uuid tree is complete, so its generation is told
- * and the kernel need not search.
+ * cache_generation stays 0, also without a free-space tree (mkfs.btrfs has all ones there): the
+ * kernel then keeps no free-space cache of version 1, and does not warn that it is deprecated. The
+ * uuid tree is complete, so its generation is told and the kernel need not search.
  */
 #include "base/assert.h"
 #include "mkfs/mkfs_priv.h"
@@ -93,8 +93,6 @@ void mkfs_super_fill(const struct mkfs_build *build, unsigned device_index, uint
 	super_set_compat_ro_flags(super, plan->compat_ro);
 	super_set_incompat_flags(super, plan->incompat);
 	super_set_uuid_tree_generation(super, MKFS_GENERATION);
-	if (!(plan->compat_ro & BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE))
-		super_set_cache_generation(super, UINT64_MAX);
 	fill_geometry(&plan->geometry, super);
 	mkfs_dev_item_fill(build, device_index, super_dev_item_mut(super));
 	fill_sys_chunk_array(build, super);
