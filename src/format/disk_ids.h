@@ -13,6 +13,8 @@
 
 /* Magic "_BHRfS_M", and where the copies of the superblock stand. */
 #define BTRFS_MAGIC			0x4D5F53665248425FULL
+/* What mkfs writes while a filesystem is being populated: nobody takes it for a complete one. */
+#define BTRFS_MAGIC_TEMPORARY		0x4D5F536652484221ULL
 #define BTRFS_SUPER_INFO_OFFSET		65536ULL
 #define BTRFS_SUPER_INFO_SIZE		4096
 #define BTRFS_SUPER_MIRROR_MAX		3
