@@ -20,6 +20,7 @@ enum lock_rank {
 	RANK_INODE = 42,
 	/* 12 extent */
 	RANK_REF_RUN = 50,
+	RANK_REF_DROP = 52,
 	/* 09 root */
 	RANK_ROOT_TABLE = 60,
 	/* 08 tree */

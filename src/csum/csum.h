@@ -13,7 +13,7 @@
 int csum_insert(struct txn *txn, struct tree *tree, uint64_t addr, const uint8_t *csums, uint64_t nr_sectors) must_check;
 /* Copies the checksums of nr sectors; ret_present (nr bits, may be NULL) tells which exist; without it a missing one is ERR_NOT_FOUND. */
 int csum_lookup(struct tree *tree, uint64_t addr, uint64_t nr_sectors, uint8_t *ret_csums, uint8_t *ret_present) must_check;
-/* Removes all checksums in the range; items reaching over its ends are cut or split. */
+/* Removes all checksums in the range; items reaching over its ends are cut or split. One thread at a time removes. */
 int csum_remove(struct txn *txn, struct tree *tree, uint64_t addr, uint64_t len_bytes) must_check;
 
 #endif

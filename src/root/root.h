@@ -9,6 +9,9 @@
 #ifndef UBTRFS_ROOT_ROOT_H
 #define UBTRFS_ROOT_ROOT_H
 
+#include <stdatomic.h>
+
+#include "base/bytes.h"
 #include "base/list.h"
 #include "base/rbtree.h"
 #include "format/disk_structs.h"
@@ -22,7 +25,14 @@ struct root {
 	uint64_t item_offset;	      /* offset of the ROOT_ITEM key (0, or the generation of a snapshot) */
 	bool item_dirty;	      /* item changed: must be written even if the tree did not change */
 	bool has_item;		      /* false: root and chunk tree */
+	_Atomic uint64_t used_bytes;  /* of nodes that this tree holds: kept by the policies, written as bytes_used */
 };
+
+/* The root that a tree of the table is part of: trees given to the policies are always such. */
+static inline struct root *root_of_tree(struct tree *tree)
+{
+	return container_of(tree, struct root, tree);
+}
 
 struct root_table;
 
@@ -40,10 +50,12 @@ int root_table_load(struct root_table *table, const uint8_t *super) must_check;
 
 /* The tree with this id: loaded, or read from its root item. ERR_NOT_FOUND naming the tree. Borrowed; lives as long as the table. */
 int root_get(struct root_table *table, uint64_t objectid, struct root **ret_root) must_check;
-/* Only if loaded; NULL otherwise. */
+/* Only if loaded; NULL otherwise. Takes no lock for core trees (ids below 16), so that policies may ask under node locks. */
 struct root *root_peek(struct root_table *table, uint64_t objectid);
 /* A new tree: an empty leaf and a root item (inserted at once). item: 439 bytes to start from, or NULL for zeroes. The caller fills the tree. */
 int root_create(struct txn *txn, struct root_table *table, uint64_t objectid, const uint8_t *item, struct root **ret_root) must_check;
+/* Takes a tree whose nodes have been given up (tree_destroy) out of the table and removes its root item. The root is freed. */
+int root_drop(struct txn *txn, struct root_table *table, struct root *root) must_check;
 /* The next free subvolume id (>= 256). */
 int root_next_id(struct root_table *table, uint64_t *ret_objectid) must_check;
 /* Lists all subvolume tree ids in order: calls visit; nonzero stops. */
@@ -59,7 +71,8 @@ int root_ref_add(struct txn *txn, struct root_table *table, uint64_t parent, uin
 		 const char *name, uint16_t name_len) must_check;
 /* The parent of a subvolume by its backref: parent id, directory and name (name into a buffer of 255+1). ERR_NOT_FOUND. */
 int root_ref_find_parent(struct root_table *table, uint64_t child, uint64_t *ret_parent, uint64_t *ret_dirid, char *ret_name) must_check;
-/* UUID tree: uuid -> subvolume id; type BTRFS_UUID_KEY_SUBVOL or BTRFS_UUID_KEY_RECEIVED_SUBVOL. */
+/* UUID tree: uuid -> subvolume id; type BTRFS_UUID_KEY_SUBVOL or BTRFS_UUID_KEY_RECEIVED_SUBVOL. A filesystem without the tree gets one;
+ * a pair that is there already stays as it is. */
 int uuid_tree_add(struct txn *txn, struct root_table *table, const uint8_t uuid[16], uint8_t type, uint64_t subvolid) must_check;
 
 #endif
