@@ -1,6 +1,8 @@
 /* chunk_plan: every profile, sizes by the rule, places on the devices, growing files; and the same plan every time. */
 #include "space/space_fixture.h"
 
+#include "base/fault.h"
+
 #define ROW 65536u
 
 static const uint64_t profiles[] = {
@@ -355,6 +357,61 @@ static void test_chunk_plan__a_device_that_cannot_grow(void **state)
 	fixture_fini(&fixture);
 }
 
+static void test_chunk_plan__the_lowest_hole_that_is_long_enough(void **state)
+{
+	static const uint64_t lens[] = { 4 * MIB, MIB, 8 * MIB, MIB, 16 * MIB, MIB };
+	struct fixture fixture;
+	uint64_t starts[ARRAY_LEN(lens)];
+
+	(void)state;
+	fixture_init(&fixture, 1, GIB);
+	set_policy(&fixture, 0, false, false);
+	for (unsigned i = 0; i < ARRAY_LEN(lens); i++)
+		starts[i] = grow(&fixture, SPACE_DATA, 0, lens[i])->start;
+	for (unsigned i = 0; i < ARRAY_LEN(lens); i += 2) {
+		assert_int_equal(space_remove_group(fixture.space, starts[i]), 0);
+		assert_int_equal(chunk_map_remove(fixture.volume, starts[i]), 0);
+	}
+	/* Holes at 1, 6 and 15 MiB, of 4, 8 and 16 MiB, and the rest of the device. */
+	assert_int_equal(
+		chunk_of(&fixture, grow(&fixture, SPACE_DATA, 0, 6 * MIB))->stripes[0].at.at,
+		6 * MIB);
+	assert_int_equal(
+		chunk_of(&fixture, grow(&fixture, SPACE_DATA, 0, 3 * MIB))->stripes[0].at.at, MIB);
+	assert_int_equal(
+		chunk_of(&fixture, grow(&fixture, SPACE_DATA, 0, 2 * MIB))->stripes[0].at.at,
+		12 * MIB);
+	check_layout(&fixture);
+	fixture_fini(&fixture);
+}
+
+static void test_chunk_plan__a_failed_allocation_of_memory_leaves_nothing(void **state)
+{
+	struct fixture fixture;
+	struct block_group *group;
+	uint64_t nth = 0;
+	int ret;
+
+	(void)state;
+	fixture_init(&fixture, 3, 8 * MIB);
+	set_policy(&fixture, BTRFS_BLOCK_GROUP_RAID0, false, true);
+	grow(&fixture, SPACE_DATA, 0, MIB);
+	do {
+		fault_arm(FAULT_ALLOC, ++nth);
+		ret = space_grow(fixture.space, SPACE_METADATA, 32 * MIB, 0, &group);
+		fault_arm(FAULT_ALLOC, 0);
+		assert_true(ret == 0 || ret == -ERR_NO_MEMORY);
+		if (ret < 0)
+			assert_null(space_group_next(fixture.space, MIB + 1));
+		if (ret < 0)
+			assert_null(chunk_map_next(fixture.volume, MIB + 1));
+		assert_int_equal(space_audit(fixture.space), 0);
+	} while (ret < 0);
+	assert_true(nth > 8);
+	check_layout(&fixture);
+	fixture_fini(&fixture);
+}
+
 static void test_chunk_plan__the_group_is_used_at_once(void **state)
 {
 	struct fixture fixture;
@@ -386,6 +443,8 @@ int main(void)
 		cmocka_unit_test(test_chunk_plan__files_grow_when_no_hole_is_left),
 		cmocka_unit_test(test_chunk_plan__several_files_grow_each),
 		cmocka_unit_test(test_chunk_plan__a_device_that_cannot_grow),
+		cmocka_unit_test(test_chunk_plan__the_lowest_hole_that_is_long_enough),
+		cmocka_unit_test(test_chunk_plan__a_failed_allocation_of_memory_leaves_nothing),
 		cmocka_unit_test(test_chunk_plan__the_group_is_used_at_once),
 	};
 

@@ -1,8 +1,10 @@
 /*
  * The allocator against a map of sectors: random allocations, frees, pins and unpins over four groups, one of them with a
- * superblock copy; the model says which address must come out, and the audit runs all the way.
+ * superblock copy; the model says which address must come out, and the audit runs all the way. And threads at once.
  */
 #include "space/space_fixture.h"
+
+#include <pthread.h>
 
 #include "base/rng.h"
 
@@ -230,10 +232,74 @@ static void test_space_model__random_steps(void **state)
 	test_free(model);
 }
 
+#define THREADS 4
+#define THREAD_STEPS 3000u
+
+struct worker {
+	struct space *space;
+	uint64_t seed;
+	_Atomic bool *wrong;
+};
+
+/* Takes, keeps for a moment, and gives back or frees; each failure but a lack of space is wrong. */
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+	struct rng rng;
+
+	rng_init(&rng, worker->seed);
+	for (unsigned i = 0; i < THREAD_STEPS; i++) {
+		bool data = rng_one_in(&rng, 2);
+		uint64_t addr, len = FIXTURE_NODE;
+		int ret = data ? space_alloc_data(worker->space, 65536, 4096, &addr, &len) :
+				 space_alloc_node(worker->space, SPACE_METADATA, 0, &addr);
+
+		if (ret == -ERR_NO_SPACE)
+			ret = space_unpin(worker->space, 1, UINT64_MAX);
+		else if (ret == 0 && rng_one_in(&rng, 2))
+			ret = space_give_back(worker->space, addr, len);
+		else if (ret == 0 && space_account_used(worker->space, addr, len) == 0)
+			ret = space_account_freed(worker->space, addr, len);
+		if (space_promise(worker->space, SPACE_DATA, 4096) == 0)
+			space_unpromise(worker->space, SPACE_DATA, 4096);
+		if (ret < 0)
+			*worker->wrong = true;
+	}
+	return NULL;
+}
+
+static void test_space_model__threads(void **state)
+{
+	struct worker workers[THREADS];
+	pthread_t threads[THREADS];
+	_Atomic bool wrong = false;
+	struct fixture fixture;
+	struct space_totals totals;
+
+	(void)state;
+	fixture_init(&fixture, 1, GIB);
+	fixture_group(&fixture, 32 * MIB, 4 * MIB, BTRFS_BLOCK_GROUP_DATA);
+	fixture_group(&fixture, 128 * MIB, 4 * MIB, BTRFS_BLOCK_GROUP_METADATA);
+	for (unsigned i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ fixture.space, i, &wrong };
+		assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_false(wrong);
+	assert_int_equal(space_unpin(fixture.space, 1, UINT64_MAX), 0);
+	assert_int_equal(space_audit(fixture.space), 0);
+	space_totals_get(fixture.space, SPACE_DATA, &totals);
+	assert_int_equal(totals.free_bytes, 4 * MIB);
+	assert_int_equal(totals.promised_bytes, 0);
+	fixture_fini(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_space_model__random_steps),
+		cmocka_unit_test(test_space_model__threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
