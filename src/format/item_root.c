@@ -32,7 +32,7 @@ int item_validate_root_ref(const struct item_view *item)
 	REFUSE_IF(item, item->len <= ROOT_REF_SIZE, "item size is %u, too small for a reference",
 		  item->len);
 	name_len = root_ref_name_len(item->data);
-	REFUSE_IF(item, name_len > BTRFS_NAME_LEN, "a name of %u bytes", name_len);
+	REFUSE_IF(item, name_len > BTRFS_NAME_LEN, "a name of %u bytes, too long", name_len);
 	REFUSE_IF(item, name_len != item->len - ROOT_REF_SIZE,
 		  "a name of %u bytes in an item of %u", name_len, item->len);
 	return 0;
