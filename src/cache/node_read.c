@@ -86,9 +86,13 @@ int node_read(struct node *node, const struct node_expect *expect)
 
 		if (ret >= 0)
 			ret = node_verify(node, expect);
-		if (ret >= 0)
+		if (ret >= 0) {
+			/* Otherwise nobody would learn of it. */
+			if (first.err)
+				log_warn("%s; mirror %u of %u is good", first.text, mirror,
+					 nr_mirrors);
 			return 0;
-		log_warn("mirror %u of %u: %s", mirror, nr_mirrors, err_text(ret));
+		}
 		if (first.err == 0)
 			err_capture(ret, &first);
 	}

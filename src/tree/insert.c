@@ -183,9 +183,9 @@ int tree_insert_many(struct txn *txn, struct tree *tree, const struct tree_item 
 	size_t done = 0, nr_in;
 	unsigned idle = 0;
 
+	cursor_begin(&cursor, txn, tree);
 	*ret_done = 0;
 	TRY(txn_check(txn));
-	cursor_begin(&cursor, txn, tree);
 	while (done < nr) {
 		int ret;
 
@@ -262,10 +262,10 @@ int tree_replace(struct txn *txn, struct tree *tree, const struct key *key, cons
 	struct tree_item item = { .key = *key, .data = data, .len_bytes = len };
 	bool done = false;
 
+	cursor_begin(&cursor, txn, tree);
 	TRY(txn_check(txn));
 	if (len > geometry_max_item(tree_geometry(tree)))
 		return too_big(key, len);
-	cursor_begin(&cursor, txn, tree);
 	for (unsigned round = 0; round < TREE_ROUNDS_MAX; round++) {
 		int ret = replace_round(&cursor, &item, &done);
 

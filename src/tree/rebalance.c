@@ -135,7 +135,7 @@ static int join_child(struct cursor *cursor, uint8_t level, const struct key *ke
 			 &neighbour);
 	if (ret)
 		return ret;
-	rwlock_write(&neighbour->lock);
+	lock_neighbour(cursor->path[level], neighbour, is_right);
 	/* Copied even if it goes away at once: its references are then this tree's own, as those of its new place are. */
 	ret = node_make_changeable(cursor->txn, cursor->tree, parent, slot, &neighbour);
 	if (ret < 0) {

@@ -131,8 +131,8 @@ static int remove_range(struct txn *txn, struct tree *tree, struct removal *remo
 	SCOPED(cursor) struct cursor cursor;
 	struct key from = *removal->first;
 
-	TRY(txn_check(txn));
 	cursor_begin(&cursor, txn, tree);
+	TRY(txn_check(txn));
 	do {
 		/* Each round begins at a greater key than the one before. */
 		TRY(remove_round(&cursor, &from, removal));

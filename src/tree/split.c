@@ -173,8 +173,7 @@ static int push_target(struct cursor *cursor, unsigned slot, struct node **ret_n
 			    &node));
 	if (!node)
 		return 0;
-	/* Who holds it already passed the parent and does not look for another node, so this wait ends. */
-	rwlock_write(&node->lock);
+	lock_neighbour(cursor->leaf, node, slot > cursor->path_slot[1]);
 	if (node_is_changeable(node, cursor->txn->generation) &&
 	    leaf_free_bytes(geometry, node->data) >= PUSH_MIN_FREE(geometry)) {
 		*ret_node = node;

@@ -77,6 +77,17 @@ static inline void node_unlock_put(struct node *node)
 	node_put(node);
 }
 
+/* Locks a neighbour of a write-locked node, whose parent is write-locked, from left to right: the node is let go for a left
+ * neighbour. Nobody gets at it meanwhile, since that takes the parent. */
+static inline void lock_neighbour(struct node *node, struct node *neighbour, bool is_right)
+{
+	if (!is_right)
+		rwlock_unwrite(&node->lock);
+	rwlock_write(&neighbour->lock);
+	if (!is_right)
+		rwlock_write(&node->lock);
+}
+
 static inline const struct geometry *tree_geometry(const struct tree *tree)
 {
 	return node_cache_geometry(tree->cache);
