@@ -29,21 +29,20 @@ struct ubtrfs_mkfs_options {
 	const struct ubtrfs_time *now; /* NULL = the clock */
 	bool force;		/* overwrite what is there */
 	bool discard;		/* tell devices that they hold nothing (no -K) */
-	/* The result will be populated: the superblock says unfinished until ubtrfs_mkfs_finish. */
-	bool unfinished;
-	bool shrink;		/* placement prepared for a shrinking finish */
+	bool shrink;		/* with ubtrfs_mkfs_open: placement prepared for a shrinking finish */
 };
 
 void ubtrfs_mkfs_options_init(struct ubtrfs_mkfs_options *options);
 /* Checks everything, refuses a target that holds something (unless force), writes an empty filesystem. */
-int ubtrfs_mkfs(const struct ubtrfs_mkfs_options *options);
+int ubtrfs_mkfs(const struct ubtrfs_mkfs_options *options, struct ubtrfs_info *ret_info);
 
-/* Populates are done: optionally shrinks to the smallest size, gives devices their final size and the superblock its magic; closes. On
- * failure the filesystem stays unfinished. */
-struct ubtrfs_mkfs_finish {
-	bool shrink;
-};
-int ubtrfs_mkfs_finish(struct ubtrfs *fs, const struct ubtrfs_mkfs_finish *finish, struct ubtrfs_info *ret_info);
+/* The same for one that will be populated: it is opened for writing (how: compress, level, max_inline, threads, cache_bytes; its other fields are
+ * not looked at), and its superblock says unfinished (nobody takes it for a complete filesystem) until ubtrfs_mkfs_finish. Regular files
+ * without byte_count grow as needed. */
+int ubtrfs_mkfs_open(const struct ubtrfs_mkfs_options *options, const struct ubtrfs_open_options *how, struct ubtrfs **ret_fs);
+/* Populating is done: shrinks to the smallest size if options->shrink said so, gives the superblock its magic; closes fs in any case. On failure the
+ * filesystem stays unfinished. */
+int ubtrfs_mkfs_finish(struct ubtrfs *fs, struct ubtrfs_info *ret_info);
 
 /* Names of all features mkfs knows, for -O list-all: NULL past the end. *ret_default: on by default; *ret_built: false when refused by name. */
 const char *ubtrfs_mkfs_feature(unsigned index, const char **ret_text, bool *ret_default, bool *ret_built);

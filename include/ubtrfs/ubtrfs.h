@@ -38,8 +38,6 @@ struct ubtrfs_open_options {
 	size_t cache_bytes; /* memory for clean tree blocks; 0 = default */
 	/* Times given to what the library itself stamps (directory changes, new nodes without times); NULL = the clock. */
 	const struct ubtrfs_time *now;
-	/* A filesystem that mkfs is still populating (temporary magic): only for mkfs. */
-	bool allow_unfinished;
 };
 
 /* Seconds since 1970 (may be negative) and nanoseconds. */

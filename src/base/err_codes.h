@@ -59,6 +59,8 @@
 	/* mkfs */                                                                      \
 	X(ERR_TARGET_IN_USE,    EBUSY,      "the target is in use")                     \
 	X(ERR_TOO_SMALL,        ENOSPC,     "the target is too small")                  \
+	/* transfer */                                                                  \
+	X(ERR_ARCHIVE,          EINVAL,     "the archive is damaged or of no known kind") \
 /* clang-format on */
 
 #endif

@@ -122,6 +122,29 @@ static int unpin_locked(struct space *space, uint64_t generation, uint64_t oldes
 	return 0;
 }
 
+static int unpin_set_group(struct space *space, struct pinned_set *set, const struct block_group *group)
+{
+	uint64_t end = group->start + group->len_bytes;
+	uint64_t addr, len;
+
+	while (free_index_next(&set->ranges, group->start, &addr, &len) && addr < end)
+		TRY(unpin_first_range(space, set, addr, len));
+	return 0;
+}
+
+int space_unpin_group(struct space *space, struct block_group *group)
+{
+	int ret = 0;
+
+	mutex_lock(&space->lock);
+	list_for_each(&space->pinned, link, next) {
+		if (ret == 0)
+			ret = unpin_set_group(space, list_entry(link, struct pinned_set, link), group);
+	}
+	mutex_unlock(&space->lock);
+	return ret;
+}
+
 int space_unpin(struct space *space, uint64_t generation, uint64_t oldest_epoch)
 {
 	int ret;

@@ -62,6 +62,13 @@ struct ref_queue *space_ref_queue(struct space *space)
 	return space->ref_queue;
 }
 
+void space_get_policy(struct space *space, struct chunk_policy *ret_policy)
+{
+	mutex_lock(&space->lock);
+	*ret_policy = space->policy;
+	mutex_unlock(&space->lock);
+}
+
 void space_set_policy(struct space *space, const struct chunk_policy *policy)
 {
 	mutex_lock(&space->lock);

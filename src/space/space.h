@@ -72,6 +72,8 @@ int space_pin_reserved(struct space *space, uint64_t addr, uint64_t len) must_ch
 /* ---- pinned ranges (pinned.c), laws L3, L4, L8 ---- */
 /* After the superblock is durable: ranges pinned by generations <= generation and < oldest_epoch become free. */
 int space_unpin(struct space *space, uint64_t generation, uint64_t oldest_epoch) must_check;
+/* What is pinned in one group becomes free at once: only for a group that goes as a whole, where nothing is given out again. */
+int space_unpin_group(struct space *space, struct block_group *group) must_check;
 /* The generation with which ranges are pinned from now on; never less than before. */
 void space_set_generation(struct space *space, uint64_t generation);
 
@@ -87,6 +89,7 @@ struct chunk_policy {
 	bool may_grow;
 };
 void space_set_policy(struct space *space, const struct chunk_policy *policy);
+void space_get_policy(struct space *space, struct chunk_policy *ret_policy);
 /*
  * Plans a chunk of a kind with at least min_bytes (also above max_chunk), adds it to the volume's map and as a new group.
  * Next logical address = behind the last, at least 1 MiB. exact_bytes != 0: exactly that long (rounded up to a row).

@@ -68,8 +68,7 @@ int device_store_save(struct txn *txn, struct store *store)
 	return 0;
 }
 
-/* Where the last device extent on a device ends. */
-static uint64_t device_busy_end(struct store *store, uint64_t devid)
+uint64_t store_device_end(struct store *store, uint64_t devid)
 {
 	const struct chunk *chunk = chunk_map_next(store->volume, 0);
 	uint64_t end = 0;
@@ -90,9 +89,9 @@ int store_resize_device(struct store *store, uint64_t devid, uint64_t total_byte
 	if (!is_aligned(total_bytes, store->geometry.sectorsize))
 		return THROW(ERR_INVALID, "%" PRIu64 " bytes are no multiple of the sector size",
 			     total_bytes);
-	if (total_bytes < device_busy_end(store, devid))
+	if (total_bytes < store_device_end(store, devid))
 		return THROW(ERR_NO_SPACE, "device %" PRIu64 " is in use up to byte %" PRIu64,
-			     devid, device_busy_end(store, devid));
+			     devid, store_device_end(store, devid));
 	device->total_bytes = total_bytes;
 	store->devices_dirty = true;
 	return 0;

@@ -38,6 +38,8 @@ int store_fill_super(struct store *store, uint64_t devid, uint8_t *super) must_c
 /* Rewrites CHUNK_ITEM, DEV_EXTENTs, block group item key and free space of a group whose chunk was trimmed (space_trim_group and chunk_map_trim
  * come after, inside). */
 int store_trim_group(struct txn *txn, struct store *store, struct block_group *group, uint64_t new_len) must_check;
+/* Where the last device extent on a device ends. */
+uint64_t store_device_end(struct store *store, uint64_t devid);
 /* Sets the size of a device in RAM and marks its item. */
 int store_resize_device(struct store *store, uint64_t devid, uint64_t total_bytes) must_check;
 

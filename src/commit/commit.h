@@ -1,0 +1,67 @@
+/*
+ * 17 commit: the order of all. The door, the commit, space flushing.
+ *
+ * struct core gathers the layers below. The door (door.c) is where an operation asks for space before it changes anything (law L9); when there
+ * is not enough it flushes delayed inodes, makes a new chunk, commits, in this order. The commit (commit.c) is one function that lists
+ * its steps (law L8): data and nodes, flush, superblocks, flush; only then are freed blocks given out again.
+ * Locks: serialised by ops/ (RANK_OPS).
+ */
+#ifndef UBTRFS_COMMIT_COMMIT_H
+#define UBTRFS_COMMIT_COMMIT_H
+
+#include "file/file.h"
+#include "subvolume/subvolume.h"
+
+/* Delayed items above this are flushed, oldest inodes first, down to half of it. */
+#define DELAYED_MAX_BYTES (12 * MIB)
+/* Dirty tree blocks above this are committed. */
+#define DIRTY_MAX_BYTES (64 * MIB)
+/* A commit that does not settle in so many rounds has a bug. */
+#define COMMIT_MAX_ROUNDS 64u
+
+struct core {
+	char *name; /* for messages: the first device */
+	struct geometry geometry;
+	struct workq *workq;
+	struct volume *volume;
+	struct node_cache *cache;
+	struct space *space;
+	struct txn *txn;
+	struct root_table *roots;
+	struct store store;
+	struct extents extents;
+	struct inode_table inodes;
+	struct writeback writeback;
+	uint8_t super[SUPER_SIZE]; /* of the last commit, with what the next one will change */
+	bool super_dirty;	   /* something in it changed that no tree tells (label, flags, magic) */
+	bool writable;
+	bool changed;		   /* something happened since the last commit */
+	/* A block group that goes within this commit, as soon as its last block has moved (shrink.c); 0 = none. Nothing is allocated from then on
+	 * but what is free in the other groups, and the devices end behind what is left. */
+	uint64_t leaving_start;
+};
+
+/* door.c */
+/* An operation is about to add at most item_bytes of items to at most nr_inodes inodes. ERR_NO_SPACE changes nothing. */
+int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes) must_check;
+/* Space for a commit of what is pending now, found or made. */
+int door_ensure_metadata(struct core *core) must_check;
+/* Writes what is delayed for one inode, its data first. */
+int core_flush_inode(struct core *core, struct inode *inode) must_check;
+/* Flushes the oldest delayed inodes until at most limit_bytes are delayed. */
+int core_flush_delayed(struct core *core, size_t limit_bytes) must_check;
+
+/* commit.c */
+/* Makes everything durable; nothing to do is nothing done. On failure the transaction is aborted (law L6). */
+int core_commit(struct core *core) must_check;
+
+/* Cuts every device behind its last chunk: its item and its size in RAM. */
+int devices_cut(struct core *core) must_check;
+
+/* shrink.c */
+/* Packs all metadata into as little as it needs behind the data, gives back empty and half-empty chunks, and cuts the devices: the smallest
+ * filesystem that holds what is there. Commits; the last commit writes final_magic. ERR_TOO_SMALL when a device would need more than limit_bytes
+ * (0: no limit). */
+int core_shrink(struct core *core, uint64_t limit_bytes, uint64_t final_magic) must_check;
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Checksums of neighbouring sectors are gathered and put into the csum tree together: one full item after the other.
+ */
+#include "base/assert.h"
+#include "file/file.h"
+
+int csum_batch_flush(struct writeback *writeback)
+{
+	struct csum_batch *batch = &writeback->csums;
+	struct root *root;
+
+	if (!batch->nr)
+		return 0;
+	TRY(root_get(writeback->config.inodes->roots, BTRFS_CSUM_TREE_OBJECTID, &root));
+	TRY(csum_insert(writeback->config.txn, &root->tree, batch->addr, batch->csums, batch->nr));
+	batch->nr = 0;
+	return 0;
+}
+
+int csum_batch_add(struct writeback *writeback, uint64_t addr, const uint8_t *csums, uint32_t nr)
+{
+	const struct geometry *geometry = &writeback->geometry;
+	struct csum_batch *batch = &writeback->csums;
+
+	if (batch->nr && batch->addr + (uint64_t)batch->nr * geometry->sectorsize != addr)
+		TRY(csum_batch_flush(writeback));
+	while (nr) {
+		uint32_t take = MIN(nr, batch->capacity - batch->nr);
+
+		if (!batch->nr)
+			batch->addr = addr;
+		memcpy(batch->csums + (size_t)batch->nr * geometry->csum_size, csums, (size_t)take * geometry->csum_size);
+		batch->nr += take;
+		nr -= take;
+		csums += (size_t)take * geometry->csum_size;
+		addr += (uint64_t)take * geometry->sectorsize;
+		if (batch->nr == batch->capacity)
+			TRY(csum_batch_flush(writeback));
+	}
+	return 0;
+}

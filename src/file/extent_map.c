@@ -1,0 +1,119 @@
+/*
+ * The extents of a file as its items tell them, read from the tree.
+ */
+#include "base/assert.h"
+#include "file/file.h"
+
+void file_extent_fini(struct file_extent *extent)
+{
+	mem_free(extent->inline_data);
+	extent->inline_data = NULL;
+}
+
+static int extent_parse_inline(const struct inode *inode, const uint8_t *item, uint32_t len, struct file_extent *ret_extent)
+{
+	uint32_t sectorsize = inode->table->geometry.sectorsize;
+
+	ret_extent->is_inline = true;
+	ret_extent->inline_len = len - FILE_EXTENT_INLINE_AT;
+	ret_extent->end = round_up(ret_extent->start + ret_extent->ram_bytes, sectorsize);
+	CORRUPT_IF(ret_extent->ram_bytes > RUN_MAX_BYTES, "inode %llu: inline data of %llu bytes", (unsigned long long)inode->ino,
+		   (unsigned long long)ret_extent->ram_bytes);
+	ret_extent->inline_data = mem_dup(item + FILE_EXTENT_INLINE_AT, ret_extent->inline_len);
+	if (!ret_extent->inline_data && ret_extent->inline_len)
+		return MEM_FAIL("inline data");
+	return 0;
+}
+
+static int extent_parse_regular(const struct inode *inode, const uint8_t *item, struct file_extent *ret_extent)
+{
+	ret_extent->addr = file_extent_disk_bytenr(item);
+	ret_extent->disk_bytes = file_extent_disk_num_bytes(item);
+	ret_extent->offset = file_extent_offset(item);
+	ret_extent->is_hole = !ret_extent->addr;
+	ret_extent->is_prealloc = file_extent_type(item) == BTRFS_FILE_EXTENT_PREALLOC;
+	CORRUPT_IF(!add_fits(ret_extent->start, file_extent_num_bytes(item), &ret_extent->end),
+		   "inode %llu: the extent at %llu reaches over the end of the address range", (unsigned long long)inode->ino,
+		   (unsigned long long)ret_extent->start);
+	CORRUPT_IF(ret_extent->compress && ret_extent->ram_bytes > RUN_MAX_BYTES,
+		   "inode %llu: the compressed extent at %llu holds %llu bytes: more than %u", (unsigned long long)inode->ino,
+		   (unsigned long long)ret_extent->start, (unsigned long long)ret_extent->ram_bytes, RUN_MAX_BYTES);
+	return 0;
+}
+
+static int extent_parse(const struct inode *inode, const struct cursor *cursor, struct file_extent *ret_extent)
+{
+	const uint8_t *item = cursor_data(cursor);
+	uint32_t len = cursor_len(cursor);
+	uint8_t type;
+
+	memset(ret_extent, 0, sizeof(*ret_extent));
+	CORRUPT_IF(len < FILE_EXTENT_INLINE_AT, "inode %llu: an extent item of %u bytes", (unsigned long long)inode->ino, len);
+	type = file_extent_type(item);
+	ret_extent->start = cursor_key(cursor).offset;
+	ret_extent->compress = file_extent_compression(item);
+	ret_extent->ram_bytes = file_extent_ram_bytes(item);
+	if (ret_extent->compress && !compress_type_known((uint64_t)ret_extent->compress))
+		return THROW(ERR_UNSUPPORTED, "inode %llu: compression %d", (unsigned long long)inode->ino, ret_extent->compress);
+	if (type == BTRFS_FILE_EXTENT_INLINE)
+		return extent_parse_inline(inode, item, len, ret_extent);
+	CORRUPT_IF(len < FILE_EXTENT_SIZE, "inode %llu: an extent item of %u bytes", (unsigned long long)inode->ino, len);
+	return extent_parse_regular(inode, item, ret_extent);
+}
+
+int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_extent)
+{
+	SCOPED(cursor) struct cursor cursor;
+	struct key key = KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, pos);
+	struct key found;
+	bool exact;
+	int err;
+
+	cursor_init(&cursor, &inode->root->tree);
+	err = cursor_seek_le(&cursor, &key);
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	if (err == 0) {
+		found = cursor_key(&cursor);
+		if (found.objectid == inode->ino && found.type == BTRFS_EXTENT_DATA_KEY) {
+			TRY(extent_parse(inode, &cursor, ret_extent));
+			if (ret_extent->end > pos)
+				return 0;
+			file_extent_fini(ret_extent);
+		}
+	}
+	cursor_release(&cursor);
+	TRY(cursor_seek(&cursor, &key, &exact));
+	found = cursor_key(&cursor);
+	if (found.objectid != inode->ino || found.type != BTRFS_EXTENT_DATA_KEY)
+		return -ERR_KEY_NOT_FOUND;
+	return extent_parse(inode, &cursor, ret_extent);
+}
+
+int file_extent_end(struct inode *inode, uint64_t *ret_end)
+{
+	struct key key = KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, UINT64_MAX);
+	struct file_extent extent = { 0 };
+	SCOPED(cursor) struct cursor cursor;
+	struct key found;
+	int err;
+
+	cursor_init(&cursor, &inode->root->tree);
+	if (inode->extent_end == UINT64_MAX) {
+		inode->has_inline = false;
+		err = cursor_seek_le(&cursor, &key);
+		if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+			return err;
+		if (err == 0) {
+			found = cursor_key(&cursor);
+			if (found.objectid == inode->ino && found.type == BTRFS_EXTENT_DATA_KEY) {
+				TRY(extent_parse(inode, &cursor, &extent));
+				inode->has_inline = extent.is_inline;
+			}
+		}
+		inode->extent_end = extent.end;
+		file_extent_fini(&extent);
+	}
+	*ret_end = inode->extent_end;
+	return 0;
+}

@@ -1,0 +1,82 @@
+/*
+ * Taking extents out of a file: the whole, the front, the back, or a hole in the middle of each.
+ */
+#include "base/assert.h"
+#include "file/file.h"
+
+/* Reference of an extent as the extent tree counts it: by the offset that the start of the whole extent would have in the file. */
+static int extent_ref(struct writeback *writeback, struct inode *inode, const struct file_extent *extent, int delta)
+{
+	if (extent->is_hole || extent->is_inline)
+		return 0;
+	return extent_ref_data(writeback->config.txn, writeback->config.extents, extent->addr, extent->disk_bytes, inode->root->objectid,
+			       inode->ino, extent->start - extent->offset, delta);
+}
+
+/* Writes the part [start, end) of an extent as an item of its own. */
+static int extent_keep(struct writeback *writeback, struct inode *inode, const struct file_extent *extent, uint64_t start, uint64_t end)
+{
+	uint8_t item[FILE_EXTENT_SIZE] = { 0 };
+	struct key key = KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, start);
+
+	file_extent_set_generation(item, writeback->config.txn->generation);
+	file_extent_set_ram_bytes(item, extent->ram_bytes);
+	file_extent_set_compression(item, (uint8_t)extent->compress);
+	file_extent_set_type(item, extent->is_prealloc ? BTRFS_FILE_EXTENT_PREALLOC : BTRFS_FILE_EXTENT_REG);
+	file_extent_set_disk_bytenr(item, extent->addr);
+	file_extent_set_disk_num_bytes(item, extent->disk_bytes);
+	file_extent_set_offset(item, extent->is_hole ? 0 : extent->offset + (start - extent->start));
+	file_extent_set_num_bytes(item, end - start);
+	if (extent->is_hole)
+		file_extent_set_ram_bytes(item, end - start);
+	return tree_insert(writeback->config.txn, &inode->root->tree, &key, item, FILE_EXTENT_SIZE);
+}
+
+static int drop_one(struct writeback *writeback, struct inode *inode, const struct file_extent *extent, uint64_t start, uint64_t end)
+{
+	uint64_t from = MAX(start, extent->start);
+	uint64_t to = MIN(end, extent->end);
+	bool front = extent->start < from;
+	bool back = to < extent->end;
+
+	if (extent->is_inline) {
+		CORRUPT_IF(front || back, "inode %llu: inline data cannot be cut", (unsigned long long)inode->ino);
+		inode_add_nbytes(inode, -(int64_t)extent->ram_bytes);
+		inode->has_inline = false;
+	} else if (!extent->is_hole) {
+		inode_add_nbytes(inode, -(int64_t)(to - from));
+	}
+	TRY(tree_remove(writeback->config.txn, &inode->root->tree, &KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, extent->start)));
+	if (front)
+		TRY(extent_keep(writeback, inode, extent, extent->start, from));
+	if (back)
+		TRY(extent_keep(writeback, inode, extent, to, extent->end));
+	if (!front && !back)
+		return extent_ref(writeback, inode, extent, -1);
+	return front && back ? extent_ref(writeback, inode, extent, 1) : 0;
+}
+
+int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
+{
+	uint64_t pos = start;
+
+	TRY(inode_flush_noted(writeback->config.txn, inode));
+	while (pos < end) {
+		SCOPED(file_extent) struct file_extent extent = { 0 };
+		int err = file_extent_find(inode, pos, &extent);
+
+		if (err == -ERR_KEY_NOT_FOUND || (err == 0 && extent.start >= end))
+			break;
+		TRY(err);
+		pos = extent.end;
+		TRY(drop_one(writeback, inode, &extent, start, end));
+	}
+	inode->extent_end = UINT64_MAX;
+	return 0;
+}
+
+int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
+{
+	TRY(file_settle(writeback, inode));
+	return file_drop_noted(writeback, inode, start, end);
+}

@@ -1,0 +1,120 @@
+/*
+ * Extents of a file on their way into its overlay: joining neighbours, inline contents, holes.
+ *
+ * A plain extent that was just noted stays open (inode->open_*) while the next piece continues it on disk and in the file; its item and its
+ * reference are made when it is closed. Invariant: extent_end is the end of the last extent of the file, open one included.
+ */
+#include "base/assert.h"
+#include "file/file.h"
+
+static void extent_fill(uint8_t *item, uint64_t generation, const struct extent_note *note)
+{
+	memset(item, 0, FILE_EXTENT_SIZE);
+	file_extent_set_generation(item, generation);
+	file_extent_set_ram_bytes(item, note->ram_bytes);
+	file_extent_set_compression(item, (uint8_t)note->compress);
+	file_extent_set_type(item, BTRFS_FILE_EXTENT_REG);
+	file_extent_set_disk_bytenr(item, note->addr);
+	file_extent_set_disk_num_bytes(item, note->disk_bytes);
+	file_extent_set_num_bytes(item, note->num_bytes);
+}
+
+static int extent_put(struct writeback *writeback, struct inode *inode, const struct extent_note *note)
+{
+	uint8_t item[FILE_EXTENT_SIZE];
+
+	extent_fill(item, writeback->config.txn->generation, note);
+	TRY(delayed_put(inode, BTRFS_EXTENT_DATA_KEY, note->offset, item, FILE_EXTENT_SIZE, false));
+	if (!note->addr)
+		return 0;
+	return extent_add_data(writeback->config.txn, writeback->config.extents, note->addr, note->disk_bytes, inode->root->objectid,
+			       inode->ino, note->offset);
+}
+
+int extent_close(struct writeback *writeback, struct inode *inode)
+{
+	struct extent_note note = { .offset = inode->open_offset, .num_bytes = inode->open_len, .addr = inode->open_addr,
+				    .disk_bytes = inode->open_len, .ram_bytes = inode->open_len };
+
+	if (!inode->open_len)
+		return 0;
+	inode->open_len = 0;
+	return extent_put(writeback, inode, &note);
+}
+
+int extent_fill_hole(struct writeback *writeback, struct inode *inode, uint64_t end)
+{
+	uint64_t start;
+
+	TRY(file_extent_end(inode, &start));
+	if (inode->table->no_holes || inode->has_inline || start >= end)
+		return 0;
+	TRY(extent_close(writeback, inode));
+	TRY(extent_put(writeback, inode, &(struct extent_note){ .offset = start, .num_bytes = end - start, .ram_bytes = end - start }));
+	inode->extent_end = end;
+	return 0;
+}
+
+/* Makes room for [start, end): what the file has there goes; a gap before it becomes a hole. */
+static int extent_prepare(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
+{
+	uint64_t last;
+
+	TRY(file_extent_end(inode, &last));
+	if (start < last) {
+		TRY(extent_close(writeback, inode));
+		/* Runs behind this one may be in flight: only what is noted already is dropped. */
+		TRY(file_drop_noted(writeback, inode, start, end));
+		TRY(file_extent_end(inode, &last));
+	}
+	if (start > last)
+		TRY(extent_fill_hole(writeback, inode, start));
+	inode->extent_end = MAX(MAX(last, inode->extent_end), end);
+	return 0;
+}
+
+static bool extent_continues(const struct inode *inode, const struct extent_note *note)
+{
+	return inode->open_len && !note->compress && inode->open_offset + inode->open_len == note->offset &&
+	       inode->open_addr + inode->open_len == note->addr && inode->open_len + note->num_bytes <= EXTENT_MAX_BYTES;
+}
+
+int extent_note(struct writeback *writeback, struct inode *inode, const struct extent_note *note)
+{
+	ASSERT(is_aligned(note->offset, writeback->geometry.sectorsize) && note->num_bytes);
+	TRY(extent_prepare(writeback, inode, note->offset, note->offset + note->num_bytes));
+	inode_add_nbytes(inode, (int64_t)note->num_bytes);
+	if (extent_continues(inode, note)) {
+		inode->open_len += note->num_bytes;
+		return 0;
+	}
+	TRY(extent_close(writeback, inode));
+	if (note->compress)
+		return extent_put(writeback, inode, note);
+	inode->open_offset = note->offset;
+	inode->open_addr = note->addr;
+	inode->open_len = note->num_bytes;
+	return 0;
+}
+
+int extent_note_inline(struct writeback *writeback, struct inode *inode, const void *data, uint32_t len, uint32_t ram_bytes, int compress)
+{
+	uint8_t *item = inode->table->edit;
+	uint64_t last;
+
+	ASSERT(FILE_EXTENT_INLINE_AT + len <= geometry_max_item(&writeback->geometry));
+	TRY(file_extent_end(inode, &last));
+	if (last)
+		TRY(file_drop_noted(writeback, inode, 0, UINT64_MAX));
+	memset(item, 0, FILE_EXTENT_INLINE_AT);
+	file_extent_set_generation(item, writeback->config.txn->generation);
+	file_extent_set_ram_bytes(item, ram_bytes);
+	file_extent_set_compression(item, (uint8_t)compress);
+	file_extent_set_type(item, BTRFS_FILE_EXTENT_INLINE);
+	memcpy(item + FILE_EXTENT_INLINE_AT, data, len);
+	TRY(delayed_put(inode, BTRFS_EXTENT_DATA_KEY, 0, item, FILE_EXTENT_INLINE_AT + len, false));
+	inode->has_inline = true;
+	inode->extent_end = round_up(ram_bytes, writeback->geometry.sectorsize);
+	inode_add_nbytes(inode, ram_bytes);
+	return 0;
+}

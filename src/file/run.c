@@ -1,0 +1,171 @@
+/*
+ * One run: a piece of a file on its way to disk; what a worker does with it.
+ *
+ * The worker's part reads the source, compresses and checksums. It looks at nothing but the run, so its result depends on nothing else.
+ */
+#include <stdatomic.h>
+
+#include "base/assert.h"
+#include "file/file.h"
+
+struct shared_source {
+	struct file_source source;
+	_Atomic unsigned count;
+};
+
+int shared_source_new(const struct file_source *source, struct shared_source **ret_source)
+{
+	struct shared_source *shared = mem_alloc(sizeof(*shared));
+
+	if (!shared)
+		return MEM_FAIL("a source of data");
+	shared->source = *source;
+	atomic_init(&shared->count, 1);
+	*ret_source = shared;
+	return 0;
+}
+
+struct shared_source *shared_source_ref(struct shared_source *source)
+{
+	atomic_fetch_add(&source->count, 1);
+	return source;
+}
+
+void shared_source_put(struct shared_source *source)
+{
+	if (atomic_fetch_sub(&source->count, 1) != 1)
+		return;
+	if (source->source.release)
+		source->source.release(source->source.ctx);
+	mem_free(source);
+}
+
+int shared_source_read(struct shared_source *source, uint64_t offset, void *data, size_t len)
+{
+	int err = source->source.read(source->source.ctx, offset, data, len);
+
+	/* A foreign callback leaves no sentence of ours behind unless it used the same machinery. */
+	if (err < 0 && err > -ERR_FIRST)
+		return THROW_SYS(-err, "reading %s at byte %llu", source->source.name ? source->source.name : "a source",
+				 (unsigned long long)offset);
+	return err;
+}
+
+int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t capacity, struct file_run **ret_run)
+{
+	struct file_run *run = mem_zalloc(sizeof(*run));
+
+	ASSERT(capacity && capacity <= RUN_MAX_BYTES);
+	if (!run)
+		return MEM_FAIL("a run of file data");
+	run->data = mem_alloc(round_up(capacity, writeback->geometry.sectorsize));
+	if (!run->data) {
+		mem_free(run);
+		return MEM_FAIL("a run of file data");
+	}
+	job_init(&run->job, run_work);
+	run->writeback = writeback;
+	run->inode = inode_ref(inode);
+	run->offset = offset;
+	*ret_run = run;
+	return 0;
+}
+
+void run_free(struct file_run *run)
+{
+	if (run->source)
+		shared_source_put(run->source);
+	inode_put(run->inode);
+	mem_free(run->data);
+	mem_free(run->packed);
+	mem_free(run->csums);
+	mem_free(run);
+}
+
+static int worker_workspace(struct writeback *writeback, unsigned worker, int type, struct compress_workspace **ret_workspace)
+{
+	ASSERT(worker < writeback->nr_workspaces);
+	if (!writeback->workspaces[worker])
+		TRY(compress_new_workspace(type, writeback->config.compress_level, writeback->geometry.sectorsize,
+					   &writeback->workspaces[worker]));
+	*ret_workspace = writeback->workspaces[worker];
+	return 0;
+}
+
+/* The most bytes a compressed form may have to be worth it: one sector less than the plain form, or few enough to be inline. */
+static uint32_t run_packed_limit(const struct file_run *run)
+{
+	uint32_t sectorsize = run->writeback->geometry.sectorsize;
+	uint32_t plain = (uint32_t)round_up(run->len, sectorsize);
+
+	if (plain > sectorsize)
+		return plain - sectorsize;
+	return run->whole_file ? MIN(run->len - 1, run->writeback->config.max_inline) : 0;
+}
+
+static int run_compress(struct file_run *run, unsigned worker)
+{
+	uint32_t sectorsize = run->writeback->geometry.sectorsize;
+	uint32_t limit = run_packed_limit(run);
+	struct compress_workspace *workspace;
+	uint32_t in_len = run->len;
+	size_t packed_len;
+	int err;
+
+	if (!limit)
+		return 0;
+	run->packed = mem_alloc(round_up(limit, sectorsize));
+	if (!run->packed)
+		return MEM_FAIL("compressed data");
+	TRY(worker_workspace(run->writeback, worker, run->compress, &workspace));
+	/* Whole sectors, so that a reader finds every byte of the extent; only what may become inline is exact. */
+	if (run->len > sectorsize)
+		in_len = (uint32_t)round_up(run->len, sectorsize);
+	err = compress_run(workspace, run->data, in_len, run->packed, limit, &packed_len);
+	if (err == -ERR_COMPRESS_GREW) {
+		mem_free(run->packed);
+		run->packed = NULL;
+		return 0;
+	}
+	TRY(err);
+	run->packed_len = (uint32_t)packed_len;
+	memset(run->packed + packed_len, 0, round_up(packed_len, sectorsize) - packed_len);
+	return 0;
+}
+
+static int run_checksum(struct file_run *run)
+{
+	const struct geometry *geometry = &run->writeback->geometry;
+	uint32_t nr = (uint32_t)div_up(run->packed ? run->packed_len : run->len, geometry->sectorsize);
+
+	run->csums = mem_alloc((size_t)nr * geometry->csum_size);
+	if (!run->csums)
+		return MEM_FAIL("checksums");
+	csum_compute_sectors(geometry->csum_type, run->packed ? run->packed : run->data, nr, geometry->sectorsize, run->csums);
+	return 0;
+}
+
+int run_unpack(struct file_run *run)
+{
+	mem_free(run->packed);
+	run->packed = NULL;
+	mem_free(run->csums);
+	run->csums = NULL;
+	return run->csum ? run_checksum(run) : 0;
+}
+
+int run_work(struct job *job, unsigned worker)
+{
+	struct file_run *run = container_of(job, struct file_run, job);
+	uint32_t padded = (uint32_t)round_up(run->len, run->writeback->geometry.sectorsize);
+
+	if (run->source) {
+		TRY(shared_source_read(run->source, run->offset, run->data, run->len));
+		memset(run->data + run->len, 0, padded - run->len);
+	}
+	if (run->compress)
+		TRY(run_compress(run, worker));
+	if (run->csum)
+		TRY(run_checksum(run));
+	return 0;
+}

@@ -1,0 +1,61 @@
+/*
+ * Changing the size of a file.
+ *
+ * A file that shrinks into the middle of a sector rewrites that sector with zeroes behind its new end, so that growing again never shows
+ * old bytes. Inline contents are rewritten at their new length.
+ */
+#include "base/assert.h"
+#include "file/file.h"
+
+static int truncate_down(struct writeback *writeback, struct inode *inode, uint64_t size)
+{
+	uint32_t sectorsize = writeback->geometry.sectorsize;
+	uint64_t keep = round_down(size, sectorsize);
+	size_t tail_len = (size_t)(size - keep);
+	SCOPED_MEM uint8_t *tail = NULL;
+	size_t got = 0;
+
+	if (tail_len) {
+		tail = mem_alloc(sectorsize);
+		if (!tail)
+			return MEM_FAIL("the last sector of a file");
+		TRY(file_read(writeback, inode, keep, tail, tail_len, &got));
+	}
+	TRY(file_drop_range(writeback, inode, keep, UINT64_MAX));
+	inode_set_size(inode, keep);
+	return tail_len ? file_write(writeback, inode, keep, tail, got) : 0;
+}
+
+/* Inline contents leave the item: they are written again at a size that cannot be inline. */
+static int file_uninline(struct writeback *writeback, struct inode *inode, uint64_t new_size)
+{
+	size_t len = (size_t)inode_size(inode);
+	SCOPED_MEM uint8_t *data = mem_alloc(len);
+	size_t got;
+
+	if (!data)
+		return MEM_FAIL("inline data");
+	TRY(file_read(writeback, inode, 0, data, len, &got));
+	TRY(file_drop_range(writeback, inode, 0, UINT64_MAX));
+	inode_set_size(inode, new_size);
+	return file_write(writeback, inode, 0, data, got);
+}
+
+int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size)
+{
+	uint64_t old = inode_size(inode);
+
+	if (size > INT64_MAX)
+		return THROW(ERR_LIMIT, "inode %llu: a size of %llu", (unsigned long long)inode->ino, (unsigned long long)size);
+	TRY(file_submit_dirty(writeback, inode));
+	if (size < old)
+		return truncate_down(writeback, inode, size);
+	if (size == old)
+		return 0;
+	/* What is inline must end with the file: it becomes a run of its own first. */
+	TRY(file_settle(writeback, inode));
+	if (inode->has_inline)
+		return file_uninline(writeback, inode, size);
+	inode_set_size(inode, size);
+	return 0;
+}

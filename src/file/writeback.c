@@ -1,0 +1,232 @@
+/*
+ * The ordered writeback: submitting runs, reaping them in order, draining.
+ */
+#include "base/assert.h"
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "file/file.h"
+
+int writeback_init(struct writeback *writeback, const struct writeback_config *config)
+{
+	const struct store *store = config->extents->store;
+
+	memset(writeback, 0, sizeof(*writeback));
+	writeback->config = *config;
+	writeback->geometry = config->inodes->geometry;
+	writeback->space = store->space;
+	writeback->volume = store->volume;
+	list_init(&writeback->in_flight);
+	list_init(&writeback->batches);
+	writeback->nr_workspaces = workq_nr_workers(config->workq);
+	writeback->workspaces = mem_array(writeback->nr_workspaces, sizeof(*writeback->workspaces));
+	writeback->csums.capacity = geometry_max_csums(&writeback->geometry);
+	writeback->csums.csums = mem_array(writeback->csums.capacity, writeback->geometry.csum_size);
+	if (!writeback->workspaces || !writeback->csums.csums) {
+		mem_free(writeback->workspaces);
+		mem_free(writeback->csums.csums);
+		return MEM_FAIL("the writeback");
+	}
+	return 0;
+}
+
+static struct file_run *window_pop(struct writeback *writeback)
+{
+	struct file_run *run = list_entry(list_pop_front(&writeback->in_flight), struct file_run, link);
+
+	writeback->in_flight_bytes -= run->len;
+	writeback->nr_in_flight--;
+	run->inode->nr_in_flight--;
+	return run;
+}
+
+void writeback_fini(struct writeback *writeback)
+{
+	struct link *link;
+
+	while (!list_is_empty(&writeback->in_flight)) {
+		struct file_run *run = window_pop(writeback);
+
+		if (job_wait(&run->job) < 0)
+			log_debug("a run was given up: %s", err_text(run->job.report.err));
+		run_free(run);
+	}
+	batch_drop_all(writeback);
+	for (link = list_first(&writeback->config.inodes->dirty); link; link = list_next(&writeback->config.inodes->dirty, link)) {
+		struct inode *inode = list_entry(link, struct inode, dirty_link);
+
+		if (inode->dirty_run)
+			run_free(inode->dirty_run);
+		inode->dirty_run = NULL;
+	}
+	for (unsigned i = 0; i < writeback->nr_workspaces; i++)
+		compress_free_workspace(writeback->workspaces[i]);
+	mem_free(writeback->workspaces);
+	mem_free(writeback->csums.csums);
+}
+
+static int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len, uint64_t *ret_addr, uint64_t *ret_len)
+{
+	int err = space_alloc_data(writeback->space, len, min_len, ret_addr, ret_len);
+	struct block_group *group;
+
+	if (err != -ERR_NO_SPACE)
+		return err;
+	TRY(space_grow(writeback->space, SPACE_DATA, min_len, 0, &group));
+	return space_alloc_data(writeback->space, len, min_len, ret_addr, ret_len);
+}
+
+static int reap_compressed(struct writeback *writeback, struct file_run *run)
+{
+	uint32_t sectorsize = writeback->geometry.sectorsize;
+	uint32_t disk_bytes = (uint32_t)round_up(run->packed_len, sectorsize);
+	uint64_t padded = round_up(run->len, sectorsize);
+	uint8_t *packed = run->packed;
+	uint64_t addr, len;
+
+	TRY(data_alloc(writeback, disk_bytes, disk_bytes, &addr, &len));
+	TRY(extent_note(writeback, run->inode,
+			&(struct extent_note){ .offset = run->offset, .num_bytes = padded, .addr = addr, .disk_bytes = disk_bytes,
+					       .ram_bytes = padded, .compress = run->compress }));
+	TRY(csum_batch_add(writeback, addr, run->csums, disk_bytes / sectorsize));
+	run->packed = NULL;
+	writeback->disk_bytes += disk_bytes;
+	return batch_write(writeback, addr, packed, disk_bytes, packed);
+}
+
+/* One piece of a plain run; the last one takes the buffer along. */
+static int reap_plain_piece(struct writeback *writeback, struct file_run *run, uint32_t at, uint64_t addr, uint32_t len, bool last)
+{
+	uint32_t sectorsize = writeback->geometry.sectorsize;
+	uint8_t *data = run->data + at;
+	uint8_t *buffer = NULL;
+
+	TRY(extent_note(writeback, run->inode,
+			&(struct extent_note){ .offset = run->offset + at, .num_bytes = len, .addr = addr, .disk_bytes = len,
+					       .ram_bytes = len, .compress = COMPRESS_NONE }));
+	if (run->csum)
+		TRY(csum_batch_add(writeback, addr, run->csums + (size_t)(at / sectorsize) * writeback->geometry.csum_size,
+				   len / sectorsize));
+	writeback->disk_bytes += len;
+	if (last) {
+		buffer = run->data;
+		run->data = NULL;
+		return batch_write(writeback, addr, data, len, buffer);
+	}
+	/* The buffer stays with the run: a split run is rare, so its pieces but the last are copied. */
+	buffer = mem_dup(data, len);
+	if (!buffer)
+		return MEM_FAIL("a piece of file data");
+	return batch_write(writeback, addr, buffer, len, buffer);
+}
+
+static int reap_plain(struct writeback *writeback, struct file_run *run)
+{
+	uint32_t sectorsize = writeback->geometry.sectorsize;
+	uint32_t padded = (uint32_t)round_up(run->len, sectorsize);
+	uint32_t at = 0;
+
+	while (at < padded) {
+		uint64_t addr, len;
+
+		TRY(data_alloc(writeback, padded - at, sectorsize, &addr, &len));
+		TRY(reap_plain_piece(writeback, run, at, addr, (uint32_t)len, at + len == padded));
+		at += (uint32_t)len;
+	}
+	return 0;
+}
+
+/* Whether a run that is all of its file is kept inside the tree, as Linux decides it. */
+static bool run_is_inline(const struct writeback *writeback, const struct file_run *run)
+{
+	uint32_t sectorsize = writeback->geometry.sectorsize;
+	uint32_t stored = run->packed ? run->packed_len : run->len;
+
+	return run->whole_file && run->offset == 0 && run->len <= sectorsize && stored < sectorsize &&
+	       stored <= writeback->config.max_inline && stored <= geometry_max_inline(&writeback->geometry) &&
+	       inode_size(run->inode) == run->len;
+}
+
+static int run_finish(struct writeback *writeback, struct file_run *run)
+{
+	uint32_t sectorsize = writeback->geometry.sectorsize;
+
+	if (run_is_inline(writeback, run))
+		return extent_note_inline(writeback, run->inode, run->packed ? run->packed : run->data,
+					  run->packed ? run->packed_len : run->len, run->len,
+					  run->packed ? run->compress : COMPRESS_NONE);
+	/* Compressed only to be inline, and the file grew meanwhile: not worth it. */
+	if (run->packed && round_up(run->packed_len, sectorsize) < round_up(run->len, sectorsize))
+		return reap_compressed(writeback, run);
+	if (run->packed)
+		TRY(run_unpack(run));
+	/* What does not compress at its start is not tried again (Linux). */
+	if (run->compress && run->offset == 0 && run->len > sectorsize) {
+		inode_item_set_flags(run->inode->item, inode_item_flags(run->inode->item) | BTRFS_INODE_NOCOMPRESS);
+		inode_mark_dirty(run->inode);
+	}
+	return reap_plain(writeback, run);
+}
+
+static int reap_oldest(struct writeback *writeback)
+{
+	struct file_run *run = window_pop(writeback);
+	int err = job_wait(&run->job);
+
+	if (err == 0)
+		err = run_finish(writeback, run);
+	if (err == 0)
+		writeback->ram_bytes += run->len;
+	run_free(run);
+	return err;
+}
+
+int run_submit(struct writeback *writeback, struct file_run *run)
+{
+	uint64_t flags = inode_item_flags(run->inode->item);
+	int err = 0;
+
+	ASSERT(run->len);
+	while (err == 0 && writeback->nr_in_flight &&
+	       (writeback->nr_in_flight >= WINDOW_MAX_RUNS || writeback->in_flight_bytes + run->len > WINDOW_MAX_BYTES))
+		err = reap_oldest(writeback);
+	if (err < 0) {
+		run_free(run);
+		return err;
+	}
+	run->csum = !(flags & BTRFS_INODE_NODATASUM);
+	run->compress = COMPRESS_NONE;
+	if (run->csum && !(flags & (BTRFS_INODE_NOCOMPRESS | BTRFS_INODE_NODATACOW)))
+		run->compress = writeback->config.compress;
+	list_push_back(&writeback->in_flight, &run->link);
+	writeback->in_flight_bytes += run->len;
+	writeback->nr_in_flight++;
+	run->inode->nr_in_flight++;
+	workq_submit(writeback->config.workq, &run->job);
+	return 0;
+}
+
+int file_settle(struct writeback *writeback, struct inode *inode)
+{
+	TRY(file_submit_dirty(writeback, inode));
+	while (inode->nr_in_flight)
+		TRY(reap_oldest(writeback));
+	TRY(extent_close(writeback, inode));
+	if (S_ISREG(inode_mode(inode)) && !inode->table->no_holes && link_is_linked(&inode->dirty_link))
+		TRY(extent_fill_hole(writeback, inode, round_up(inode_size(inode), writeback->geometry.sectorsize)));
+	return 0;
+}
+
+int writeback_drain(struct writeback *writeback)
+{
+	struct list *dirty = &writeback->config.inodes->dirty;
+
+	for (struct link *link = list_first(dirty); link; link = list_next(dirty, link))
+		TRY(file_submit_dirty(writeback, list_entry(link, struct inode, dirty_link)));
+	while (writeback->nr_in_flight)
+		TRY(reap_oldest(writeback));
+	for (struct link *link = list_first(dirty); link; link = list_next(dirty, link))
+		TRY(file_settle(writeback, list_entry(link, struct inode, dirty_link)));
+	TRY(batch_drain(writeback));
+	return csum_batch_flush(writeback);
+}

@@ -1,0 +1,225 @@
+/*
+ * Delayed items: the overlay of one inode, and the flush that writes it.
+ *
+ * The overlay is ordered by key, which is the order of the tree; so a flush walks it once and hands runs of new items to the tree as
+ * one sorted batch. The inode item itself is kept apart (inode->item) and joins the batch as its first member.
+ * States of a delayed item: none -> INSERT (put, nothing in the tree) or REPLACE (put over the tree's) or REMOVE;
+ * INSERT -> gone (remove); REPLACE -> REMOVE; REMOVE -> REPLACE (put). Flushing empties the overlay.
+ */
+#include "base/assert.h"
+#include "base/mem.h"
+#include "inode/inode.h"
+
+/* As many items as one call of the tree gets; bounds the array of a flush. */
+#define FLUSH_BATCH 1024u
+
+static int overlay_key_compare(const void *key, const struct rb_node *node)
+{
+	return key_compare(key, &rb_entry(node, struct delayed_item, node)->key);
+}
+
+static struct delayed_item *overlay_find(const struct inode *inode, const struct key *key)
+{
+	struct rb_node *node = rbtree_find(&inode->overlay, key, overlay_key_compare);
+
+	return node ? rb_entry(node, struct delayed_item, node) : NULL;
+}
+
+int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_t **ret_data, uint32_t *ret_len)
+{
+	struct inode_table *table = inode->table;
+	struct key key = KEY(inode->ino, type, offset);
+	struct delayed_item *item = overlay_find(inode, &key);
+	uint32_t len;
+
+	if (item) {
+		if (item->state == DELAYED_REMOVE)
+			return -ERR_KEY_NOT_FOUND;
+		*ret_data = item->data;
+		*ret_len = item->len;
+		return 0;
+	}
+	if (!inode->in_tree)
+		return -ERR_KEY_NOT_FOUND;
+	TRY(tree_lookup(&inode->root->tree, &key, table->scratch, table->geometry.nodesize, &len));
+	*ret_data = table->scratch;
+	*ret_len = len;
+	return 0;
+}
+
+static void overlay_drop(struct inode *inode, struct delayed_item *item)
+{
+	inode->table->delayed_bytes -= sizeof(*item) + item->capacity;
+	rbtree_remove(&inode->overlay, &item->node);
+	mem_free(item);
+}
+
+static struct delayed_item *delayed_alloc(const struct key *key, uint32_t capacity)
+{
+	struct delayed_item *item = mem_alloc(sizeof(*item) + capacity);
+
+	if (!item)
+		return NULL;
+	item->key = *key;
+	item->len = 0;
+	item->capacity = capacity;
+	return item;
+}
+
+static void overlay_add(struct inode *inode, struct delayed_item *item)
+{
+	struct rb_node *clash = rbtree_insert(&inode->overlay, &item->node);
+
+	ASSERT(!clash);
+	inode->table->delayed_bytes += sizeof(*item) + item->capacity;
+}
+
+int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *data, uint32_t len, bool exists)
+{
+	struct key key = KEY(inode->ino, type, offset);
+	struct delayed_item *old = overlay_find(inode, &key);
+	struct delayed_item *item = old;
+	enum delayed_state state = exists ? DELAYED_REPLACE : DELAYED_INSERT;
+
+	ASSERT(len <= geometry_max_item(&inode->table->geometry));
+	if (old)
+		state = old->state == DELAYED_INSERT ? DELAYED_INSERT : DELAYED_REPLACE;
+	if (!old || old->capacity < len) {
+		/* Items that grow (directory collisions, references) would be copied at each step: grow by doubling. */
+		uint32_t capacity = old ? MAX(2 * old->capacity, len) : len;
+
+		item = delayed_alloc(&key, capacity);
+		if (!item)
+			return MEM_FAIL("a delayed item");
+		if (old)
+			overlay_drop(inode, old);
+		overlay_add(inode, item);
+	}
+	item->state = state;
+	item->len = len;
+	memcpy(item->data, data, len);
+	inode_mark_dirty(inode);
+	return 0;
+}
+
+int delayed_remove(struct inode *inode, uint8_t type, uint64_t offset)
+{
+	struct key key = KEY(inode->ino, type, offset);
+	struct delayed_item *item = overlay_find(inode, &key);
+
+	if (item && item->state == DELAYED_INSERT) {
+		overlay_drop(inode, item);
+	} else if (item) {
+		item->state = DELAYED_REMOVE;
+		item->len = 0;
+	} else {
+		item = delayed_alloc(&key, 0);
+		if (!item)
+			return MEM_FAIL("a delayed removal");
+		item->state = DELAYED_REMOVE;
+		overlay_add(inode, item);
+	}
+	inode_mark_dirty(inode);
+	return 0;
+}
+
+/* What a flush has gathered: new items whose keys follow each other. */
+struct flush {
+	struct txn *txn;
+	struct tree *tree;
+	struct tree_item items[FLUSH_BATCH];
+	size_t nr;
+};
+
+static int flush_batch(struct flush *flush)
+{
+	size_t done;
+
+	if (flush->nr)
+		TRY(tree_insert_many(flush->txn, flush->tree, flush->items, flush->nr, &done));
+	flush->nr = 0;
+	return 0;
+}
+
+static int flush_insert(struct flush *flush, const struct key *key, const void *data, uint32_t len)
+{
+	if (flush->nr == FLUSH_BATCH)
+		TRY(flush_batch(flush));
+	flush->items[flush->nr++] = (struct tree_item){ .key = *key, .data = data, .len_bytes = len };
+	return 0;
+}
+
+static int flush_item(struct flush *flush, const struct delayed_item *item)
+{
+	switch (item->state) {
+	case DELAYED_INSERT:
+		return flush_insert(flush, &item->key, item->data, item->len);
+	case DELAYED_REPLACE:
+		return tree_replace(flush->txn, flush->tree, &item->key, item->data, item->len);
+	case DELAYED_REMOVE:
+		break;
+	}
+	return tree_remove(flush->txn, flush->tree, &item->key);
+}
+
+static int flush_inode_item(struct flush *flush, struct inode *inode)
+{
+	struct key key = KEY(inode->ino, BTRFS_INODE_ITEM_KEY, 0);
+
+	if (!inode->item_dirty)
+		return 0;
+	inode_item_set_transid(inode->item, flush->txn->generation);
+	if (inode->item_in_tree)
+		return tree_replace(flush->txn, flush->tree, &key, inode->item, INODE_ITEM_SIZE);
+	return flush_insert(flush, &key, inode->item, INODE_ITEM_SIZE);
+}
+
+int inode_flush(struct txn *txn, struct inode *inode)
+{
+	ASSERT(!inode->nr_in_flight && !inode->dirty_run);
+	return inode_flush_noted(txn, inode);
+}
+
+int inode_flush_noted(struct txn *txn, struct inode *inode)
+{
+	SCOPED_MEM struct flush *flush = NULL;
+	struct rb_node *node;
+	bool busy;
+
+	ASSERT(!inode->open_len);
+	if (!link_is_linked(&inode->dirty_link))
+		return 0;
+	flush = mem_alloc(sizeof(*flush));
+	if (!flush)
+		return MEM_FAIL("writing delayed items");
+	flush->txn = txn;
+	flush->tree = &inode->root->tree;
+	flush->nr = 0;
+	TRY(flush_inode_item(flush, inode));
+	for (node = rbtree_first(&inode->overlay); node; node = rb_next(node))
+		TRY(flush_item(flush, rb_entry(node, struct delayed_item, node)));
+	TRY(flush_batch(flush));
+	inode->in_tree = true;
+	inode->item_in_tree = true;
+	/* Those who still work on it hold references; it comes back behind what is dirty now. */
+	busy = inode->dirty_run || inode->nr_in_flight;
+	inode_drop_dirty(inode);
+	if (busy)
+		inode_mark_dirty(inode);
+	return 0;
+}
+
+int inode_remove_items(struct txn *txn, struct inode *inode)
+{
+	struct key first = KEY(inode->ino, 0, 0);
+	struct key last = KEY(inode->ino, UINT8_MAX, UINT64_MAX);
+	uint64_t nr;
+
+	ASSERT(!inode->nr_in_flight && !inode->dirty_run && !inode->open_len);
+	if (inode->in_tree)
+		TRY(tree_remove_range(txn, &inode->root->tree, &first, &last, &nr));
+	inode->in_tree = false;
+	inode->item_in_tree = false;
+	inode_drop_dirty(inode);
+	return 0;
+}

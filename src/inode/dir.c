@@ -1,0 +1,170 @@
+/*
+ * Directories: DIR_ITEM (found by hash of the name) and DIR_INDEX (found by number, the order of readdir).
+ *
+ * Each name has one entry in both. The size of a directory is twice the sum of the lengths of its names (Linux).
+ */
+#include "base/assert.h"
+#include "codec/name_hash.h"
+#include "inode/name_pack.h"
+
+static int name_check(const char *name, size_t name_len)
+{
+	if (name_len == 0 || (name_len == 1 && name[0] == '.') || (name_len == 2 && name[0] == '.' && name[1] == '.'))
+		return THROW(ERR_INVALID, "\"%.*s\" is no name for a file", (int)name_len, name);
+	if (name_len > INODE_NAME_MAX)
+		return THROW(ERR_NAME_TOO_LONG, "a name of %zu bytes: more than %u", name_len, INODE_NAME_MAX);
+	if (memchr(name, '/', name_len) || memchr(name, '\0', name_len))
+		return THROW(ERR_INVALID, "\"%.*s\": a name holds neither '/' nor a zero byte", (int)name_len, name);
+	return 0;
+}
+
+static int entry_parse(const struct pack_entry *packed, uint64_t index, struct dir_entry *ret_entry)
+{
+	CORRUPT_IF(packed->name_len == 0 || packed->name_len > INODE_NAME_MAX, "a directory entry has a name of %u bytes", packed->name_len);
+	ret_entry->location = key_load(dir_item_location(packed->head));
+	ret_entry->type = dir_item_type(packed->head);
+	ret_entry->index = index;
+	ret_entry->name_len = (uint16_t)packed->name_len;
+	memcpy(ret_entry->name, packed->name, packed->name_len);
+	ret_entry->name[packed->name_len] = '\0';
+	return 0;
+}
+
+int dir_find(struct inode *dir, const char *name, size_t name_len, struct dir_entry *ret_entry)
+{
+	struct pack_entry packed;
+	const uint8_t *data;
+	uint32_t len;
+
+	if (name_len > INODE_NAME_MAX)
+		return THROW(ERR_NAME_TOO_LONG, "a name of %zu bytes: more than %u", name_len, INODE_NAME_MAX);
+	TRY(delayed_get(dir, BTRFS_DIR_ITEM_KEY, name_hash(name, name_len), &data, &len));
+	TRY(pack_find(&pack_dir_item, data, len, name, name_len, &packed));
+	return entry_parse(&packed, 0, ret_entry);
+}
+
+static int next_index_load(struct inode *dir)
+{
+	struct key last = KEY(dir->ino, BTRFS_DIR_INDEX_KEY, UINT64_MAX);
+	struct cursor cursor;
+	struct key found;
+	int err;
+
+	dir->next_index = 2;
+	cursor_init(&cursor, &dir->root->tree);
+	err = cursor_seek_le(&cursor, &last);
+	if (err == 0) {
+		found = cursor_key(&cursor);
+		if (found.objectid == dir->ino && found.type == BTRFS_DIR_INDEX_KEY)
+			dir->next_index = found.offset + 1;
+	}
+	cursor_release(&cursor);
+	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
+}
+
+static void dir_changed(struct inode *dir, int64_t name_bytes)
+{
+	inode_set_size(dir, inode_size(dir) + (uint64_t)(2 * name_bytes));
+	inode_touch(dir);
+}
+
+int dir_add(struct inode *dir, const char *name, size_t name_len, const struct key *location, uint8_t type, uint64_t *ret_index)
+{
+	uint8_t entry[DIR_ITEM_SIZE + INODE_NAME_MAX] = { 0 };
+	uint32_t len = DIR_ITEM_SIZE + (uint32_t)name_len;
+	struct dir_entry clash;
+	uint64_t hash;
+	int err;
+
+	TRY(name_check(name, name_len));
+	err = dir_find(dir, name, name_len, &clash);
+	if (err == 0)
+		return THROW(ERR_EXISTS, "\"%.*s\" is in directory %llu already", (int)name_len, name, (unsigned long long)dir->ino);
+	if (err != -ERR_KEY_NOT_FOUND)
+		return err;
+	if (!dir->next_index)
+		TRY(next_index_load(dir));
+	hash = name_hash(name, name_len);
+	key_store(dir_item_location_mut(entry), location);
+	dir_item_set_transid(entry, inode_item_transid(dir->item));
+	dir_item_set_name_len(entry, (uint16_t)name_len);
+	dir_item_set_type(entry, type);
+	memcpy(entry + DIR_ITEM_SIZE, name, name_len);
+	TRY(pack_append(dir, BTRFS_DIR_ITEM_KEY, hash, entry, len));
+	TRY(delayed_put(dir, BTRFS_DIR_INDEX_KEY, dir->next_index, entry, len, false));
+	*ret_index = dir->next_index++;
+	dir_changed(dir, (int64_t)name_len);
+	return 0;
+}
+
+/* The index of a name is in the INODE_REF of what it names; for the callers that know it, entry->index is set. */
+int dir_remove(struct inode *dir, const struct dir_entry *entry)
+{
+	uint64_t hash = name_hash(entry->name, entry->name_len);
+	struct pack_entry packed;
+	const uint8_t *data;
+	uint32_t len;
+
+	ASSERT(entry->index >= 2);
+	TRY(delayed_get(dir, BTRFS_DIR_ITEM_KEY, hash, &data, &len));
+	TRY(pack_find(&pack_dir_item, data, len, entry->name, entry->name_len, &packed));
+	TRY(pack_remove(dir, BTRFS_DIR_ITEM_KEY, hash, packed.at, packed.len));
+	TRY(delayed_remove(dir, BTRFS_DIR_INDEX_KEY, entry->index));
+	dir_changed(dir, -(int64_t)entry->name_len);
+	return 0;
+}
+
+/* Copies the entry under the cursor; false when it is not one of this directory. */
+static int dir_entry_load(const struct inode *dir, const struct cursor *cursor, struct dir_entry *ret_entry, bool *ret_is_entry)
+{
+	struct key key = cursor_key(cursor);
+	struct pack_entry packed;
+
+	*ret_is_entry = key.objectid == dir->ino && key.type == BTRFS_DIR_INDEX_KEY;
+	if (!*ret_is_entry)
+		return 0;
+	TRY(pack_entry_at(&pack_dir_item, cursor_data(cursor), cursor_len(cursor), 0, &packed));
+	return entry_parse(&packed, key.offset, ret_entry);
+}
+
+int dir_each(struct inode *dir, uint64_t cookie, int (*visit)(void *ctx, const struct dir_entry *entry), void *ctx)
+{
+	struct dir_entry entry;
+	bool is_entry = true;
+	bool exact;
+	int err = 0;
+
+	/* No lock is held while the visitor runs: each step seeks anew. */
+	while (err == 0) {
+		SCOPED(cursor) struct cursor cursor;
+
+		cursor_init(&cursor, &dir->root->tree);
+		if (cookie == UINT64_MAX)
+			return 0;
+		err = cursor_seek(&cursor, &KEY(dir->ino, BTRFS_DIR_INDEX_KEY, cookie + 1), &exact);
+		if (err == 0)
+			err = dir_entry_load(dir, &cursor, &entry, &is_entry);
+		if (err < 0 || !is_entry)
+			break;
+		cursor_release(&cursor);
+		cookie = entry.index;
+		err = visit(ctx, &entry);
+	}
+	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
+}
+
+static int stop_at_once(void *ctx, const struct dir_entry *entry)
+{
+	(void)entry;
+	*(bool *)ctx = false;
+	return 1;
+}
+
+int dir_is_empty(struct inode *dir, bool *ret_empty)
+{
+	bool empty = true;
+
+	TRY(dir_each(dir, 0, stop_at_once, &empty));
+	*ret_empty = empty;
+	return 0;
+}

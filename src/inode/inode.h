@@ -1,0 +1,155 @@
+/*
+ * 14 inode: names and inodes. Inode, directory, reference and attribute items; delayed updates; the table of inodes.
+ *
+ * Every inode has an overlay of item contents that are not in the tree yet (delayed.c): all items of one inode, whatever their
+ * type, are read through it and written to it. Flushing an inode writes its overlay in the order of keys, neighbours in one descent. So a
+ * new file or directory reaches the tree as one sorted batch behind its predecessors, and leaves fill up completely.
+ * Invariants: an overlay item holds the final content of its key; INSERT means that the tree has no such key, REPLACE and REMOVE that it has.
+ * An inode with an overlay, or with a dirty inode item, is on the table's dirty list (which holds a reference on it), oldest first.
+ * Locks: all functions are serialised by the caller (the lock of ops/); the table is RANK_INODE_TABLE for later.
+ */
+#ifndef UBTRFS_INODE_INODE_H
+#define UBTRFS_INODE_INODE_H
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/rbtree.h"
+#include "extent/extent.h"
+
+#define INODE_NAME_MAX 255u
+#define INODE_LINKS_MAX 65535u
+
+struct inode_time {
+	int64_t sec;
+	uint32_t nsec;
+};
+
+struct file_run; /* of file/; only its pointer is kept here */
+
+struct inode_table {
+	struct root_table *roots;
+	struct geometry geometry;
+	bool no_holes;
+	bool extref;
+	struct hash_table inodes;     /* by hash_mix2(root, ino) */
+	struct hash_table next_inos;  /* of each subvolume */
+	struct list dirty;	      /* oldest first */
+	size_t nr_dirty;
+	size_t delayed_bytes;	      /* in all overlays */
+	uint8_t *scratch;	      /* nodesize: what delayed_get reads from a tree */
+	uint8_t *edit;		      /* nodesize: where an item is put together */
+	bool fixed_now;		      /* now is used instead of the clock */
+	struct inode_time now;
+};
+
+struct inode {
+	struct hash_node hash;
+	struct link dirty_link;
+	unsigned count; /* callers, and one of the dirty list */
+	struct inode_table *table;
+	struct root *root;
+	uint64_t ino;
+	uint8_t item[INODE_ITEM_SIZE]; /* the truth while loaded */
+	bool item_dirty;
+	bool in_tree;	   /* the tree holds items of this inode; false: nothing needs to be looked up there */
+	bool item_in_tree; /* the INODE_ITEM is there */
+	bool deleted;	   /* no links left: items go at the last put */
+	struct rbtree overlay;
+	uint64_t next_index; /* directories: of DIR_INDEX; 0 = not known yet */
+	/* file/ keeps here what it knows of the contents */
+	uint64_t extent_end; /* no extent item reaches beyond; UINT64_MAX = not known yet */
+	bool has_inline;
+	uint64_t open_addr, open_offset, open_len; /* extent that may still grow; open_len 0 = none */
+	struct file_run *dirty_run; /* of file/: bytes not yet handed to a worker */
+	unsigned nr_in_flight; /* runs that are not in the overlay yet */
+};
+
+/* One delayed item. */
+enum delayed_state { DELAYED_INSERT, DELAYED_REPLACE, DELAYED_REMOVE };
+struct delayed_item {
+	struct rb_node node; /* by (type, offset) */
+	struct key key;
+	enum delayed_state state;
+	uint32_t len;
+	uint32_t capacity;
+	uint8_t data[];
+};
+
+int inode_table_init(struct inode_table *table, struct root_table *roots, const struct geometry *geometry, uint64_t incompat) must_check;
+/* Drops what is not flushed. Logs every inode that somebody still holds. */
+void inode_table_fini(struct inode_table *table);
+struct inode_time inode_now(const struct inode_table *table);
+
+/* inode_table.c */
+/* The inode, read if needed. ERR_NOT_FOUND. */
+int inode_get(struct inode_table *table, struct root *root, uint64_t ino, struct inode **ret_inode) must_check;
+/* A new one in RAM: its number is the next of the subvolume (ino 0) or the given one; marked dirty. */
+int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64_t generation, struct inode **ret_inode) must_check;
+struct inode *inode_ref(struct inode *inode);
+void inode_put(struct inode *inode);
+DEFINE_SCOPED_PTR(inode, inode, inode_put)
+void inode_mark_dirty(struct inode *inode);
+struct inode *inode_oldest_dirty(struct inode_table *table);
+
+/* delayed.c: the overlay */
+/* The content of one item: *ret_data borrowed until the next delayed_ call on this table; ERR_KEY_NOT_FOUND (no THROW text). */
+int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_t **ret_data, uint32_t *ret_len) must_check;
+/* Sets the content; exists tells whether the key has content now (as delayed_get told). */
+int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *data, uint32_t len, bool exists) must_check;
+/* The key has content now. */
+int delayed_remove(struct inode *inode, uint8_t type, uint64_t offset) must_check;
+/* Writes the overlay and the inode item to the tree. */
+int inode_flush(struct txn *txn, struct inode *inode) must_check;
+/* The same while runs of the inode are still in flight: what is noted so far goes to the tree. */
+int inode_flush_noted(struct txn *txn, struct inode *inode) must_check;
+/* Takes an inode off the dirty list without writing (it was deleted, or all is lost). */
+void inode_drop_dirty(struct inode *inode);
+/* Removes every item of the inode from the tree and the overlay. */
+int inode_remove_items(struct txn *txn, struct inode *inode) must_check;
+
+/* inode_attr.c: the inode item by meaning */
+static inline uint64_t inode_size(const struct inode *inode)
+{
+	return inode_item_size(inode->item);
+}
+static inline uint32_t inode_mode(const struct inode *inode)
+{
+	return inode_item_mode(inode->item);
+}
+void inode_set_size(struct inode *inode, uint64_t size);
+void inode_add_nbytes(struct inode *inode, int64_t bytes);
+void inode_set_time(struct inode *inode, unsigned at, struct inode_time time); /* at: INODE_ITEM_ATIME_AT, ... */
+struct inode_time inode_get_time(const struct inode *inode, unsigned at);
+/* ctime and mtime are now. */
+void inode_touch(struct inode *inode);
+uint8_t inode_dir_type(uint32_t mode); /* BTRFS_FT_* */
+
+/* dir.c */
+struct dir_entry {
+	struct key location; /* INODE_ITEM of an inode, ROOT_ITEM of a subvolume */
+	uint8_t type;	     /* BTRFS_FT_* */
+	uint64_t index;
+	uint16_t name_len;
+	char name[INODE_NAME_MAX + 1];
+};
+int dir_find(struct inode *dir, const char *name, size_t name_len, struct dir_entry *ret_entry) must_check;
+/* Adds DIR_ITEM and DIR_INDEX; ERR_EXISTS. Sizes and times of the directory follow. */
+int dir_add(struct inode *dir, const char *name, size_t name_len, const struct key *location, uint8_t type, uint64_t *ret_index) must_check;
+int dir_remove(struct inode *dir, const struct dir_entry *entry) must_check;
+/* In order of index, behind cookie. The directory is flushed by the caller first. */
+int dir_each(struct inode *dir, uint64_t cookie, int (*visit)(void *ctx, const struct dir_entry *entry), void *ctx) must_check;
+int dir_is_empty(struct inode *dir, bool *ret_empty) must_check;
+
+/* inode_ref.c: INODE_REF, INODE_EXTREF */
+int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name, size_t name_len) must_check;
+/* *ret_index: of the name in DIR_INDEX. */
+int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, size_t name_len, uint64_t *ret_index) must_check;
+
+/* xattr.c */
+int xattr_set(struct inode *inode, const char *name, size_t name_len, const void *value, size_t len) must_check;
+/* ERR_NOT_FOUND. Value into a buffer of nodesize. */
+int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *ret_value, uint32_t *ret_len) must_check;
+/* The inode is flushed by the caller first. */
+int xattr_each(struct inode *inode, int (*visit)(void *ctx, const char *name, size_t name_len, const void *value, size_t len), void *ctx) must_check;
+
+#endif

@@ -1,0 +1,250 @@
+/*
+ * The table of inodes: one object in RAM for each inode in use, found by (subvolume, number); the dirty list.
+ *
+ * An inode lives while somebody holds a reference: callers, and the dirty list for the time that something of it is delayed. The next
+ * free inode number of a subvolume is found once in its tree and counted here afterwards.
+ */
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "inode/inode.h"
+
+struct next_ino {
+	struct hash_node hash; /* by tree id */
+	uint64_t ino;
+};
+
+static int overlay_compare(const struct rb_node *a, const struct rb_node *b)
+{
+	return key_compare(&rb_entry(a, struct delayed_item, node)->key, &rb_entry(b, struct delayed_item, node)->key);
+}
+
+int inode_table_init(struct inode_table *table, struct root_table *roots, const struct geometry *geometry, uint64_t incompat)
+{
+	memset(table, 0, sizeof(*table));
+	table->scratch = mem_alloc(geometry->nodesize);
+	table->edit = mem_alloc(geometry->nodesize);
+	if (!table->scratch || !table->edit) {
+		mem_free(table->scratch);
+		mem_free(table->edit);
+		return MEM_FAIL("the table of inodes");
+	}
+	table->roots = roots;
+	table->geometry = *geometry;
+	table->no_holes = incompat & BTRFS_FEATURE_INCOMPAT_NO_HOLES;
+	table->extref = incompat & BTRFS_FEATURE_INCOMPAT_EXTENDED_IREF;
+	hash_init(&table->inodes);
+	hash_init(&table->next_inos);
+	list_init(&table->dirty);
+	return 0;
+}
+
+void inode_table_fini(struct inode_table *table)
+{
+	struct hash_node *pos;
+	struct inode *inode;
+
+	while ((inode = inode_oldest_dirty(table)))
+		inode_drop_dirty(inode);
+	for (pos = hash_first(&table->inodes); pos; pos = hash_next(&table->inodes, pos)) {
+		inode = hash_entry(pos, struct inode, hash);
+		log_error("inode %llu of subvolume %llu is still held %u times", (unsigned long long)inode->ino,
+			  (unsigned long long)inode->root->objectid, inode->count);
+	}
+	ASSERT(table->inodes.nr == 0);
+	while ((pos = hash_first(&table->next_inos))) {
+		hash_remove(&table->next_inos, pos);
+		mem_free(hash_entry(pos, struct next_ino, hash));
+	}
+	hash_fini(&table->inodes);
+	hash_fini(&table->next_inos);
+	mem_free(table->scratch);
+	mem_free(table->edit);
+}
+
+struct inode_time inode_now(const struct inode_table *table)
+{
+	struct clock_time wall;
+
+	if (table->fixed_now)
+		return table->now;
+	wall = clock_wall();
+	return (struct inode_time){ wall.sec, wall.nsec };
+}
+
+static struct inode *inode_find(struct inode_table *table, const struct root *root, uint64_t ino)
+{
+	struct hash_node *pos = hash_find(&table->inodes, hash_mix2(root->objectid, ino));
+
+	for (; pos; pos = hash_find_next(pos)) {
+		struct inode *inode = hash_entry(pos, struct inode, hash);
+
+		if (inode->root == root && inode->ino == ino)
+			return inode;
+	}
+	return NULL;
+}
+
+static struct inode *inode_alloc(struct inode_table *table, struct root *root, uint64_t ino)
+{
+	struct inode *inode = mem_zalloc(sizeof(*inode));
+
+	if (!inode)
+		return NULL;
+	inode->table = table;
+	inode->root = root;
+	inode->ino = ino;
+	rbtree_init(&inode->overlay, overlay_compare);
+	hash_insert(&table->inodes, &inode->hash, hash_mix2(root->objectid, ino));
+	return inode;
+}
+
+static void inode_free(struct inode *inode)
+{
+	ASSERT(!inode->overlay.nr && !link_is_linked(&inode->dirty_link));
+	ASSERT(!inode->dirty_run && !inode->nr_in_flight);
+	hash_remove(&inode->table->inodes, &inode->hash);
+	mem_free(inode);
+}
+
+struct inode *inode_ref(struct inode *inode)
+{
+	inode->count++;
+	return inode;
+}
+
+void inode_put(struct inode *inode)
+{
+	ASSERT(inode->count > 0);
+	if (--inode->count == 0)
+		inode_free(inode);
+}
+
+int inode_get(struct inode_table *table, struct root *root, uint64_t ino, struct inode **ret_inode)
+{
+	struct inode *inode = inode_find(table, root, ino);
+	uint32_t len;
+	int err;
+
+	if (inode) {
+		*ret_inode = inode_ref(inode);
+		return 0;
+	}
+	inode = inode_alloc(table, root, ino);
+	if (!inode)
+		return MEM_FAIL("an inode");
+	err = tree_lookup(&root->tree, &KEY(ino, BTRFS_INODE_ITEM_KEY, 0), inode->item, INODE_ITEM_SIZE, &len);
+	if (err == 0 && len != INODE_ITEM_SIZE)
+		err = THROW(ERR_CORRUPT, "tree %llu: the inode item of %llu has %u bytes instead of %u",
+			    (unsigned long long)root->objectid, (unsigned long long)ino, len, INODE_ITEM_SIZE);
+	if (err == -ERR_KEY_NOT_FOUND)
+		err = THROW(ERR_NOT_FOUND, "subvolume %llu has no inode %llu", (unsigned long long)root->objectid,
+			    (unsigned long long)ino);
+	if (err < 0) {
+		inode_free(inode);
+		return err;
+	}
+	inode->in_tree = true;
+	inode->item_in_tree = true;
+	inode->extent_end = UINT64_MAX;
+	*ret_inode = inode_ref(inode);
+	return 0;
+}
+
+static int next_ino_load(struct inode_table *table, struct root *root, struct next_ino **ret_next)
+{
+	struct key last = KEY(BTRFS_LAST_FREE_OBJECTID, 0, 0);
+	struct next_ino *next;
+	struct cursor cursor;
+	uint64_t highest = BTRFS_FIRST_FREE_OBJECTID;
+	int err;
+
+	cursor_init(&cursor, &root->tree);
+	err = cursor_seek_le(&cursor, &last);
+	if (err == 0)
+		highest = MAX(highest, cursor_key(&cursor).objectid);
+	cursor_release(&cursor);
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	next = mem_zalloc(sizeof(*next));
+	if (!next)
+		return MEM_FAIL("a subvolume's next inode number");
+	next->ino = highest + 1;
+	hash_insert(&table->next_inos, &next->hash, root->objectid);
+	*ret_next = next;
+	return 0;
+}
+
+static int inode_next_number(struct inode_table *table, struct root *root, uint64_t *ret_ino)
+{
+	struct hash_node *found = hash_find(&table->next_inos, root->objectid);
+	struct next_ino *next = found ? hash_entry(found, struct next_ino, hash) : NULL;
+
+	if (!next)
+		TRY(next_ino_load(table, root, &next));
+	if (next->ino >= BTRFS_LAST_FREE_OBJECTID)
+		return THROW(ERR_LIMIT, "subvolume %llu has no inode numbers left", (unsigned long long)root->objectid);
+	*ret_ino = next->ino++;
+	return 0;
+}
+
+int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64_t generation, struct inode **ret_inode)
+{
+	struct inode *inode;
+
+	if (!ino)
+		TRY(inode_next_number(table, root, &ino));
+	ASSERT(!inode_find(table, root, ino));
+	inode = inode_alloc(table, root, ino);
+	if (!inode)
+		return MEM_FAIL("an inode");
+	inode_ref(inode);
+	inode_item_set_generation(inode->item, generation);
+	inode_item_set_transid(inode->item, generation);
+	inode->next_index = 2;
+	inode_mark_dirty(inode);
+	*ret_inode = inode;
+	return 0;
+}
+
+static void inode_list_dirty(struct inode *inode)
+{
+	if (link_is_linked(&inode->dirty_link))
+		return;
+	inode_ref(inode);
+	list_push_back(&inode->table->dirty, &inode->dirty_link);
+	inode->table->nr_dirty++;
+}
+
+void inode_mark_dirty(struct inode *inode)
+{
+	inode->item_dirty = true;
+	inode_list_dirty(inode);
+}
+
+struct inode *inode_oldest_dirty(struct inode_table *table)
+{
+	struct link *first = list_first(&table->dirty);
+
+	return first ? list_entry(first, struct inode, dirty_link) : NULL;
+}
+
+void inode_drop_dirty(struct inode *inode)
+{
+	struct rb_node *node;
+
+	while ((node = rbtree_first(&inode->overlay))) {
+		struct delayed_item *item = rb_entry(node, struct delayed_item, node);
+
+		inode->table->delayed_bytes -= sizeof(*item) + item->capacity;
+		rbtree_remove(&inode->overlay, node);
+		mem_free(item);
+	}
+	inode->item_dirty = false;
+	if (link_is_linked(&inode->dirty_link)) {
+		link_remove(&inode->dirty_link);
+		inode->table->nr_dirty--;
+		inode_put(inode);
+	}
+}

@@ -1,0 +1,161 @@
+/*
+ * The filesystem as a whole: open, commit, close, facts.
+ */
+#include <ubtrfs/ubtrfs.h>
+
+#include "base/assert.h"
+#include "base/fault.h"
+#include "ops/ops.h"
+#include "ops/uuid_derive.h"
+
+UBTRFS_API const char *ubtrfs_error_text(void)
+{
+	return err_last_text();
+}
+
+void fs_lock(struct ubtrfs *fs)
+{
+	mutex_lock(&fs->lock);
+}
+
+int fs_unlock(struct ubtrfs *fs, int err)
+{
+	mutex_unlock(&fs->lock);
+	return err < 0 ? -err_to_errno(err) : err;
+}
+
+UBTRFS_API void ubtrfs_open_options_init(struct ubtrfs_open_options *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->max_inline = UINT32_MAX;
+}
+
+/* Linux's default. */
+#define MAX_INLINE_DEFAULT 2048u
+
+void core_open_from_options(const struct ubtrfs_open_options *options, struct core_open *ret_how)
+{
+	*ret_how = (struct core_open){ .devices = options->devices,
+				       .nr_devices = options->nr_devices,
+				       .writable = options->writable,
+				       .threads = options->threads,
+				       .cache_bytes = options->cache_bytes,
+				       .compress = options->compress,
+				       .compress_level = options->compress_level,
+				       .max_inline = options->max_inline == UINT32_MAX ? MAX_INLINE_DEFAULT : options->max_inline,
+				       .now = options->now };
+}
+
+int fs_new(const struct core_open *how, struct ubtrfs **ret_fs)
+{
+	struct ubtrfs *fs = mem_zalloc(sizeof(*fs));
+	int err;
+
+	if (!fs)
+		return MEM_FAIL("a filesystem");
+	err = core_open(&fs->core, how);
+	if (err < 0) {
+		mem_free(fs);
+		return err;
+	}
+	mutex_init(&fs->lock, RANK_OPS, "filesystem");
+	fs->derive_uuids = how->now != NULL;
+	*ret_fs = fs;
+	return 0;
+}
+
+UBTRFS_API int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubtrfs **ret_fs)
+{
+	struct core_open how;
+	int err;
+
+	core_open_from_options(options, &how);
+	err = fault_arm_from_env();
+	if (err == 0)
+		err = fs_new(&how, ret_fs);
+	return err < 0 ? -err_to_errno(err) : 0;
+}
+
+UBTRFS_API int ubtrfs_commit(struct ubtrfs *fs)
+{
+	fs_lock(fs);
+	return fs_unlock(fs, fs->core.writable ? core_commit(&fs->core) : 0);
+}
+
+UBTRFS_API int ubtrfs_close(struct ubtrfs *fs)
+{
+	int err = 0;
+
+	if (!fs)
+		return 0;
+	if (fs->core.writable)
+		err = core_commit(&fs->core);
+	ubtrfs_abandon(fs);
+	return err < 0 ? -err_to_errno(err) : 0;
+}
+
+UBTRFS_API void ubtrfs_abandon(struct ubtrfs *fs)
+{
+	if (!fs)
+		return;
+	core_close(&fs->core);
+	mutex_fini(&fs->lock);
+	mem_free(fs);
+}
+
+static uint64_t profile_in_use(struct core *core, uint64_t type)
+{
+	struct block_group *group;
+
+	for (group = space_group_next(core->space, 0); group; group = space_group_next(core->space, group->start + group->len_bytes))
+		if (group->flags & type)
+			return group->flags & BTRFS_BLOCK_GROUP_PROFILE_MASK;
+	return 0;
+}
+
+int core_info(struct core *core, struct ubtrfs_info *ret_info)
+{
+	struct space_totals data, metadata, system;
+	struct volume_device *device;
+
+	memset(ret_info, 0, sizeof(*ret_info));
+	memcpy(ret_info->fsid, super_fsid(core->super), 16);
+	memcpy(ret_info->label, super_label(core->super), 256);
+	space_totals_get(core->space, SPACE_DATA, &data);
+	space_totals_get(core->space, SPACE_METADATA, &metadata);
+	space_totals_get(core->space, SPACE_SYSTEM, &system);
+	for (unsigned i = 0; (device = volume_device_at(core->volume, i)); i++)
+		ret_info->total_bytes += device->total_bytes;
+	ret_info->generation = super_generation(core->super);
+	ret_info->used_bytes = space_used_total(core->space);
+	ret_info->data_bytes_used = data.used_bytes;
+	ret_info->metadata_bytes_used = metadata.used_bytes;
+	ret_info->system_bytes_used = system.used_bytes;
+	ret_info->data_bytes_total = data.total_bytes;
+	ret_info->metadata_bytes_total = metadata.total_bytes;
+	ret_info->system_bytes_total = system.total_bytes;
+	ret_info->data_profile = profile_in_use(core, BTRFS_BLOCK_GROUP_DATA);
+	ret_info->metadata_profile = profile_in_use(core, BTRFS_BLOCK_GROUP_METADATA);
+	ret_info->system_profile = profile_in_use(core, BTRFS_BLOCK_GROUP_SYSTEM);
+	ret_info->nodesize = core->geometry.nodesize;
+	ret_info->sectorsize = core->geometry.sectorsize;
+	ret_info->incompat = super_incompat_flags(core->super);
+	ret_info->compat_ro = super_compat_ro_flags(core->super);
+	ret_info->nr_devices = volume_nr_devices(core->volume);
+	ret_info->csum_type = (uint16_t)core->geometry.csum_type;
+	return subvolume_get_default(&core->inodes, &ret_info->default_subvol);
+}
+
+UBTRFS_API int ubtrfs_info(struct ubtrfs *fs, struct ubtrfs_info *ret_info)
+{
+	fs_lock(fs);
+	return fs_unlock(fs, core_info(&fs->core, ret_info));
+}
+
+int fs_new_uuid(struct ubtrfs *fs, uint8_t ret_uuid[16])
+{
+	if (!fs->derive_uuids)
+		return uuid_random(ret_uuid);
+	uuid_derive(super_fsid(fs->core.super), "subvolume", fs->derived++, ret_uuid);
+	return 0;
+}

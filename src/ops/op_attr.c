@@ -1,0 +1,193 @@
+/*
+ * Attributes of inodes: reading and setting, extended ones too.
+ */
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/assert.h"
+#include "ops/op_attr.h"
+
+/* Linux's encoding of device numbers in rdev: 20 bits of minor, then major. */
+static uint64_t rdev_to_disk(uint64_t rdev)
+{
+	return (uint64_t)major(rdev) << 20 | minor(rdev);
+}
+
+static uint64_t rdev_from_disk(uint64_t disk)
+{
+	return makedev((unsigned)(disk >> 20), (unsigned)(disk & 0xfffff));
+}
+
+static struct ubtrfs_time time_out(const struct inode *inode, unsigned at)
+{
+	struct inode_time time = inode_get_time(inode, at);
+
+	return (struct ubtrfs_time){ time.sec, time.nsec };
+}
+
+static int getattr(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+
+	TRY(node_inode(fs, node, &inode));
+	if (S_ISREG(inode_mode(inode)) && (inode->dirty_run || inode->nr_in_flight))
+		TRY(file_settle(&fs->core.writeback, inode));
+	*ret_attr = (struct ubtrfs_attr){ .node = node,
+					  .mode = inode_mode(inode),
+					  .uid = inode_item_uid(inode->item),
+					  .gid = inode_item_gid(inode->item),
+					  .nlink = inode_item_nlink(inode->item),
+					  .rdev = rdev_from_disk(inode_item_rdev(inode->item)),
+					  .size = inode_size(inode),
+					  .allocated_bytes = inode_item_nbytes(inode->item),
+					  .generation = inode_item_generation(inode->item),
+					  .flags = inode_item_flags(inode->item),
+					  .atime = time_out(inode, INODE_ITEM_ATIME_AT),
+					  .mtime = time_out(inode, INODE_ITEM_MTIME_AT),
+					  .ctime = time_out(inode, INODE_ITEM_CTIME_AT),
+					  .otime = time_out(inode, INODE_ITEM_OTIME_AT) };
+	return 0;
+}
+
+UBTRFS_API int ubtrfs_getattr(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr)
+{
+	fs_lock(fs);
+	return fs_unlock(fs, getattr(fs, node, ret_attr));
+}
+
+int attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsigned set)
+{
+	const struct {
+		unsigned bit, at;
+		const struct ubtrfs_time *time;
+	} times[] = {
+		{ UBTRFS_ATTR_ATIME, INODE_ITEM_ATIME_AT, &attr->atime },
+		{ UBTRFS_ATTR_MTIME, INODE_ITEM_MTIME_AT, &attr->mtime },
+		{ UBTRFS_ATTR_CTIME, INODE_ITEM_CTIME_AT, &attr->ctime },
+		{ UBTRFS_ATTR_OTIME, INODE_ITEM_OTIME_AT, &attr->otime },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		if (!(set & times[i].bit))
+			continue;
+		if (times[i].time->nsec >= 1000000000u)
+			return THROW(ERR_INVALID, "a time of %u nanoseconds", times[i].time->nsec);
+		inode_set_time(inode, times[i].at, (struct inode_time){ times[i].time->sec, times[i].time->nsec });
+	}
+	return 0;
+}
+
+int attr_flags_apply(struct inode *inode, uint64_t flags)
+{
+	if (flags & ~(uint64_t)BTRFS_INODE_FLAG_MASK)
+		return THROW(ERR_INVALID, "unknown inode flags 0x%llx", (unsigned long long)flags);
+	/* Data without copy-on-write has no checksums (Linux). */
+	if (flags & BTRFS_INODE_NODATACOW && S_ISREG(inode_mode(inode)))
+		flags |= BTRFS_INODE_NODATASUM;
+	if ((flags & BTRFS_INODE_NODATASUM) != (inode_item_flags(inode->item) & BTRFS_INODE_NODATASUM) && S_ISREG(inode_mode(inode)) &&
+	    inode_size(inode))
+		return THROW(ERR_INVALID, "inode %llu holds data: checksums cannot be switched any more", (unsigned long long)inode->ino);
+	inode_item_set_flags(inode->item, flags);
+	inode_mark_dirty(inode);
+	return 0;
+}
+
+void attr_rdev_apply(struct inode *inode, uint64_t rdev)
+{
+	inode_item_set_rdev(inode->item, rdev_to_disk(rdev));
+}
+
+static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr, unsigned set)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+
+	TRY(door_enter(&fs->core, INODE_ITEM_SIZE, 1));
+	TRY(node_inode(fs, node, &inode));
+	inode_begin_change(fs, inode);
+	if (set & UBTRFS_ATTR_MODE) {
+		if (attr->mode & S_IFMT && (attr->mode & S_IFMT) != (inode_mode(inode) & S_IFMT))
+			return THROW(ERR_INVALID, "inode %llu: the type of a file cannot change", (unsigned long long)node.ino);
+		inode_item_set_mode(inode->item, (inode_mode(inode) & S_IFMT) | (attr->mode & 07777));
+	}
+	if (set & UBTRFS_ATTR_UID)
+		inode_item_set_uid(inode->item, attr->uid);
+	if (set & UBTRFS_ATTR_GID)
+		inode_item_set_gid(inode->item, attr->gid);
+	if (set & UBTRFS_ATTR_SIZE) {
+		if (!S_ISREG(inode_mode(inode)))
+			return THROW(ERR_INVALID, "inode %llu is not a regular file", (unsigned long long)node.ino);
+		TRY(file_truncate(&fs->core.writeback, inode, attr->size));
+		inode_touch(inode);
+	}
+	if (set & UBTRFS_ATTR_FLAGS)
+		TRY(attr_flags_apply(inode, attr->flags));
+	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(&fs->core.inodes));
+	return attr_times_apply(inode, attr, set);
+}
+
+UBTRFS_API int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr, unsigned set)
+{
+	fs_lock(fs);
+	return fs_unlock(fs, setattr(fs, node, attr, set));
+}
+
+static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value, size_t len)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+
+	TRY(door_enter(&fs->core, DIR_ITEM_SIZE + strlen(name) + len, 1));
+	TRY(node_inode(fs, node, &inode));
+	inode_begin_change(fs, inode);
+	return xattr_set(inode, name, strlen(name), value, len);
+}
+
+UBTRFS_API int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value, size_t len)
+{
+	fs_lock(fs);
+	return fs_unlock(fs, setxattr(fs, node, name, value, len));
+}
+
+static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value, size_t capacity, size_t *ret_len)
+{
+	SCOPED_MEM uint8_t *found = mem_alloc(fs->core.geometry.nodesize);
+	SCOPED(inode) struct inode *inode = NULL;
+	uint32_t len;
+	int err;
+
+	if (!found)
+		return MEM_FAIL("an attribute");
+	TRY(node_inode(fs, node, &inode));
+	err = xattr_get(inode, name, strlen(name), found, &len);
+	if (err == -ERR_KEY_NOT_FOUND)
+		return THROW_SYS(ENODATA, "inode %llu: attribute %s", (unsigned long long)node.ino, name);
+	TRY(err);
+	if (capacity && capacity < len)
+		return THROW_SYS(ERANGE, "attribute %s has %u bytes", name, len);
+	if (capacity)
+		memcpy(value, found, len);
+	*ret_len = len;
+	return 0;
+}
+
+UBTRFS_API int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value, size_t capacity, size_t *ret_len)
+{
+	fs_lock(fs);
+	return fs_unlock(fs, getxattr(fs, node, name, value, capacity, ret_len));
+}
+
+static int listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
+		     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value, size_t len), void *ctx)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+
+	TRY(node_inode(fs, node, &inode));
+	TRY(file_sync_inode(&fs->core.writeback, inode));
+	return xattr_each(inode, visit, ctx);
+}
+
+UBTRFS_API int ubtrfs_listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
+				int (*visit)(void *ctx, const char *name, size_t name_len, const void *value, size_t len), void *ctx)
+{
+	fs_lock(fs);
+	return fs_unlock(fs, listxattr(fs, node, visit, ctx));
+}

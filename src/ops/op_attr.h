@@ -1,0 +1,15 @@
+/*
+ * Applying attributes to an inode in RAM; for op_attr.c and op_create.c.
+ */
+#ifndef UBTRFS_OPS_OP_ATTR_H
+#define UBTRFS_OPS_OP_ATTR_H
+
+#include "ops/ops.h"
+
+/* The times that set names. ERR_INVALID. */
+int attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsigned set) must_check;
+/* BTRFS_INODE_* flags; ERR_INVALID for unknown ones and for those that the contents forbid. */
+int attr_flags_apply(struct inode *inode, uint64_t flags) must_check;
+void attr_rdev_apply(struct inode *inode, uint64_t rdev);
+
+#endif

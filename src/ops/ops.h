@@ -1,0 +1,63 @@
+/*
+ * 20 ops: the public API. Each exported function; opening and closing.
+ *
+ * Every public function takes the one lock of its filesystem (RANK_OPS), calls the engine, and turns private error codes into errno.
+ * The types and contracts are in include/ubtrfs/; this header is for the files of this folder.
+ */
+#ifndef UBTRFS_OPS_OPS_H
+#define UBTRFS_OPS_OPS_H
+
+#include <ubtrfs/file.h>
+#include <ubtrfs/ubtrfs.h>
+
+#include "commit/commit.h"
+
+#define UBTRFS_API __attribute__((visibility("default")))
+
+struct ubtrfs {
+	struct mutex lock;
+	struct core core;
+	bool unfinished;	  /* being populated by mkfs: see ubtrfs_mkfs_finish */
+	bool shrink;		  /* the finish shrinks it */
+	uint64_t size_limit;	  /* with shrink: what a device may have at the end; 0 = anything */
+	bool derive_uuids;	  /* new UUIDs come from the fsid and a counter (reproducible) */
+	uint64_t derived;	  /* how many so far */
+};
+
+void fs_lock(struct ubtrfs *fs);
+/* Unlocks; maps err to a negative errno. */
+int fs_unlock(struct ubtrfs *fs, int err);
+
+/* The inode of a node: a reference. */
+int node_inode(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
+/* The same, and it is a directory. */
+int node_dir(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
+/* What a directory entry points to. */
+int entry_node(const struct inode *dir, const struct dir_entry *entry, struct ubtrfs_node *ret_node) must_check;
+/* dir_find with ERR_NOT_FOUND and a sentence. */
+int dir_find_named(struct inode *dir, const char *name, size_t name_len, struct dir_entry *ret_entry) must_check;
+/* An operation changes this inode now: transid is the transaction's. */
+void inode_begin_change(struct ubtrfs *fs, struct inode *inode);
+/* A UUID: random, or derived from the filesystem's. */
+int fs_new_uuid(struct ubtrfs *fs, uint8_t ret_uuid[16]) must_check;
+
+/* core_open.c */
+struct core_open {
+	const char *const *devices;
+	unsigned nr_devices;
+	bool writable;
+	bool unfinished; /* being populated by mkfs: another magic */
+	unsigned threads;
+	size_t cache_bytes;
+	int compress, compress_level;
+	uint32_t max_inline;
+	const struct ubtrfs_time *now;
+};
+/* An opened core as a public object; takes it over also on failure. */
+int fs_new(const struct core_open *how, struct ubtrfs **ret_fs) must_check;
+void core_open_from_options(const struct ubtrfs_open_options *options, struct core_open *ret_how);
+int core_open(struct core *core, const struct core_open *how) must_check;
+void core_close(struct core *core);
+int core_info(struct core *core, struct ubtrfs_info *ret_info) must_check;
+
+#endif
