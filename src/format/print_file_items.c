@@ -147,7 +147,8 @@ static void print_dir_entry(struct strbuf *out, const uint8_t *p, uint32_t rest)
 	strbuf_add(out, "\n");
 	if (data_len) {
 		strbuf_add(out, "\t\tdata ");
-		print_bytes_escaped(out, name + name_len, data_len);
+		/* dump-tree shows no more of a value than of a name */
+		print_bytes_escaped(out, name + name_len, MIN(data_len, (uint32_t)BTRFS_NAME_LEN));
 		strbuf_add(out, "\n");
 	}
 }
