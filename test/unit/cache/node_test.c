@@ -74,6 +74,8 @@ static void test_node__address_comes_again_after_forget(void **state)
 	rwlock_write(&old->lock);
 	node_forget(old);
 	rwlock_unwrite(&old->lock);
+	assert_ok(node_get_cached(fixture->cache, fixture_addr(0), NULL, &found));
+	assert_null(found);
 	young = fixture_leaf(fixture, 0, 8);
 	assert_ok(fixture_get(fixture, 0, 8, &found));
 	assert_ptr_equal(found, young);
