@@ -24,8 +24,7 @@ enum lock_rank {
 	/* 09 root */
 	RANK_ROOT_TABLE = 60,
 	/* 08 tree */
-	RANK_TREE_ROOT = 70,
-	RANK_NODE = 72,
+	RANK_NODE = 72, /* the locks of root pointers too, first in the order of their class of trees */
 	/* 07 transaction */
 	RANK_TXN = 80,
 	/* 06 space */
