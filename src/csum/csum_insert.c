@@ -61,9 +61,9 @@ static int insertion_extend(struct csum_insertion *in, const struct csum_span *l
 	uint32_t len = (uint32_t)left->nr * size;
 	int err;
 
+	cursor_init(&cursor, in->tree);
 	if (!nr)
 		return 0;
-	cursor_init(&cursor, in->tree);
 	err = cursor_seek_le_write(in->txn, &cursor, &key, (uint32_t)nr * size);
 	if (err == -ERR_KEY_NOT_FOUND)
 		return 0;

@@ -73,10 +73,12 @@ static int extent_prepare(struct writeback *writeback, struct inode *inode, uint
 	return 0;
 }
 
-static bool extent_continues(const struct inode *inode, const struct extent_note *note)
+/* An extent lies in one block group, also where the next one begins right behind it. */
+static bool extent_continues(const struct writeback *writeback, const struct inode *inode, const struct extent_note *note)
 {
 	return inode->open_len && !note->compress && inode->open_offset + inode->open_len == note->offset &&
-	       inode->open_addr + inode->open_len == note->addr && inode->open_len + note->num_bytes <= EXTENT_MAX_BYTES;
+	       inode->open_addr + inode->open_len == note->addr && inode->open_len + note->num_bytes <= EXTENT_MAX_BYTES &&
+	       space_group_of(writeback->space, inode->open_addr) == space_group_of(writeback->space, note->addr);
 }
 
 int extent_note(struct writeback *writeback, struct inode *inode, const struct extent_note *note)
@@ -84,7 +86,7 @@ int extent_note(struct writeback *writeback, struct inode *inode, const struct e
 	ASSERT(is_aligned(note->offset, writeback->geometry.sectorsize) && note->num_bytes);
 	TRY(extent_prepare(writeback, inode, note->offset, note->offset + note->num_bytes));
 	inode_add_nbytes(inode, (int64_t)note->num_bytes);
-	if (extent_continues(inode, note)) {
+	if (extent_continues(writeback, inode, note)) {
 		inode->open_len += note->num_bytes;
 		return 0;
 	}
