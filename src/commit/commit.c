@@ -31,13 +31,15 @@ static int leaving_step(struct core *core, bool *ret_gone)
 /* References, items of space, root items: each step may make work for the others, until nothing changes. */
 static int commit_settle(struct core *core)
 {
+	bool tight = core->leaving_start; /* counted to the block: nothing is made */
+
 	for (unsigned round = 0; round < COMMIT_MAX_ROUNDS; round++) {
 		bool store_changed, roots_changed;
 		bool leaving = core->leaving_start;
 		bool gone = false;
 		uint64_t nr_refs;
 
-		if (!leaving)
+		if (!tight)
 			TRY(door_ensure_metadata(core));
 		TRY(extent_run_refs(core->txn, &core->extents, &nr_refs));
 		if (leaving)
@@ -63,14 +65,11 @@ static int commit_begin(struct core *core)
 	return 0;
 }
 
-static int commit_supers(struct core *core)
+static int supers_write(struct core *core)
 {
 	uint8_t super[SUPER_SIZE];
 	struct volume_device *device;
 
-	super_set_generation(core->super, core->txn->generation);
-	super_set_uuid_tree_generation(core->super, core->txn->generation);
-	root_table_fill_super(core->roots, core->super);
 	for (unsigned i = 0; (device = volume_device_at(core->volume, i)); i++) {
 		if (!device->device)
 			continue;
@@ -78,7 +77,22 @@ static int commit_supers(struct core *core)
 		TRY(store_fill_super(&core->store, device->devid, super));
 		TRY(super_write(device->device, super, device->total_bytes));
 	}
-	return 0;
+	return volume_flush(core->volume);
+}
+
+static int commit_supers(struct core *core)
+{
+	super_set_generation(core->super, core->txn->generation);
+	super_set_uuid_tree_generation(core->super, core->txn->generation);
+	root_table_fill_super(core->roots, core->super);
+	return supers_write(core);
+}
+
+int core_rewrite_supers(struct core *core)
+{
+	ASSERT(!core->changed);
+	TRY(txn_check(core->txn));
+	return supers_write(core);
 }
 
 static int commit_steps(struct core *core)
@@ -95,7 +109,6 @@ static int commit_steps(struct core *core)
 	TRY(cache_write_dirty(core->cache, core->workq));
 	TRY(volume_flush(core->volume));
 	TRY(commit_supers(core));
-	TRY(volume_flush(core->volume));
 	TRY(space_unpin(core->space, core->txn->generation, txn_epoch_oldest(core->txn)));
 	txn_next(core->txn);
 	space_set_generation(core->space, core->txn->generation);

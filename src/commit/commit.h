@@ -55,13 +55,16 @@ int core_flush_delayed(struct core *core, size_t limit_bytes) must_check;
 /* Makes everything durable; nothing to do is nothing done. On failure the transaction is aborted (law L6). */
 int core_commit(struct core *core) must_check;
 
+/* Writes the superblocks of the last commit once more, with the magic that core->super has now: everything else of it is durable. */
+int core_rewrite_supers(struct core *core) must_check;
 /* Cuts every device behind its last chunk: its item and its size in RAM. */
 int devices_cut(struct core *core) must_check;
 
 /* shrink.c */
 /* Packs all metadata into as little as it needs behind the data, gives back empty and half-empty chunks, and cuts the devices: the smallest
- * filesystem that holds what is there. Commits; the last commit writes final_magic. ERR_TOO_SMALL when a device would need more than limit_bytes
- * (0: no limit). */
-int core_shrink(struct core *core, uint64_t limit_bytes, uint64_t final_magic) must_check;
+ * filesystem that holds what is there. Commits. ERR_TOO_SMALL when a device would need more than limit_bytes (0: no limit). */
+int core_shrink(struct core *core, uint64_t limit_bytes) must_check;
+/* Regular files become as long as their devices. */
+int core_cut_files(struct core *core) must_check;
 
 #endif

@@ -3,31 +3,25 @@
  *
  * While a filesystem is built to be shrunk, data grows from the low end of the devices and metadata lies at the high end. The steps here, each a
  * commit:
- *   1 trim     data groups lose their free tails, empty ones go
- *   2 move     a system and a metadata group are made right behind the data; all tree blocks move there; the old groups go
- *   3 lift     the metadata group is closed: what every commit rewrites goes to a temporary group behind it, leaving as many holes
- *   4 land     the metadata group is cut to what is in it plus what was lifted; that comes back into the holes; the temporary group
- *              goes; the devices end behind the last chunk; the superblock gets its final magic
- * So the last commit, too, leaves no hole. How much it writes is known only by doing it: lift and land run again with what was measured.
- * Nothing is given out again from a group that goes, so its pinned blocks need not wait for the next commit (law L8 holds: nobody
- * overwrites them).
+ *   1 trim      data groups lose their free tails, empty ones go
+ *   2 rehearse  all tree blocks move, in the order of trees, into one new group at the high end: how many there are of them in that order is
+ *               known afterwards
+ *   3 move      right behind the data a system group and a metadata group of exactly that size are made; all tree blocks move there
+ *   4 lift      the metadata group is closed: what every commit rewrites goes to a temporary group at the high end, leaving as many holes;
+ *               the old groups go
+ *   5 land      what was lifted comes back into the holes; the temporary group goes; the devices end behind the metadata
+ * So the last commit, too, leaves no hole. When the move needs more blocks than the rehearsal told, 2 to 4 run again with more room. Nothing
+ * is given out again from the group that goes in 5, so its pinned blocks need not wait for the next commit (law L8 holds: nobody overwrites
+ * them).
  */
 #include "base/assert.h"
 #include "commit/commit.h"
 
-/* Free tree blocks that the first landing leaves for what could not be foreseen; the second leaves SLACK_BYTES at most. */
-#define FIRST_MARGIN_NODES 24u
-#define SLACK_BYTES 65536u
-#define LANDINGS 3u
-/* Beyond the tree blocks that are there: room for the move itself. */
-#define MOVE_EXTRA_NODES 256u
+/* Tries to hit the exact size. */
+#define MOVES_MAX 4u
+/* Beyond the tree blocks that are there: room for the rehearsal itself. */
+#define REHEARSAL_EXTRA_NODES 256u
 #define TEMPORARY_NODES 512u
-
-struct shrink {
-	struct core *core;
-	uint64_t final_magic;
-	uint64_t main_start; /* of the metadata group that stays */
-};
 
 /* Bytes of logical space that one row of stripes of this chunk holds. */
 static uint64_t row_bytes(const struct chunk *chunk)
@@ -153,117 +147,119 @@ static uint64_t used_nodes(struct core *core, enum space_kind kind)
 	return totals.used_bytes / core->geometry.nodesize;
 }
 
-static int move_down(struct shrink *shrink)
+static void place_metadata(struct core *core, bool from_end)
 {
-	struct core *core = shrink->core;
-	uint64_t nodes = used_nodes(core, SPACE_METADATA);
-	uint64_t system_nodes = 2 * used_nodes(core, SPACE_SYSTEM) + 2;
 	struct chunk_policy policy;
-	uint64_t start;
 
 	space_get_policy(core->space, &policy);
-	policy.from_end[SPACE_METADATA] = false;
-	policy.from_end[SPACE_SYSTEM] = false;
+	policy.from_end[SPACE_METADATA] = from_end;
+	policy.from_end[SPACE_SYSTEM] = from_end;
 	space_set_policy(core->space, &policy);
-	close_groups(core, BTRFS_BLOCK_GROUP_METADATA | BTRFS_BLOCK_GROUP_SYSTEM);
-	TRY(make_group(core, SPACE_SYSTEM, system_nodes, &start));
-	TRY(make_group(core, SPACE_METADATA, nodes + nodes / 8 + MOVE_EXTRA_NODES, &shrink->main_start));
+}
+
+/* Step 2. */
+static int rehearse(struct core *core)
+{
+	uint64_t nodes = used_nodes(core, SPACE_METADATA);
+	uint64_t start;
+
+	TRY(remove_closed(core));
+	place_metadata(core, true);
+	close_groups(core, BTRFS_BLOCK_GROUP_METADATA);
+	TRY(make_group(core, SPACE_METADATA, nodes + nodes / 8 + REHEARSAL_EXTRA_NODES, &start));
 	TRY(move_all(core));
 	return commit_forced(core);
 }
 
-/* Length of the group below which so many whole tree blocks are free, or which holds all that is used. */
-struct cut {
-	uint64_t want_bytes, nodesize, end;
-};
-
-static int cut_visit(void *ctx, uint64_t addr, uint64_t len)
+/* Step 3. What does not fit into the main group overflows into the temporary one, which has higher addresses. */
+static int move_down(struct core *core, uint64_t extra_nodes, struct block_group **ret_main, struct block_group **ret_temporary)
 {
-	struct cut *cut = ctx;
-	uint64_t start = round_up(addr, cut->nodesize);
-	uint64_t bytes = addr + len > start ? round_down(addr + len - start, cut->nodesize) : 0;
-	uint64_t take = MIN(bytes, cut->want_bytes);
-
-	cut->want_bytes -= take;
-	if (take)
-		cut->end = start + take;
-	return cut->want_bytes == 0;
-}
-
-static int lift(struct shrink *shrink, struct block_group *main, uint64_t *ret_temporary)
-{
-	struct core *core = shrink->core;
+	uint64_t nodes = used_nodes(core, SPACE_METADATA) + extra_nodes;
+	uint64_t start;
 
 	TRY(remove_closed(core));
-	TRY(make_group(core, SPACE_METADATA, TEMPORARY_NODES, ret_temporary));
+	close_groups(core, BTRFS_BLOCK_GROUP_METADATA | BTRFS_BLOCK_GROUP_SYSTEM);
+	place_metadata(core, false);
+	TRY(make_group(core, SPACE_SYSTEM, 2 * used_nodes(core, SPACE_SYSTEM) + 2, &start));
+	TRY(make_group(core, SPACE_METADATA, nodes, &start));
+	*ret_main = space_group_of(core->space, start);
+	place_metadata(core, true);
+	TRY(make_group(core, SPACE_METADATA, TEMPORARY_NODES, &start));
+	*ret_temporary = space_group_of(core->space, start);
+	TRY(move_all(core));
+	return commit_forced(core);
+}
+
+/* Step 4. */
+static int lift(struct core *core, struct block_group *main)
+{
+	TRY(remove_closed(core));
 	space_set_read_only(core->space, main, true);
 	return commit_forced(core);
 }
 
-static int land(struct shrink *shrink, struct block_group *main, uint64_t temporary_start, uint64_t margin)
+/* Step 5. */
+static int land(struct core *core, struct block_group *main, struct block_group *temporary)
 {
-	struct core *core = shrink->core;
-	struct block_group *temporary = space_group_of(core->space, temporary_start);
-	struct cut cut = { .want_bytes = temporary->used_bytes + margin * core->geometry.nodesize,
-			   .nodesize = core->geometry.nodesize,
-			   .end = main->start };
-	uint64_t len;
 	int err;
 
-	if (free_index_each(&main->free, cut_visit, &cut) == 0)
-		return THROW(ERR_NO_SPACE, "the metadata does not fit into its group");
-	len = group_rows_up(core, main, MAX(cut.end - main->start, space_group_busy_len(core->space, main)));
 	space_set_read_only(core->space, main, false);
 	space_set_read_only(core->space, temporary, true);
-	TRY(store_trim_group(core->txn, &core->store, main, MIN(len, main->len_bytes)));
 	TRY(move_all(core));
-	super_set_magic(core->super, shrink->final_magic);
-	core->leaving_start = temporary_start;
+	core->leaving_start = temporary->start;
 	err = commit_forced(core);
 	ASSERT(err < 0 || !core->leaving_start);
 	return err;
 }
 
-static uint64_t free_nodes(const struct core *core, const struct block_group *main)
-{
-	return main->free.free_bytes / core->geometry.nodesize;
-}
-
 /* ---- the whole ---- */
 
 /* Data and metadata share groups: what is behind the last used byte goes. */
-static int shrink_mixed(struct shrink *shrink)
+static int shrink_mixed(struct core *core)
 {
-	struct core *core = shrink->core;
-
-	super_set_magic(core->super, shrink->final_magic);
 	TRY(trim_data(core));
 	TRY(devices_cut(core));
 	return commit_forced(core);
 }
 
-static int shrink_metadata(struct shrink *shrink)
+static int shrink_metadata(struct core *core)
 {
-	struct core *core = shrink->core;
-	uint64_t margin = FIRST_MARGIN_NODES;
-	uint64_t slack_nodes = MAX(1u, SLACK_BYTES / core->geometry.nodesize);
-	struct block_group *main;
-	uint64_t temporary_start;
+	uint64_t extra_nodes = 1;
 
-	TRY(move_down(shrink));
-	main = space_group_of(core->space, shrink->main_start);
-	for (unsigned i = 0; i < LANDINGS; i++) {
-		TRY(lift(shrink, main, &temporary_start));
-		TRY(land(shrink, main, temporary_start, margin));
-		if (free_nodes(core, main) <= slack_nodes)
-			break;
-		/* What the landing did not use of its margin is known now; one block stays for luck. */
-		margin = margin > free_nodes(core, main) ? margin - free_nodes(core, main) + 1 : 1;
+	for (unsigned i = 0; i < MOVES_MAX; i++) {
+		struct block_group *main, *temporary;
+		uint64_t room;
+
+		TRY(rehearse(core));
+		TRY(move_down(core, extra_nodes, &main, &temporary));
+		TRY(lift(core, main));
+		/* One block more than what comes back: landing changes a few items. */
+		room = main->free.free_bytes / core->geometry.nodesize;
+		if (room > temporary->used_bytes / core->geometry.nodesize)
+			return land(core, main, temporary);
+		extra_nodes += temporary->used_bytes / core->geometry.nodesize - room + 1;
 	}
+	return THROW(ERR_LIMIT, "%s: the number of tree blocks does not settle", core->name);
+}
+
+int core_shrink(struct core *core, uint64_t limit_bytes)
+{
+	struct volume_device *device;
+
+	if (core->store.incompat & BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS) {
+		TRY(shrink_mixed(core));
+	} else {
+		TRY(trim_data(core));
+		TRY(shrink_metadata(core));
+	}
+	for (unsigned i = 0; limit_bytes && (device = volume_device_at(core->volume, i)); i++)
+		if (device->total_bytes > limit_bytes)
+			return THROW(ERR_TOO_SMALL, "%s: %llu bytes are too few, %llu would do", core->name,
+				     (unsigned long long)limit_bytes, (unsigned long long)device->total_bytes);
 	return 0;
 }
 
-static int files_cut(struct core *core)
+int core_cut_files(struct core *core)
 {
 	struct volume_device *device;
 
@@ -271,22 +267,4 @@ static int files_cut(struct core *core)
 		if (device->device && device->device->resizable)
 			TRY(device_resize(device->device, device->total_bytes));
 	return 0;
-}
-
-int core_shrink(struct core *core, uint64_t limit_bytes, uint64_t final_magic)
-{
-	struct shrink shrink = { .core = core, .final_magic = final_magic };
-	struct volume_device *device;
-
-	if (core->store.incompat & BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS) {
-		TRY(shrink_mixed(&shrink));
-	} else {
-		TRY(trim_data(core));
-		TRY(shrink_metadata(&shrink));
-	}
-	for (unsigned i = 0; limit_bytes && (device = volume_device_at(core->volume, i)); i++)
-		if (device->total_bytes > limit_bytes)
-			return THROW(ERR_TOO_SMALL, "%s: %llu bytes are too few, %llu would do", core->name,
-				     (unsigned long long)limit_bytes, (unsigned long long)device->total_bytes);
-	return files_cut(core);
 }

@@ -310,14 +310,13 @@ static int finish_steps(struct ubtrfs *fs, struct ubtrfs_info *ret_info)
 	struct core *core = &fs->core;
 
 	TRY(core_commit(core));
-	if (fs->shrink) {
-		TRY(core_shrink(core, fs->size_limit, BTRFS_MAGIC));
-		return core_info(core, ret_info);
-	}
-	/* Everything is durable; the last commit only says so. */
+	if (fs->shrink)
+		TRY(core_shrink(core, fs->size_limit));
+	/* Everything is durable: now it may be told. */
 	super_set_magic(core->super, BTRFS_MAGIC);
-	core->super_dirty = true;
-	TRY(core_commit(core));
+	TRY(core_rewrite_supers(core));
+	if (fs->shrink)
+		TRY(core_cut_files(core));
 	return core_info(core, ret_info);
 }
 
