@@ -304,7 +304,6 @@ static inline void engine_commit(struct engine *engine)
 	assert_ok(cache_write_dirty(engine->cache, NULL));
 	root_table_fill_super(engine->roots, engine->super);
 	assert_ok(store_fill_super(&engine->store, 1, engine->super));
-	super_set_generation(engine->super, generation);
 	assert_ok(super_write(device->device, engine->super, device->total_bytes));
 	assert_ok(space_unpin(engine->space, generation, UINT64_MAX));
 	txn_next(engine->txn);
@@ -359,10 +358,11 @@ static inline void engine_extents_merge(struct engine_extents *extents)
 	extents->nr = nr;
 }
 
+/* Has the node been visited? Visits leave an entry without references. */
 static inline bool engine_extents_has(const struct engine_extents *extents, uint64_t addr)
 {
 	for (size_t i = 0; i < extents->nr; i++)
-		if (extents->list[i].addr == addr)
+		if (extents->list[i].addr == addr && extents->list[i].refs == 0)
 			return true;
 	return false;
 }
