@@ -6,7 +6,8 @@
  *   dirty          used, count of extents       store_save
  *   removed        all items -> nothing         store_save; chunk and group leave the models
  *
- * A removed group with pinned bytes waits for the next commit: the last durable one still reads them.
+ * A group is marked as removed only when nothing in it is used, reserved or pinned, and nothing is given out from then on:
+ * the last durable commit reads nothing there.
  * Locks: none of its own; one thread at a time.
  */
 #include "store/store_priv.h"
@@ -79,8 +80,6 @@ static int group_save(struct txn *txn, struct store *store, struct block_group *
 		      bool *changed)
 {
 	if (group->removed) {
-		if (group->pinned_bytes)
-			return 0;
 		*changed = true;
 		return group_remove(txn, store, group);
 	}

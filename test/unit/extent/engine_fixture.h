@@ -374,6 +374,7 @@ static inline void engine_leaf_data(struct engine_extents *found, const uint8_t 
 		const uint8_t *item = leaf_item_data(leaf, i);
 
 		if (leaf_key(leaf, i).type == BTRFS_EXTENT_DATA_KEY &&
+		    file_extent_type(item) != BTRFS_FILE_EXTENT_INLINE &&
 		    file_extent_disk_bytenr(item))
 			engine_extents_add(found,
 					   (struct engine_extent){ file_extent_disk_bytenr(item),
@@ -426,17 +427,23 @@ static inline int engine_walk_subvolume(void *ctx, uint64_t objectid)
 
 static inline void engine_reachable(struct engine *engine, struct engine_extents *found)
 {
-	static const uint64_t ids[] = { BTRFS_ROOT_TREE_OBJECTID,  BTRFS_EXTENT_TREE_OBJECTID,
-					BTRFS_CHUNK_TREE_OBJECTID, BTRFS_DEV_TREE_OBJECTID,
-					BTRFS_CSUM_TREE_OBJECTID,  BTRFS_UUID_TREE_OBJECTID };
+	static const uint64_t ids[] = {
+		BTRFS_ROOT_TREE_OBJECTID,	BTRFS_EXTENT_TREE_OBJECTID,
+		BTRFS_CHUNK_TREE_OBJECTID,	BTRFS_DEV_TREE_OBJECTID,
+		BTRFS_CSUM_TREE_OBJECTID,	BTRFS_UUID_TREE_OBJECTID,
+		BTRFS_FREE_SPACE_TREE_OBJECTID, BTRFS_BLOCK_GROUP_TREE_OBJECTID,
+		BTRFS_DATA_RELOC_TREE_OBJECTID,
+	};
+	struct root *root;
 
 	*found = (struct engine_extents){ .engine = engine };
-	for (unsigned i = 0; i < ARRAY_LEN(ids); i++)
-		engine_walk_tree(found, ids[i]);
-	if (root_peek(engine->roots, BTRFS_FREE_SPACE_TREE_OBJECTID))
-		engine_walk_tree(found, BTRFS_FREE_SPACE_TREE_OBJECTID);
-	if (root_peek(engine->roots, BTRFS_BLOCK_GROUP_TREE_OBJECTID))
-		engine_walk_tree(found, BTRFS_BLOCK_GROUP_TREE_OBJECTID);
+	for (unsigned i = 0; i < ARRAY_LEN(ids); i++) {
+		int err = root_get(engine->roots, ids[i], &root);
+
+		assert_true(err == 0 || err == -ERR_NOT_FOUND);
+		if (err == 0)
+			engine_walk_tree(found, ids[i]);
+	}
 	assert_ok(root_each_subvolume(engine->roots, engine_walk_subvolume, found));
 	engine_extents_merge(found);
 }
@@ -550,21 +557,33 @@ static inline void engine_check_group(struct engine *engine, struct block_group 
 		assert_int_equal(nr_free, group->fst_extent_count);
 }
 
+/* What the superblock and the item say of the device. */
+static inline void engine_check_device(struct engine *engine)
+{
+	struct volume_device *device = volume_device_at(engine->volume, 0);
+	struct key key = KEY(BTRFS_DEV_ITEMS_OBJECTID, BTRFS_DEV_ITEM_KEY, device->devid);
+	uint8_t item[DEV_ITEM_SIZE];
+	uint32_t len;
+
+	assert_ok(tree_lookup(engine_tree(engine, BTRFS_CHUNK_TREE_OBJECTID), &key, item,
+			      sizeof(item), &len));
+	assert_int_equal(dev_item_bytes_used(item), device->used_bytes);
+	assert_int_equal(dev_item_total_bytes(item), device->total_bytes);
+	assert_int_equal(dev_item_bytes_used(super_dev_item(engine->super)), device->used_bytes);
+	assert_int_equal(super_bytes_used(engine->super), space_used_total(engine->space));
+}
+
 /* After a commit: everything agrees. */
 static inline void engine_check(struct engine *engine)
 {
 	struct engine_extents listed;
 	struct block_group *group = space_group_next(engine->space, 0);
-	uint64_t nr_free = 0;
 
 	engine_listed(engine, &listed);
 	engine_check_extents(engine, &listed);
-	for (; group; group = space_group_next(engine->space, group->start + group->len_bytes)) {
+	for (; group; group = space_group_next(engine->space, group->start + group->len_bytes))
 		engine_check_group(engine, group, &listed);
-		nr_free += group->fst_extent_count;
-	}
-	(void)nr_free;
-	assert_int_equal(super_bytes_used(engine->super), space_used_total(engine->space));
+	engine_check_device(engine);
 	assert_ok(space_audit(engine->space));
 	mem_free(listed.list);
 }

@@ -81,6 +81,121 @@ static void test_extent_refs__keyed_when_full(void **state)
 }
 
 /* The same place twice counts twice in one reference. */
+/* Each reference is listed once, with the count of the model; files 300 and up hold it at offset 0. */
+#define MODEL_FILES 90u
+
+struct ref_model {
+	int64_t counts[MODEL_FILES];
+	uint32_t seen[MODEL_FILES];
+};
+
+static int match_ref(void *ctx, const struct ref_key *key, uint32_t count)
+{
+	struct ref_model *model = ctx;
+
+	if (key->inode == ENGINE_FILE)
+		return 0;
+	assert_in_range(key->inode, 300, 300 + MODEL_FILES - 1);
+	assert_int_equal(model->seen[key->inode - 300], 0);
+	model->seen[key->inode - 300] = count;
+	return 0;
+}
+
+/* References come and go beyond what fits inline; none may stand inline and keyed at once. */
+static void test_extent_refs__random_counts(void **state)
+{
+	struct engine *engine = engine_new(&(struct engine_options){ .nodesize = 4096 });
+	uint64_t addr = engine_write(engine, 5, 0, 4096), nr;
+	struct ref_model model = { .counts = { 0 } };
+	struct rng rng;
+
+	(void)state;
+	rng_init(&rng, 21);
+	for (unsigned step = 0; step < 2000; step++) {
+		unsigned file = (unsigned)rng_below(&rng, MODEL_FILES);
+		/* Fills up first, then shrinks, then fills up again. */
+		bool drop = model.counts[file] && rng_below(&rng, 10) < (step / 500 % 2 ? 8 : 3);
+
+		model.counts[file] += drop ? -1 : 1;
+		assert_ok(extent_ref_data(engine->txn, &engine->extents, addr, 4096, 5, 300 + file,
+					  0, drop ? -1 : 1));
+		if (!rng_one_in(&rng, 10))
+			continue;
+		assert_ok(extent_run_refs(engine->txn, &engine->extents, &nr));
+		memset(model.seen, 0, sizeof(model.seen));
+		assert_ok(extent_each_ref(&engine->extents, addr, match_ref, &model));
+		for (unsigned i = 0; i < MODEL_FILES; i++)
+			assert_int_equal(model.seen[i], model.counts[i]);
+	}
+	engine_free(engine);
+}
+
+struct hashed {
+	uint64_t hash;
+	struct ref_key key;
+};
+
+static int compare_hashed(const void *a, const void *b)
+{
+	const struct hashed *left = a, *right = b;
+
+	return left->hash < right->hash ? -1 : left->hash > right->hash;
+}
+
+/* Finds references with one hash, by the birthday paradox. */
+static void find_collision(struct ref_key ret_keys[2])
+{
+	size_t nr = 300000;
+	SCOPED_MEM struct hashed *all = mem_array(nr, sizeof(*all));
+	struct rng rng;
+
+	assert_non_null(all);
+	rng_init(&rng, 17);
+	for (size_t i = 0; i < nr; i++) {
+		all[i].key = (struct ref_key){ REF_DATA, 5, 256 + rng_below(&rng, MIB),
+					       rng_below(&rng, MIB) * 4096 };
+		all[i].hash = ref_key_sequence(&all[i].key);
+	}
+	qsort(all, nr, sizeof(*all), compare_hashed);
+	for (size_t i = 1; i < nr; i++) {
+		if (all[i].hash != all[i - 1].hash ||
+		    ref_key_compare(&all[i].key, &all[i - 1].key) == 0)
+			continue;
+		ret_keys[0] = all[i - 1].key;
+		ret_keys[1] = all[i].key;
+		return;
+	}
+	fail_msg("no collision found");
+}
+
+static void test_keyed_ref__collision(void **state)
+{
+	struct engine *engine = engine_new(&(struct engine_options){ 0 });
+	struct tree *tree = engine_tree(engine, BTRFS_EXTENT_TREE_OBJECTID);
+	struct ref_key keys[2], key;
+	struct key from;
+	uint32_t count;
+
+	(void)state;
+	find_collision(keys);
+	for (unsigned round = 0; round < 2; round++) {
+		assert_ok(keyed_ref_change(engine->txn, tree, 4096, &keys[0], 1));
+		assert_ok(keyed_ref_change(engine->txn, tree, 4096, &keys[1], 2));
+		assert_int_equal(nr_keyed(engine, 4096), 2);
+		/* The first goes, the second is found behind the gap. */
+		assert_ok(keyed_ref_change(engine->txn, tree, 4096, &keys[0], -1));
+		assert_ok(keyed_ref_change(engine->txn, tree, 4096, &keys[1], 3));
+		assert_int_equal(nr_keyed(engine, 4096), 1);
+		from = KEY(4096, REF_DATA, 0);
+		assert_ok(keyed_ref_next(tree, 4096, &from, &key, &count));
+		assert_int_equal(ref_key_compare(&key, &keys[1]), 0);
+		assert_int_equal(count, 5);
+		assert_ok(keyed_ref_change(engine->txn, tree, 4096, &keys[1], -5));
+		assert_int_equal(nr_keyed(engine, 4096), 0);
+	}
+	engine_free(engine);
+}
+
 static void test_extent_refs__equal_references_count(void **state)
 {
 	struct engine *engine = engine_new(&(struct engine_options){ 0 });
@@ -203,6 +318,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_extent_refs__keyed_when_full),
+		cmocka_unit_test(test_extent_refs__random_counts),
+		cmocka_unit_test(test_keyed_ref__collision),
 		cmocka_unit_test(test_extent_refs__equal_references_count),
 		cmocka_unit_test(test_extent_refs__unknown_drop_is_refused),
 		cmocka_unit_test(test_extent_refs__born_and_dropped_leaves_nothing),

@@ -189,6 +189,7 @@ static void test_root_ref__both_or_none(void **state)
 {
 	struct fixture *fixture = fixture_new(4096, 16 * MIB);
 	struct root_table *table = first_table(fixture);
+	struct key half = KEY(5, BTRFS_ROOT_REF_KEY, 258);
 	uint64_t parent, dirid;
 	char name[256];
 
@@ -201,6 +202,12 @@ static void test_root_ref__both_or_none(void **state)
 	assert_int_equal(dirid, 257);
 	assert_string_equal(name, "child");
 	assert_int_equal(root_ref_find_parent(table, 257, &parent, &dirid, name), -ERR_NOT_FOUND);
+	/* A damaged tree has one of them already: the other does not stay. */
+	assert_ok(tree_insert(fixture->txn, &root_peek(table, BTRFS_ROOT_TREE_OBJECTID)->tree,
+			      &half, name, 20));
+	assert_int_equal(root_ref_add(fixture->txn, table, 5, 258, 257, 9, "half", 4),
+			 -ERR_KEY_EXISTS);
+	assert_int_equal(root_ref_find_parent(table, 258, &parent, &dirid, name), -ERR_NOT_FOUND);
 	root_table_free(table);
 	fixture_free(fixture);
 }
