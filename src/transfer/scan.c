@@ -20,6 +20,8 @@
 #include "transfer/source_path.h"
 
 #define SCAN_READDIR_BYTES 65536
+/* At most this many directories stay open for their files; files of the others are opened by their path. */
+#define KEPT_DIRS_MAX 256
 
 struct scan_name {
 	const char *name;
@@ -78,7 +80,7 @@ static void scan_drop_dirs(struct list *dirs)
 /* Leaves the directory being scanned, if any; its subdirectories come next. */
 static void scan_leave(struct scan *scan)
 {
-	if (scan->at.dir_fd >= 0)
+	if (scan->at.dir_fd >= 0 && scan->dir->fd < 0)
 		close(scan->at.dir_fd);
 	scan->at.dir_fd = -1;
 	if (scan->dir)
@@ -172,6 +174,10 @@ static int scan_open_dir(struct scan *scan)
 	if (fd < 0)
 		return THROW_SYS(-fd, "cannot open directory %s/%s", scan->import->root_path, path);
 	scan->at.dir_fd = fd;
+	if (atomic_fetch_add(&scan->import->nr_kept_dirs, 1) < KEPT_DIRS_MAX)
+		scan->dir->fd = fd;
+	else
+		atomic_fetch_sub(&scan->import->nr_kept_dirs, 1);
 	if (fstat(fd, &st))
 		return THROW_SYS(errno, "cannot read %s/%s", scan->import->root_path, path);
 	if (st.st_ino != scan->dir->ino || st.st_dev != scan->dir->dev)

@@ -24,8 +24,10 @@ struct scan_dir {
 	struct ref ref;
 	struct link link; /* of the scanner's list of directories to enter */
 	struct ref_handle scan_handle;
+	struct import *import; /* outlives it: whoever holds a directory holds the import too */
 	struct import_meta meta;
 	uint64_t dev, ino;
+	int fd; /* open while the directory lives, so that its files are opened by name; or -1 */
 	/* taker's */
 	struct ubtrfs_node node;
 	uint32_t inode_flags; /* inherited by what is created in it */

@@ -21,6 +21,8 @@
 #include "transfer/scan.h"
 
 #define SCAN_STATX_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
+/* The system allocates what it is offered: a large buffer is slow. */
+#define SCAN_VALUE_USUAL_BYTES 2048
 #define SCAN_ENTRY_BYTES (sizeof(struct scan_entry))
 
 int scan_batch_new(struct import *import, struct scan_dir *dir, size_t nr_entries,
@@ -66,8 +68,13 @@ void scan_batch_put(struct scan_batch *batch, struct ref_handle *handle)
 
 void scan_dir_put(struct scan_dir *dir, struct ref_handle *handle)
 {
-	if (ref_put(&dir->ref, handle))
-		mem_free(dir);
+	if (!ref_put(&dir->ref, handle))
+		return;
+	if (dir->fd >= 0) {
+		close(dir->fd);
+		atomic_fetch_sub(&dir->import->nr_kept_dirs, 1);
+	}
+	mem_free(dir);
 }
 
 static int scan_dir_new(struct scan_entry *entry)
@@ -79,6 +86,8 @@ static int scan_dir_new(struct scan_entry *entry)
 		return MEM_FAIL("a directory");
 	ref_init(&dir->ref, "scan_dir", entry->batch->import);
 	ref_get_first(&dir->ref, &entry->dir_handle);
+	dir->import = entry->batch->import;
+	dir->fd = -1;
 	dir->meta = entry->meta;
 	dir->dev = entry->dev;
 	dir->ino = entry->ino;
@@ -192,8 +201,10 @@ static int scan_xattr(struct scan_at *at, struct scan_entry *entry, const char *
 		      const char *name, struct import_xattr *xattr)
 {
 	struct arena *arena = &entry->batch->arena;
-	ssize_t len = lgetxattr(access_path, name, at->value, SCAN_VALUE_BYTES);
+	ssize_t len = lgetxattr(access_path, name, at->value, SCAN_VALUE_USUAL_BYTES);
 
+	if (len < 0 && errno == ERANGE)
+		len = lgetxattr(access_path, name, at->value, SCAN_VALUE_BYTES);
 	if (len < 0 && errno == ENODATA)
 		return 1;
 	if (len < 0)
@@ -255,7 +266,10 @@ static int scan_xattrs(struct scan_at *at, struct scan_entry *entry)
 	if (at->no_xattr_dev && at->no_xattr_dev == entry->dev)
 		return 0;
 	access_path = scan_access_path(at, entry);
-	list_len = llistxattr(access_path, at->value, SCAN_VALUE_BYTES);
+	/* Asking for the length alone spares the system a buffer; nearly always the answer is 0. */
+	list_len = llistxattr(access_path, NULL, 0);
+	if (list_len > 0)
+		list_len = llistxattr(access_path, at->value, SCAN_VALUE_BYTES);
 	if (list_len < 0 && errno == ENOTSUP) {
 		at->no_xattr_dev = entry->dev;
 		return 0;

@@ -29,16 +29,28 @@ static int source_warn(struct scan_entry *entry, const char *what)
 			   what);
 }
 
+/* A descriptor or minus an errno. */
+static int source_openat(const struct scan_entry *entry, int flags)
+{
+	const struct scan_dir *dir = entry->batch->dir;
+	int fd;
+
+	if (dir->fd < 0)
+		return source_path_open(entry->batch->import->root_fd, entry->path, flags);
+	fd = openat(dir->fd, entry->name, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* *ret_fd -1 when the file is not there any more. */
 static int source_open(struct scan_entry *entry, int *ret_fd)
 {
 	struct import *import = entry->batch->import;
 	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 	bool owned = import->euid == 0 || import->euid == entry->meta.uid;
-	int fd = source_path_open(import->root_fd, entry->path, flags | (owned ? O_NOATIME : 0));
+	int fd = source_openat(entry, flags | (owned ? O_NOATIME : 0));
 
 	if (fd == -EPERM && owned)
-		fd = source_path_open(import->root_fd, entry->path, flags);
+		fd = source_openat(entry, flags);
 	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ESTALE) {
 		TRY(source_warn(entry, "vanished"));
 		fd = -1;

@@ -53,7 +53,8 @@ struct import {
 	uid_t euid;
 	int root_fd; /* of a directory; -1 */
 	char *root_path;
-	atomic_uint nr_kept_fds; /* files that stay open between reads */
+	atomic_uint nr_kept_fds;  /* files that stay open between reads */
+	atomic_uint nr_kept_dirs; /* directories that stay open until their files are read */
 	atomic_uint_least64_t items_found, bytes_found;
 	atomic_bool all_found;
 	atomic_bool closed; /* the call is over: readers fail, nobody is called back */
