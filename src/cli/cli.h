@@ -1,0 +1,64 @@
+/*
+ * The command `ubtrfs`: a customer of the public API.
+ *
+ * main.c owns the table of subcommands and nothing else. Each cmd_*.c is one subcommand: it gets its own name as argv[0],
+ * reads its options, prints to stdout, and returns the exit code: 0, 1 after an error (one sentence on stderr), 130 when it
+ * was interrupted. What several of them share is below; no command calls another.
+ */
+#ifndef UBTRFS_CLI_CLI_H
+#define UBTRFS_CLI_CLI_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define EXIT_INTERRUPTED 130
+
+int cmd_mkfs(int argc, char **argv);
+int cmd_ls(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
+int cmd_tree(int argc, char **argv);
+int cmd_cat(int argc, char **argv);
+int cmd_cp(int argc, char **argv);
+int cmd_inspect_internal(int argc, char **argv);
+
+/* ---- cli_report.c: what the user is told ---- */
+
+/* "ERROR: <sentence>" on stderr. Yields 1, the exit code. */
+int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+/* The same, with ": " and the sentence of the last failure of the library. */
+int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+void cli_warning(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+/* Flushes stdout: 0, or 1 with a message when something of it was lost. */
+int cli_finish_output(void);
+
+/* ---- cli_options.c: reading arguments ---- */
+
+/* What cli_option returns after it has told of a bad option. */
+#define OPTION_BAD '?'
+/* Long options without a letter. */
+#define OPTION_HELP 256
+
+/* The next option, as getopt_long does it, and -1 past the last; a bad one is named on stderr. shorts begins with ':'. */
+int cli_option(int argc, char **argv, const char *shorts, const struct option *longs);
+/* 0 when word is a possible beginning of exactly one name (or a whole one): its index; messages otherwise. what: "command". */
+int cli_match(const char *what, const char *word, const char *(*name_at)(unsigned index),
+	      unsigned *ret_index) must_check;
+
+/* ---- size_parse.c: numbers ---- */
+
+/* Digits with an optional suffix k m g t p e (1024 each), which b or ib may follow, in either case. -EINVAL, -ERANGE. */
+int size_parse(const char *text, uint64_t *ret_bytes) must_check;
+/* A decimal or 0x number, nothing behind it. -EINVAL, -ERANGE. */
+int number_parse(const char *text, uint64_t *ret_number) must_check;
+/* "UID:GID", decimal. -EINVAL, -ERANGE. */
+int owner_parse(const char *text, uint32_t *ret_uid, uint32_t *ret_gid) must_check;
+/* Seconds since 1970, also before. -EINVAL, -ERANGE. */
+int seconds_parse(const char *text, int64_t *ret_seconds) must_check;
+/* "12.34MiB" as btrfs-progs prints sizes. */
+#define SIZE_TEXT_MAX 32
+const char *size_text(uint64_t bytes, char text[SIZE_TEXT_MAX]);
+
+#endif

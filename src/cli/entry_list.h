@@ -1,0 +1,45 @@
+/*
+ * The entries of a directory of an image, in bytewise order of their names.
+ */
+#ifndef UBTRFS_CLI_ENTRY_LIST_H
+#define UBTRFS_CLI_ENTRY_LIST_H
+
+#include <ubtrfs/file.h>
+
+#include "base/err.h"
+
+/* Deeper trees are refused: a damaged image may hold a directory inside itself. */
+#define WALK_MAX_DEPTH 2000u
+
+struct entry {
+	struct ubtrfs_node node;
+	bool is_subvolume;
+	uint8_t type; /* BTRFS_FT_* */
+	uint8_t name_len;
+	char *name; /* terminated; owned by the list */
+};
+
+struct entry_list {
+	struct entry *entries;
+	size_t nr, capacity;
+};
+
+/* Reads a whole directory. A name that no file can have (empty, '/', '.', '..') is an error. Released also after a failure. */
+int entry_list_read(struct ubtrfs *fs, struct ubtrfs_node dir,
+		    struct entry_list *ret_list) must_check;
+void entry_list_release(struct entry_list *list);
+
+/* The target of a symlink, terminated; owned by the caller (mem_free). */
+int symlink_read(struct ubtrfs *fs, struct ubtrfs_node node, char **ret_target) must_check;
+
+/* A name as it goes to stdout: bytes as they are, but on a terminal without control characters. */
+void print_name(const char *name);
+/* "drwxr-sr-x" */
+#define MODE_TEXT_MAX 11
+const char *mode_text(uint32_t mode, char text[MODE_TEXT_MAX]);
+/* BTRFS_FT_* of a directory */
+bool entry_is_dir(const struct entry *entry);
+/* "a/b" from a directory's path and a name; owned by the caller; NULL without memory. */
+char *path_join(const char *dir, const char *name) must_check;
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * The table of subcommands and the dispatch to one of them.
+ *
+ * Run under the name mkfs.btrfs or mkfs.ubtrfs the program is its subcommand mkfs. A name may be abbreviated as long as
+ * only one command begins with it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "cli/cli.h"
+
+static int cmd_version(int argc, char **argv);
+static int cmd_help(int argc, char **argv);
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+};
+
+static const struct command commands[] = {
+	{ "mkfs", cmd_mkfs, "make a filesystem, empty or from a directory or archives" },
+	{ "ls", cmd_ls, "list what an image holds" },
+	{ "stat", cmd_stat, "show everything about a file in an image" },
+	{ "tree", cmd_tree, "draw the tree of names in an image" },
+	{ "cat", cmd_cat, "write files in an image to standard output" },
+	{ "cp", cmd_cp, "copy files and directories out of an image" },
+	{ "inspect-internal", cmd_inspect_internal,
+	  "show structures on disk: dump-super, dump-tree" },
+	{ "version", cmd_version, "show the version" },
+	{ "help", cmd_help, "show this, or the help of a command" },
+};
+
+static const char *command_name(unsigned index)
+{
+	return index < ARRAY_LEN(commands) ? commands[index].name : NULL;
+}
+
+static int cmd_version(int argc, char **argv)
+{
+	(void)argv;
+	if (argc > 1)
+		return cli_error("version takes no arguments");
+	puts("ubtrfs v" UBTRFS_VERSION);
+	return cli_finish_output();
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	char *ask_help[] = { NULL, (char[]){ "--help" }, NULL };
+	unsigned index;
+
+	if (argc > 2)
+		return cli_error("help takes the name of one command");
+	/* help of help and of version is this list */
+	if (argc == 2 && strcmp(argv[1], "help") != 0 && strcmp(argv[1], "version") != 0) {
+		if (cli_match("command", argv[1], command_name, &index) < 0)
+			return 1;
+		ask_help[0] = argv[1];
+		return commands[index].run(2, ask_help);
+	}
+	puts("usage: ubtrfs COMMAND [ARGUMENTS]\n\nbtrfs in user space. A path inside an image is IMAGE:/PATH.\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		printf("    %-18s%s\n", commands[i].name, commands[i].summary);
+	puts("\n`ubtrfs COMMAND --help` shows the options of a command.");
+	return cli_finish_output();
+}
+
+static int dispatch(int argc, char **argv)
+{
+	const char *slash = strrchr(argv[0], '/');
+	const char *program = slash ? slash + 1 : argv[0];
+	unsigned index;
+
+	if (strcmp(program, "mkfs.btrfs") == 0 || strcmp(program, "mkfs.ubtrfs") == 0)
+		return cmd_mkfs(argc, argv);
+	if (argc < 2)
+		return cli_error("no command given (see ubtrfs help)");
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return cmd_help(1, argv);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+		return cmd_version(1, argv);
+	if (argv[1][0] == '-')
+		return cli_error("unknown option %s before the command (see ubtrfs help)", argv[1]);
+	if (cli_match("command", argv[1], command_name, &index) < 0)
+		return 1;
+	return commands[index].run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 1)
+		return 1;
+	return dispatch(argc, argv);
+}

@@ -1,0 +1,14 @@
+/*
+ * Trees by name, for -t.
+ */
+#ifndef UBTRFS_CLI_TREE_NAME_H
+#define UBTRFS_CLI_TREE_NAME_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* A number, or a name as dump-tree prints it, in either case, with or without _TREE: "fs", "EXTENT_TREE". -EINVAL. */
+int tree_name_parse(const char *text, uint64_t *ret_tree_id) must_check;
+
+#endif
