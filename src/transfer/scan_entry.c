@@ -329,6 +329,7 @@ static int scan_ranges(struct scan_at *at, struct scan_entry *entry, int fd)
 	struct scan_range *array = NULL;
 	size_t capacity = 0;
 	uint64_t sector = at->import->sectorsize;
+	uint64_t data_end = 0;
 	off_t start, end = 0;
 
 	while ((uint64_t)end < entry->size) {
@@ -342,7 +343,11 @@ static int scan_ranges(struct scan_at *at, struct scan_entry *entry, int fd)
 			break;
 		end = MIN(round_up(end, sector), entry->size);
 		TRY(scan_range_add(entry, &array, &capacity, round_down(start, sector), end));
+		data_end = end;
 	}
+	/* Less than a sector is no hole: whether it is one in the source is up to the source's filesystem. */
+	if (data_end < entry->size && entry->size - data_end < sector)
+		TRY(scan_range_add(entry, &array, &capacity, data_end, entry->size));
 	entry->ranges = array;
 	return 0;
 }

@@ -5,7 +5,7 @@
  * What an import keeps: names of any bytes, contents, holes, hard links, symlinks, devices, fifos,
  * sockets, mode with set-id bits, uid and gid, all xattrs that btrfs can hold, times to the
  * nanosecond. What it does not take from a directory: inode flags of the source (they depend on its
- * filesystem).
+ * filesystem), and holes shorter than a sector (so does whether they are holes).
  *
  * Order: a directory's entries are created in bytewise order of their names, then its
  * subdirectories are entered in that order. So the result depends neither on readdir's order nor on

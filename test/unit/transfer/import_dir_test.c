@@ -257,7 +257,12 @@ static void test_import_dir__holes_stay_holes(void **state)
 	assert_int_equal(ftruncate(fd, 12345), 0);
 	close(fd);
 	temp_times(f->root, "void", 9, 9);
+	fd = open(temp_path(f->root, "tail"), O_WRONLY | O_CREAT, 0644);
+	assert_int_equal(ftruncate(fd, 100), 0);
+	close(fd);
 	assert_int_equal(import(f), 0);
+	/* Whether this is a hole is up to the source's filesystem. */
+	assert_non_null(strstr(strbuf_text(&f->fs->log), "data tail 0+100"));
 	node = fake_at(f->fs, "sparse");
 	assert_int_equal(node->attr.size, 3000000);
 	assert_memory_equal(node->data, "begin", 5);
