@@ -50,29 +50,34 @@ struct ubtrfs_attr {
 struct ubtrfs_node ubtrfs_top(struct ubtrfs *fs);
 struct ubtrfs_node ubtrfs_default_top(struct ubtrfs *fs);
 
-int ubtrfs_lookup(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len, struct ubtrfs_node *ret_node);
+int ubtrfs_lookup(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len,
+		  struct ubtrfs_node *ret_node);
 /* Follows a path from a directory; symlinks inside are followed within the filesystem (at most 40), the last one only if follow. Crosses subvolumes. */
-int ubtrfs_resolve(struct ubtrfs *fs, struct ubtrfs_node from, const char *path, bool follow, struct ubtrfs_node *ret_node);
+int ubtrfs_resolve(struct ubtrfs *fs, struct ubtrfs_node from, const char *path, bool follow,
+		   struct ubtrfs_node *ret_node);
 int ubtrfs_getattr(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr);
 
 /* What a new node is made of. Times not named in `set` are the library's now. */
 struct ubtrfs_new {
-	struct ubtrfs_attr attr;    /* mode (with type), uid, gid, rdev, flags; times as named in set */
-	unsigned set;		    /* UBTRFS_ATTR_*TIME, UBTRFS_ATTR_FLAGS */
+	struct ubtrfs_attr attr; /* mode (with type), uid, gid, rdev, flags; times as named in set */
+	unsigned set;		 /* UBTRFS_ATTR_*TIME, UBTRFS_ATTR_FLAGS */
 	const char *symlink_target; /* for symlinks */
 	size_t symlink_len;
 };
-int ubtrfs_create(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len, const struct ubtrfs_new *what,
-		  struct ubtrfs_node *ret_node);
-int ubtrfs_link(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir, const char *name, size_t name_len);
+int ubtrfs_create(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len,
+		  const struct ubtrfs_new *what, struct ubtrfs_node *ret_node);
+int ubtrfs_link(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir,
+		const char *name, size_t name_len);
 /* Files of any kind but directories. */
 int ubtrfs_unlink(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len);
 int ubtrfs_rmdir(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len);
 /* Sets what `set` names. A change of names or contents afterwards stamps the times again, so set times last. */
-int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr, unsigned set);
+int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
+		   unsigned set);
 
 /* Writes from memory (copied). */
-int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, const void *data, size_t len);
+int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, const void *data,
+		 size_t len);
 /* Writes what a source yields: read is called on worker threads, for pieces of the range, each once, in any order, before the next
  * ubtrfs_commit returns at the latest. It must fill all of len or return a negative errno; release is called once after the last read.
  * This is how data moves without passing through the caller. *_failed of a source surfaces at the operation that meets it. */
@@ -82,30 +87,38 @@ struct ubtrfs_source {
 	void *ctx;
 	const char *name; /* for messages; borrowed until release */
 };
-int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t len, const struct ubtrfs_source *source);
+int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t len,
+		      const struct ubtrfs_source *source);
 /* Up to len bytes; *ret_len is short only at the end of the file. Checksums are verified. */
-int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data, size_t len, size_t *ret_len);
+int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data, size_t len,
+		size_t *ret_len);
 /* The next range of data at or after offset: -ENXIO when there is none before the end of the file. */
-int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t *ret_start, uint64_t *ret_end);
-int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity, size_t *ret_len);
+int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+		     uint64_t *ret_start, uint64_t *ret_end);
+int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity,
+		    size_t *ret_len);
 
 struct ubtrfs_dirent {
-	uint64_t cookie; /* pass to ubtrfs_readdir to go on behind this entry */
+	uint64_t cookie;	 /* pass to ubtrfs_readdir to go on behind this entry */
 	struct ubtrfs_node node; /* of a subvolume: its top */
-	uint8_t type;	 /* BTRFS_FT_*: 1 file, 2 dir, 3 chr, 4 blk, 5 fifo, 6 sock, 7 symlink */
+	uint8_t type; /* BTRFS_FT_*: 1 file, 2 dir, 3 chr, 4 blk, 5 fifo, 6 sock, 7 symlink */
 	bool is_subvolume;
 	const char *name; /* borrowed during the call; not terminated */
 	size_t name_len;
 };
 /* Calls visit for each entry behind cookie (0 = from the start), without "." and ".."; nonzero from visit stops and is returned. */
-int ubtrfs_readdir(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cookie, int (*visit)(void *ctx, const struct ubtrfs_dirent *entry),
-		   void *ctx);
+int ubtrfs_readdir(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cookie,
+		   int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx);
 
-int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value, size_t len);
+int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value,
+		    size_t len);
 /* *ret_len: the true length; -ERANGE when capacity is smaller (capacity 0 asks for the length). -ENODATA. */
-int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value, size_t capacity, size_t *ret_len);
+int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value,
+		    size_t capacity, size_t *ret_len);
 int ubtrfs_listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
-		     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value, size_t len), void *ctx);
+		     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
+				  size_t len),
+		     void *ctx);
 
 #ifdef __cplusplus
 }

@@ -20,7 +20,7 @@ struct ubtrfs_dump_tree {
 	uint64_t block;	  /* != 0: only the node at this address (and with follow its subtree) */
 	bool follow;
 	bool extents_only, devices_only, roots_only, uuid_only; /* -e -d -r -u */
-	bool backups; /* with roots_only: the backup roots too (-R) */
+	bool backups;	/* with roots_only: the backup roots too (-R) */
 	bool no_header; /* --noscan and friends do not apply; omits the first line */
 };
 int ubtrfs_dump_tree(struct ubtrfs *fs, const struct ubtrfs_dump_tree *what, FILE *out);

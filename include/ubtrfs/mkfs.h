@@ -21,15 +21,16 @@ struct ubtrfs_mkfs_options {
 	uint32_t nodesize;   /* 0 = 16 KiB (mixed: sectorsize) */
 	uint32_t sectorsize; /* 0 = 4 KiB */
 	const char *label;
-	const char *csum;	/* "crc32c" "xxhash" "sha256" "blake2"; NULL = crc32c */
-	const char *features;	/* -O: comma separated, ^ clears; NULL = default */
-	const uint8_t *fsid;	/* -U; NULL = random */
-	const uint8_t *device_uuid; /* --device-uuid, first device; NULL = random, or derived from fsid when reproducible */
-	bool reproducible;	/* all other UUIDs are derived from fsid, times are `now` */
+	const char *csum;     /* "crc32c" "xxhash" "sha256" "blake2"; NULL = crc32c */
+	const char *features; /* -O: comma separated, ^ clears; NULL = default */
+	const uint8_t *fsid;  /* -U; NULL = random */
+	const uint8_t *
+		device_uuid; /* --device-uuid, first device; NULL = random, or derived from fsid when reproducible */
+	bool reproducible;	       /* all other UUIDs are derived from fsid, times are `now` */
 	const struct ubtrfs_time *now; /* NULL = the clock */
-	bool force;		/* overwrite what is there */
-	bool discard;		/* tell devices that they hold nothing (no -K) */
-	bool shrink;		/* with ubtrfs_mkfs_open: placement prepared for a shrinking finish */
+	bool force;		       /* overwrite what is there */
+	bool discard;		       /* tell devices that they hold nothing (no -K) */
+	bool shrink; /* with ubtrfs_mkfs_open: placement prepared for a shrinking finish */
 };
 
 void ubtrfs_mkfs_options_init(struct ubtrfs_mkfs_options *options);
@@ -39,13 +40,15 @@ int ubtrfs_mkfs(const struct ubtrfs_mkfs_options *options, struct ubtrfs_info *r
 /* The same for one that will be populated: it is opened for writing (how: compress, level, max_inline, threads, cache_bytes; its other fields are
  * not looked at), and its superblock says unfinished (nobody takes it for a complete filesystem) until ubtrfs_mkfs_finish. Regular files
  * without byte_count grow as needed. */
-int ubtrfs_mkfs_open(const struct ubtrfs_mkfs_options *options, const struct ubtrfs_open_options *how, struct ubtrfs **ret_fs);
+int ubtrfs_mkfs_open(const struct ubtrfs_mkfs_options *options,
+		     const struct ubtrfs_open_options *how, struct ubtrfs **ret_fs);
 /* Populating is done: shrinks to the smallest size if options->shrink said so, gives the superblock its magic; closes fs in any case. On failure the
  * filesystem stays unfinished. */
 int ubtrfs_mkfs_finish(struct ubtrfs *fs, struct ubtrfs_info *ret_info);
 
 /* Names of all features mkfs knows, for -O list-all: NULL past the end. *ret_default: on by default; *ret_built: false when refused by name. */
-const char *ubtrfs_mkfs_feature(unsigned index, const char **ret_text, bool *ret_default, bool *ret_built);
+const char *ubtrfs_mkfs_feature(unsigned index, const char **ret_text, bool *ret_default,
+				bool *ret_built);
 
 #ifdef __cplusplus
 }

@@ -25,7 +25,8 @@ struct ubtrfs;
 #define UBTRFS_COMPRESS_ZSTD 3
 
 struct ubtrfs_open_options {
-	const char *const *devices; /* paths of all member devices; the first names the filesystem in messages */
+	const char *const *
+		devices; /* paths of all member devices; the first names the filesystem in messages */
 	unsigned nr_devices;
 	bool writable;
 	/* How new data is stored. level 0 = the algorithm's default. */

@@ -10,7 +10,8 @@ int devices_cut(struct core *core)
 	struct volume_device *device;
 
 	for (unsigned i = 0; (device = volume_device_at(core->volume, i)); i++)
-		TRY(store_resize_device(&core->store, device->devid, store_device_end(&core->store, device->devid)));
+		TRY(store_resize_device(&core->store, device->devid,
+					store_device_end(&core->store, device->devid)));
 	return 0;
 }
 
@@ -48,11 +49,12 @@ static int commit_settle(struct core *core)
 			core->leaving_start = 0;
 		TRY(store_save(core->txn, &core->store, &store_changed));
 		TRY(root_table_save(core->txn, core->roots, &roots_changed));
-		if (!leaving && !nr_refs && !store_changed && !roots_changed && !ref_queue_nr(space_ref_queue(core->space)))
+		if (!leaving && !nr_refs && !store_changed && !roots_changed &&
+		    !ref_queue_nr(space_ref_queue(core->space)))
 			return 0;
 	}
-	return THROW(ERR_LIMIT, "%s: the commit of generation %llu does not settle in %u rounds", core->name,
-		     (unsigned long long)core->txn->generation, COMMIT_MAX_ROUNDS);
+	return THROW(ERR_LIMIT, "%s: the commit of generation %llu does not settle in %u rounds",
+		     core->name, (unsigned long long)core->txn->generation, COMMIT_MAX_ROUNDS);
 }
 
 /* The superblock's generation is that of the root tree's root: it is written in every commit. */

@@ -33,9 +33,9 @@ struct core {
 	struct inode_table inodes;
 	struct writeback writeback;
 	uint8_t super[SUPER_SIZE]; /* of the last commit, with what the next one will change */
-	bool super_dirty;	   /* something in it changed that no tree tells (label, flags, magic) */
+	bool super_dirty; /* something in it changed that no tree tells (label, flags, magic) */
 	bool writable;
-	bool changed;		   /* something happened since the last commit */
+	bool changed; /* something happened since the last commit */
 	/* A block group that goes within this commit, as soon as its last block has moved (shrink.c); 0 = none. Nothing is allocated from then on
 	 * but what is free in the other groups, and the devices end behind what is left. */
 	uint64_t leaving_start;

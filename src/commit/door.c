@@ -29,7 +29,8 @@ int core_flush_delayed(struct core *core, size_t limit_bytes)
 {
 	struct inode *inode;
 
-	while (core->inodes.delayed_bytes > limit_bytes && (inode = inode_oldest_dirty(&core->inodes)))
+	while (core->inodes.delayed_bytes > limit_bytes &&
+	       (inode = inode_oldest_dirty(&core->inodes)))
 		TRY(core_flush_inode(core, inode));
 	return 0;
 }
@@ -38,7 +39,8 @@ static uint64_t pending_bytes(struct core *core)
 {
 	uint64_t refs = ref_queue_nr(space_ref_queue(core->space));
 
-	return 2 * (uint64_t)core->inodes.delayed_bytes + (uint64_t)core->inodes.nr_dirty * core->geometry.nodesize / 4 +
+	return 2 * (uint64_t)core->inodes.delayed_bytes +
+	       (uint64_t)core->inodes.nr_dirty * core->geometry.nodesize / 4 +
 	       refs * BYTES_PER_REF + (uint64_t)COMMIT_NODES * core->geometry.nodesize;
 }
 

@@ -56,7 +56,8 @@ static int trim_group(struct core *core, struct block_group *group)
 
 	if (!group->used_bytes)
 		return space_mark_removed(core->space, group);
-	return store_trim_group(core->txn, &core->store, group, MIN(group->len_bytes, group_rows_up(core, group, busy)));
+	return store_trim_group(core->txn, &core->store, group,
+				MIN(group->len_bytes, group_rows_up(core, group, busy)));
 }
 
 static int trim_data(struct core *core)
@@ -98,15 +99,21 @@ static int move_subvolume(void *ctx, uint64_t objectid)
 /* Everything that lies in closed groups moves to open ones. */
 static int move_all(struct core *core)
 {
-	static const uint64_t trees[] = { BTRFS_CSUM_TREE_OBJECTID, BTRFS_UUID_TREE_OBJECTID, BTRFS_DATA_RELOC_TREE_OBJECTID,
-					  BTRFS_DEV_TREE_OBJECTID, BTRFS_FREE_SPACE_TREE_OBJECTID, BTRFS_BLOCK_GROUP_TREE_OBJECTID,
-					  BTRFS_EXTENT_TREE_OBJECTID, BTRFS_CHUNK_TREE_OBJECTID, BTRFS_ROOT_TREE_OBJECTID };
+	static const uint64_t trees[] = {
+		BTRFS_CSUM_TREE_OBJECTID,	BTRFS_UUID_TREE_OBJECTID,
+		BTRFS_DATA_RELOC_TREE_OBJECTID, BTRFS_DEV_TREE_OBJECTID,
+		BTRFS_FREE_SPACE_TREE_OBJECTID, BTRFS_BLOCK_GROUP_TREE_OBJECTID,
+		BTRFS_EXTENT_TREE_OBJECTID,	BTRFS_CHUNK_TREE_OBJECTID,
+		BTRFS_ROOT_TREE_OBJECTID
+	};
 
 	TRY(root_each_subvolume(core->roots, move_subvolume, core));
 	for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
-		if (trees[i] == BTRFS_FREE_SPACE_TREE_OBJECTID && !(core->store.compat_ro & BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE))
+		if (trees[i] == BTRFS_FREE_SPACE_TREE_OBJECTID &&
+		    !(core->store.compat_ro & BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE))
 			continue;
-		if (trees[i] == BTRFS_BLOCK_GROUP_TREE_OBJECTID && !(core->store.compat_ro & BTRFS_FEATURE_COMPAT_RO_BLOCK_GROUP_TREE))
+		if (trees[i] == BTRFS_BLOCK_GROUP_TREE_OBJECTID &&
+		    !(core->store.compat_ro & BTRFS_FEATURE_COMPAT_RO_BLOCK_GROUP_TREE))
 			continue;
 		TRY(move_tree(core, trees[i]));
 	}
@@ -117,7 +124,8 @@ static void close_groups(struct core *core, uint64_t types)
 {
 	struct block_group *group;
 
-	for (group = space_group_next(core->space, 0); group; group = space_group_next(core->space, group->start + group->len_bytes))
+	for (group = space_group_next(core->space, 0); group;
+	     group = space_group_next(core->space, group->start + group->len_bytes))
 		if (group->flags & types)
 			space_set_read_only(core->space, group, true);
 }
@@ -129,7 +137,8 @@ static int remove_closed(struct core *core)
 
 	for (group = space_group_next(core->space, 0); group; group = next) {
 		next = space_group_next(core->space, group->start + group->len_bytes);
-		if (group->read_only && !group->removed && !group->used_bytes && !group->reserved_bytes && !group->pinned_bytes)
+		if (group->read_only && !group->removed && !group->used_bytes &&
+		    !group->reserved_bytes && !group->pinned_bytes)
 			TRY(space_mark_removed(core->space, group));
 	}
 	return 0;
@@ -178,7 +187,8 @@ static int rehearse(struct core *core)
 }
 
 /* Step 3. What does not fit into the main group overflows into the temporary one, which has higher addresses. */
-static int move_down(struct core *core, uint64_t extra_nodes, struct block_group **ret_main, struct block_group **ret_temporary)
+static int move_down(struct core *core, uint64_t extra_nodes, struct block_group **ret_main,
+		     struct block_group **ret_temporary)
 {
 	uint64_t nodes = used_nodes(core, SPACE_METADATA) + extra_nodes;
 	uint64_t start;
@@ -260,8 +270,9 @@ int core_shrink(struct core *core, uint64_t limit_bytes)
 	}
 	for (unsigned i = 0; limit_bytes && (device = volume_device_at(core->volume, i)); i++)
 		if (device->total_bytes > limit_bytes)
-			return THROW(ERR_TOO_SMALL, "%s: %llu bytes are too few, %llu would do", core->name,
-				     (unsigned long long)limit_bytes, (unsigned long long)device->total_bytes);
+			return THROW(ERR_TOO_SMALL, "%s: %llu bytes are too few, %llu would do",
+				     core->name, (unsigned long long)limit_bytes,
+				     (unsigned long long)device->total_bytes);
 	return 0;
 }
 

@@ -29,12 +29,12 @@ extern const struct tree_policy extent_private_policy;
 extern const struct tree_policy extent_shared_policy;
 
 /* Queues the reference of a file extent that was just allocated (space_alloc_data): born. */
-int extent_add_data(struct txn *txn, struct extents *extents, uint64_t addr, uint64_t len_bytes, uint64_t root, uint64_t inode,
-		    uint64_t offset) must_check;
+int extent_add_data(struct txn *txn, struct extents *extents, uint64_t addr, uint64_t len_bytes,
+		    uint64_t root, uint64_t inode, uint64_t offset) must_check;
 /* Queues one more, or one less, reference to an existing data extent. offset: file offset minus offset into the extent. The last reference
  * of an extent that has no item yet takes its checksums along: they must have been inserted by then. */
-int extent_ref_data(struct txn *txn, struct extents *extents, uint64_t addr, uint64_t len_bytes, uint64_t root, uint64_t inode,
-		    uint64_t offset, int delta) must_check;
+int extent_ref_data(struct txn *txn, struct extents *extents, uint64_t addr, uint64_t len_bytes,
+		    uint64_t root, uint64_t inode, uint64_t offset, int delta) must_check;
 
 /* Commit step: runs what is queued, until the queue is empty (bounded): extent items, free-space tree, checksums of freed data, accounting of
  * block groups. *ret_nr how many records ran. */
@@ -42,8 +42,11 @@ int extent_run_refs(struct txn *txn, struct extents *extents, uint64_t *ret_nr) 
 
 /* References on disk plus pending ones, the one answer that everybody uses: total count, and BTRFS_EXTENT_FLAG_* with
  * BTRFS_BLOCK_FLAG_FULL_BACKREF. Nothing known of the address: ERR_EXTENT_MISSING. */
-int extent_refs(struct extents *extents, uint64_t addr, bool metadata, uint8_t level, int64_t *ret_refs, uint64_t *ret_flags) must_check;
+int extent_refs(struct extents *extents, uint64_t addr, bool metadata, uint8_t level,
+		int64_t *ret_refs, uint64_t *ret_flags) must_check;
 /* Lists the references of an extent on disk: key and count; nonzero from visit stops. No lock is held while visiting. ERR_EXTENT_MISSING. */
-int extent_each_ref(struct extents *extents, uint64_t addr, int (*visit)(void *ctx, const struct ref_key *key, uint32_t count), void *ctx) must_check;
+int extent_each_ref(struct extents *extents, uint64_t addr,
+		    int (*visit)(void *ctx, const struct ref_key *key, uint32_t count),
+		    void *ctx) must_check;
 
 #endif

@@ -29,7 +29,8 @@ int csum_batch_add(struct writeback *writeback, uint64_t addr, const uint8_t *cs
 
 		if (!batch->nr)
 			batch->addr = addr;
-		memcpy(batch->csums + (size_t)batch->nr * geometry->csum_size, csums, (size_t)take * geometry->csum_size);
+		memcpy(batch->csums + (size_t)batch->nr * geometry->csum_size, csums,
+		       (size_t)take * geometry->csum_size);
 		batch->nr += take;
 		nr -= take;
 		csums += (size_t)take * geometry->csum_size;

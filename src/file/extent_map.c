@@ -10,22 +10,24 @@ void file_extent_fini(struct file_extent *extent)
 	extent->inline_data = NULL;
 }
 
-static int extent_parse_inline(const struct inode *inode, const uint8_t *item, uint32_t len, struct file_extent *ret_extent)
+static int extent_parse_inline(const struct inode *inode, const uint8_t *item, uint32_t len,
+			       struct file_extent *ret_extent)
 {
 	uint32_t sectorsize = inode->table->geometry.sectorsize;
 
 	ret_extent->is_inline = true;
 	ret_extent->inline_len = len - FILE_EXTENT_INLINE_AT;
 	ret_extent->end = round_up(ret_extent->start + ret_extent->ram_bytes, sectorsize);
-	CORRUPT_IF(ret_extent->ram_bytes > RUN_MAX_BYTES, "inode %llu: inline data of %llu bytes", (unsigned long long)inode->ino,
-		   (unsigned long long)ret_extent->ram_bytes);
+	CORRUPT_IF(ret_extent->ram_bytes > RUN_MAX_BYTES, "inode %llu: inline data of %llu bytes",
+		   (unsigned long long)inode->ino, (unsigned long long)ret_extent->ram_bytes);
 	ret_extent->inline_data = mem_dup(item + FILE_EXTENT_INLINE_AT, ret_extent->inline_len);
 	if (!ret_extent->inline_data && ret_extent->inline_len)
 		return MEM_FAIL("inline data");
 	return 0;
 }
 
-static int extent_parse_regular(const struct inode *inode, const uint8_t *item, struct file_extent *ret_extent)
+static int extent_parse_regular(const struct inode *inode, const uint8_t *item,
+				struct file_extent *ret_extent)
 {
 	ret_extent->addr = file_extent_disk_bytenr(item);
 	ret_extent->disk_bytes = file_extent_disk_num_bytes(item);
@@ -33,31 +35,36 @@ static int extent_parse_regular(const struct inode *inode, const uint8_t *item, 
 	ret_extent->is_hole = !ret_extent->addr;
 	ret_extent->is_prealloc = file_extent_type(item) == BTRFS_FILE_EXTENT_PREALLOC;
 	CORRUPT_IF(!add_fits(ret_extent->start, file_extent_num_bytes(item), &ret_extent->end),
-		   "inode %llu: the extent at %llu reaches over the end of the address range", (unsigned long long)inode->ino,
-		   (unsigned long long)ret_extent->start);
+		   "inode %llu: the extent at %llu reaches over the end of the address range",
+		   (unsigned long long)inode->ino, (unsigned long long)ret_extent->start);
 	CORRUPT_IF(ret_extent->compress && ret_extent->ram_bytes > RUN_MAX_BYTES,
-		   "inode %llu: the compressed extent at %llu holds %llu bytes: more than %u", (unsigned long long)inode->ino,
-		   (unsigned long long)ret_extent->start, (unsigned long long)ret_extent->ram_bytes, RUN_MAX_BYTES);
+		   "inode %llu: the compressed extent at %llu holds %llu bytes: more than %u",
+		   (unsigned long long)inode->ino, (unsigned long long)ret_extent->start,
+		   (unsigned long long)ret_extent->ram_bytes, RUN_MAX_BYTES);
 	return 0;
 }
 
-static int extent_parse(const struct inode *inode, const struct cursor *cursor, struct file_extent *ret_extent)
+static int extent_parse(const struct inode *inode, const struct cursor *cursor,
+			struct file_extent *ret_extent)
 {
 	const uint8_t *item = cursor_data(cursor);
 	uint32_t len = cursor_len(cursor);
 	uint8_t type;
 
 	memset(ret_extent, 0, sizeof(*ret_extent));
-	CORRUPT_IF(len < FILE_EXTENT_INLINE_AT, "inode %llu: an extent item of %u bytes", (unsigned long long)inode->ino, len);
+	CORRUPT_IF(len < FILE_EXTENT_INLINE_AT, "inode %llu: an extent item of %u bytes",
+		   (unsigned long long)inode->ino, len);
 	type = file_extent_type(item);
 	ret_extent->start = cursor_key(cursor).offset;
 	ret_extent->compress = file_extent_compression(item);
 	ret_extent->ram_bytes = file_extent_ram_bytes(item);
 	if (ret_extent->compress && !compress_type_known((uint64_t)ret_extent->compress))
-		return THROW(ERR_UNSUPPORTED, "inode %llu: compression %d", (unsigned long long)inode->ino, ret_extent->compress);
+		return THROW(ERR_UNSUPPORTED, "inode %llu: compression %d",
+			     (unsigned long long)inode->ino, ret_extent->compress);
 	if (type == BTRFS_FILE_EXTENT_INLINE)
 		return extent_parse_inline(inode, item, len, ret_extent);
-	CORRUPT_IF(len < FILE_EXTENT_SIZE, "inode %llu: an extent item of %u bytes", (unsigned long long)inode->ino, len);
+	CORRUPT_IF(len < FILE_EXTENT_SIZE, "inode %llu: an extent item of %u bytes",
+		   (unsigned long long)inode->ino, len);
 	return extent_parse_regular(inode, item, ret_extent);
 }
 

@@ -16,13 +16,13 @@
 #include "codec/compress.h"
 #include "inode/inode.h"
 
-#define RUN_MAX_BYTES 131072u	       /* of one run; a compressed extent holds no more (Linux) */
-#define EXTENT_MAX_BYTES (128 * MIB)   /* of one file extent (Linux) */
-#define WINDOW_MAX_BYTES (24 * MIB)    /* submitted and not yet reaped */
+#define RUN_MAX_BYTES 131072u	     /* of one run; a compressed extent holds no more (Linux) */
+#define EXTENT_MAX_BYTES (128 * MIB) /* of one file extent (Linux) */
+#define WINDOW_MAX_BYTES (24 * MIB)  /* submitted and not yet reaped */
 #define WINDOW_MAX_RUNS 1024u
-#define BATCH_MAX_BYTES MIB	       /* of one device write */
+#define BATCH_MAX_BYTES MIB /* of one device write */
 #define BATCH_MAX_PARTS 256
-#define BATCHES_MAX 12u		       /* on their way to the devices */
+#define BATCHES_MAX 12u /* on their way to the devices */
 
 /* Where a run's bytes come from when they are not copied by the caller. Called on a worker. */
 struct file_source {
@@ -39,18 +39,18 @@ struct file_run {
 	struct job job;
 	struct link link; /* in_flight */
 	struct writeback *writeback;
-	struct inode *inode; /* a reference */
+	struct inode *inode;	      /* a reference */
 	struct shared_source *source; /* NULL: data is filled already */
 	uint64_t offset;
 	uint32_t len;
 	bool whole_file; /* the run is all of the file: may become inline */
 	int compress;	 /* COMPRESS_* to try */
 	bool csum;
-	uint8_t *data;	 /* capacity round_up(len, sectorsize), zero behind len */
+	uint8_t *data; /* capacity round_up(len, sectorsize), zero behind len */
 	/* results */
 	uint8_t *packed; /* compressed bytes, or NULL */
 	uint32_t packed_len;
-	uint8_t *csums;	 /* of the sectors that go to disk */
+	uint8_t *csums; /* of the sectors that go to disk */
 };
 
 struct write_batch;
@@ -83,8 +83,8 @@ struct writeback {
 	struct compress_workspace **workspaces; /* one for each worker, made when first needed */
 	unsigned nr_workspaces;
 	struct csum_batch csums;
-	struct write_batch *batch;   /* being filled */
-	struct list batches;	     /* on their way, oldest first */
+	struct write_batch *batch; /* being filled */
+	struct list batches;	   /* on their way, oldest first */
 	unsigned nr_batches;
 	uint64_t disk_bytes, ram_bytes; /* written so far, for statistics */
 };
@@ -101,50 +101,61 @@ int file_settle(struct writeback *writeback, struct inode *inode) must_check;
 int writeback_drain(struct writeback *writeback) must_check;
 
 /* run.c */
-int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t capacity, struct file_run **ret_run) must_check;
+int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t capacity,
+	    struct file_run **ret_run) must_check;
 void run_free(struct file_run *run);
 int run_work(struct job *job, unsigned worker) must_check;
 /* Drops the compressed form: the run is stored plain after all. */
 int run_unpack(struct file_run *run) must_check;
-int shared_source_new(const struct file_source *source, struct shared_source **ret_source) must_check;
+int shared_source_new(const struct file_source *source,
+		      struct shared_source **ret_source) must_check;
 struct shared_source *shared_source_ref(struct shared_source *source);
 void shared_source_put(struct shared_source *source);
-int shared_source_read(struct shared_source *source, uint64_t offset, void *data, size_t len) must_check;
+int shared_source_read(struct shared_source *source, uint64_t offset, void *data,
+		       size_t len) must_check;
 
 /* write_batch.c. Hands bytes over (buffer is freed by the batch when it was written). */
-int batch_write(struct writeback *writeback, uint64_t addr, uint8_t *data, uint32_t len, uint8_t *buffer) must_check;
+int batch_write(struct writeback *writeback, uint64_t addr, uint8_t *data, uint32_t len,
+		uint8_t *buffer) must_check;
 int batch_drain(struct writeback *writeback) must_check;
 void batch_drop_all(struct writeback *writeback);
 
 /* csum_batch.c */
-int csum_batch_add(struct writeback *writeback, uint64_t addr, const uint8_t *csums, uint32_t nr) must_check;
+int csum_batch_add(struct writeback *writeback, uint64_t addr, const uint8_t *csums,
+		   uint32_t nr) must_check;
 int csum_batch_flush(struct writeback *writeback) must_check;
 
 /* file_extent.c: extents of a file in its overlay */
 struct extent_note {
-	uint64_t offset;     /* in the file */
-	uint64_t num_bytes;  /* of the file; a multiple of the sector size */
+	uint64_t offset;    /* in the file */
+	uint64_t num_bytes; /* of the file; a multiple of the sector size */
 	uint64_t addr, disk_bytes;
 	uint64_t ram_bytes;
 	int compress;
 };
-int extent_note(struct writeback *writeback, struct inode *inode, const struct extent_note *note) must_check;
-int extent_note_inline(struct writeback *writeback, struct inode *inode, const void *data, uint32_t len, uint32_t ram_bytes, int compress) must_check;
+int extent_note(struct writeback *writeback, struct inode *inode,
+		const struct extent_note *note) must_check;
+int extent_note_inline(struct writeback *writeback, struct inode *inode, const void *data,
+		       uint32_t len, uint32_t ram_bytes, int compress) must_check;
 /* Puts the extent that may still grow into the overlay. */
 int extent_close(struct writeback *writeback, struct inode *inode) must_check;
 /* Without NO_HOLES: hole items up to end. */
 int extent_fill_hole(struct writeback *writeback, struct inode *inode, uint64_t end) must_check;
 
 /* file_write.c */
-int file_write(struct writeback *writeback, struct inode *inode, uint64_t offset, const void *data, size_t len) must_check;
-int file_write_from(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t len, const struct file_source *source) must_check;
+int file_write(struct writeback *writeback, struct inode *inode, uint64_t offset, const void *data,
+	       size_t len) must_check;
+int file_write_from(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t len,
+		    const struct file_source *source) must_check;
 /* Submits what a writer has gathered. */
 int file_submit_dirty(struct writeback *writeback, struct inode *inode) must_check;
 
 /* file_drop.c, truncate.c. The inode is settled and flushed by them. */
-int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end) must_check;
+int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t start,
+		    uint64_t end) must_check;
 /* The same for what is in the overlay and the tree already; runs in flight come later. */
-int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end) must_check;
+int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start,
+		    uint64_t end) must_check;
 int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size) must_check;
 
 /* extent_map.c: one extent of a file as its item tells */
@@ -154,9 +165,9 @@ struct file_extent {
 	int compress;
 	uint64_t addr, disk_bytes; /* on disk */
 	uint64_t ram_bytes;
-	uint64_t offset;	   /* into the uncompressed extent */
-	uint32_t inline_len;	   /* bytes of inline data at inline_data */
-	uint8_t *inline_data;	   /* owned; freed by file_extent_fini */
+	uint64_t offset;      /* into the uncompressed extent */
+	uint32_t inline_len;  /* bytes of inline data at inline_data */
+	uint8_t *inline_data; /* owned; freed by file_extent_fini */
 };
 void file_extent_fini(struct file_extent *extent);
 DEFINE_SCOPED(file_extent, file_extent_fini)
@@ -166,8 +177,10 @@ int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_
 int file_extent_end(struct inode *inode, uint64_t *ret_end) must_check;
 
 /* file_read.c. Verified, decompressed. */
-int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data, size_t len, size_t *ret_len) must_check;
-int file_seek_data(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t *ret_start, uint64_t *ret_end) must_check;
+int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data,
+	      size_t len, size_t *ret_len) must_check;
+int file_seek_data(struct writeback *writeback, struct inode *inode, uint64_t offset,
+		   uint64_t *ret_start, uint64_t *ret_end) must_check;
 /* Settles and flushes: the tree tells all of this inode. A no-op when nothing is delayed. */
 int file_sync_inode(struct writeback *writeback, struct inode *inode) must_check;
 

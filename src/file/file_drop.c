@@ -5,16 +5,19 @@
 #include "file/file.h"
 
 /* Reference of an extent as the extent tree counts it: by the offset that the start of the whole extent would have in the file. */
-static int extent_ref(struct writeback *writeback, struct inode *inode, const struct file_extent *extent, int delta)
+static int extent_ref(struct writeback *writeback, struct inode *inode,
+		      const struct file_extent *extent, int delta)
 {
 	if (extent->is_hole || extent->is_inline)
 		return 0;
-	return extent_ref_data(writeback->config.txn, writeback->config.extents, extent->addr, extent->disk_bytes, inode->root->objectid,
-			       inode->ino, extent->start - extent->offset, delta);
+	return extent_ref_data(writeback->config.txn, writeback->config.extents, extent->addr,
+			       extent->disk_bytes, inode->root->objectid, inode->ino,
+			       extent->start - extent->offset, delta);
 }
 
 /* Writes the part [start, end) of an extent as an item of its own. */
-static int extent_keep(struct writeback *writeback, struct inode *inode, const struct file_extent *extent, uint64_t start, uint64_t end)
+static int extent_keep(struct writeback *writeback, struct inode *inode,
+		       const struct file_extent *extent, uint64_t start, uint64_t end)
 {
 	uint8_t item[FILE_EXTENT_SIZE] = { 0 };
 	struct key key = KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, start);
@@ -22,17 +25,20 @@ static int extent_keep(struct writeback *writeback, struct inode *inode, const s
 	file_extent_set_generation(item, writeback->config.txn->generation);
 	file_extent_set_ram_bytes(item, extent->ram_bytes);
 	file_extent_set_compression(item, (uint8_t)extent->compress);
-	file_extent_set_type(item, extent->is_prealloc ? BTRFS_FILE_EXTENT_PREALLOC : BTRFS_FILE_EXTENT_REG);
+	file_extent_set_type(item, extent->is_prealloc ? BTRFS_FILE_EXTENT_PREALLOC :
+							 BTRFS_FILE_EXTENT_REG);
 	file_extent_set_disk_bytenr(item, extent->addr);
 	file_extent_set_disk_num_bytes(item, extent->disk_bytes);
-	file_extent_set_offset(item, extent->is_hole ? 0 : extent->offset + (start - extent->start));
+	file_extent_set_offset(item,
+			       extent->is_hole ? 0 : extent->offset + (start - extent->start));
 	file_extent_set_num_bytes(item, end - start);
 	if (extent->is_hole)
 		file_extent_set_ram_bytes(item, end - start);
 	return tree_insert(writeback->config.txn, &inode->root->tree, &key, item, FILE_EXTENT_SIZE);
 }
 
-static int drop_one(struct writeback *writeback, struct inode *inode, const struct file_extent *extent, uint64_t start, uint64_t end)
+static int drop_one(struct writeback *writeback, struct inode *inode,
+		    const struct file_extent *extent, uint64_t start, uint64_t end)
 {
 	uint64_t from = MAX(start, extent->start);
 	uint64_t to = MIN(end, extent->end);
@@ -40,13 +46,15 @@ static int drop_one(struct writeback *writeback, struct inode *inode, const stru
 	bool back = to < extent->end;
 
 	if (extent->is_inline) {
-		CORRUPT_IF(front || back, "inode %llu: inline data cannot be cut", (unsigned long long)inode->ino);
+		CORRUPT_IF(front || back, "inode %llu: inline data cannot be cut",
+			   (unsigned long long)inode->ino);
 		inode_add_nbytes(inode, -(int64_t)extent->ram_bytes);
 		inode->has_inline = false;
 	} else if (!extent->is_hole) {
 		inode_add_nbytes(inode, -(int64_t)(to - from));
 	}
-	TRY(tree_remove(writeback->config.txn, &inode->root->tree, &KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, extent->start)));
+	TRY(tree_remove(writeback->config.txn, &inode->root->tree,
+			&KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, extent->start)));
 	if (front)
 		TRY(extent_keep(writeback, inode, extent, extent->start, from));
 	if (back)

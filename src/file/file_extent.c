@@ -19,7 +19,8 @@ static void extent_fill(uint8_t *item, uint64_t generation, const struct extent_
 	file_extent_set_num_bytes(item, note->num_bytes);
 }
 
-static int extent_put(struct writeback *writeback, struct inode *inode, const struct extent_note *note)
+static int extent_put(struct writeback *writeback, struct inode *inode,
+		      const struct extent_note *note)
 {
 	uint8_t item[FILE_EXTENT_SIZE];
 
@@ -27,14 +28,17 @@ static int extent_put(struct writeback *writeback, struct inode *inode, const st
 	TRY(delayed_put(inode, BTRFS_EXTENT_DATA_KEY, note->offset, item, FILE_EXTENT_SIZE, false));
 	if (!note->addr)
 		return 0;
-	return extent_add_data(writeback->config.txn, writeback->config.extents, note->addr, note->disk_bytes, inode->root->objectid,
-			       inode->ino, note->offset);
+	return extent_add_data(writeback->config.txn, writeback->config.extents, note->addr,
+			       note->disk_bytes, inode->root->objectid, inode->ino, note->offset);
 }
 
 int extent_close(struct writeback *writeback, struct inode *inode)
 {
-	struct extent_note note = { .offset = inode->open_offset, .num_bytes = inode->open_len, .addr = inode->open_addr,
-				    .disk_bytes = inode->open_len, .ram_bytes = inode->open_len };
+	struct extent_note note = { .offset = inode->open_offset,
+				    .num_bytes = inode->open_len,
+				    .addr = inode->open_addr,
+				    .disk_bytes = inode->open_len,
+				    .ram_bytes = inode->open_len };
 
 	if (!inode->open_len)
 		return 0;
@@ -50,13 +54,17 @@ int extent_fill_hole(struct writeback *writeback, struct inode *inode, uint64_t 
 	if (inode->table->no_holes || inode->has_inline || start >= end)
 		return 0;
 	TRY(extent_close(writeback, inode));
-	TRY(extent_put(writeback, inode, &(struct extent_note){ .offset = start, .num_bytes = end - start, .ram_bytes = end - start }));
+	TRY(extent_put(writeback, inode,
+		       &(struct extent_note){ .offset = start,
+					      .num_bytes = end - start,
+					      .ram_bytes = end - start }));
 	inode->extent_end = end;
 	return 0;
 }
 
 /* Makes room for [start, end): what the file has there goes; a gap before it becomes a hole. */
-static int extent_prepare(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
+static int extent_prepare(struct writeback *writeback, struct inode *inode, uint64_t start,
+			  uint64_t end)
 {
 	uint64_t last;
 
@@ -74,11 +82,15 @@ static int extent_prepare(struct writeback *writeback, struct inode *inode, uint
 }
 
 /* An extent lies in one block group, also where the next one begins right behind it. */
-static bool extent_continues(const struct writeback *writeback, const struct inode *inode, const struct extent_note *note)
+static bool extent_continues(const struct writeback *writeback, const struct inode *inode,
+			     const struct extent_note *note)
 {
-	return inode->open_len && !note->compress && inode->open_offset + inode->open_len == note->offset &&
-	       inode->open_addr + inode->open_len == note->addr && inode->open_len + note->num_bytes <= EXTENT_MAX_BYTES &&
-	       space_group_of(writeback->space, inode->open_addr) == space_group_of(writeback->space, note->addr);
+	return inode->open_len && !note->compress &&
+	       inode->open_offset + inode->open_len == note->offset &&
+	       inode->open_addr + inode->open_len == note->addr &&
+	       inode->open_len + note->num_bytes <= EXTENT_MAX_BYTES &&
+	       space_group_of(writeback->space, inode->open_addr) ==
+		       space_group_of(writeback->space, note->addr);
 }
 
 int extent_note(struct writeback *writeback, struct inode *inode, const struct extent_note *note)
@@ -99,7 +111,8 @@ int extent_note(struct writeback *writeback, struct inode *inode, const struct e
 	return 0;
 }
 
-int extent_note_inline(struct writeback *writeback, struct inode *inode, const void *data, uint32_t len, uint32_t ram_bytes, int compress)
+int extent_note_inline(struct writeback *writeback, struct inode *inode, const void *data,
+		       uint32_t len, uint32_t ram_bytes, int compress)
 {
 	uint8_t *item = inode->table->edit;
 	uint64_t last;

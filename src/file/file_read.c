@@ -29,22 +29,27 @@ static bool sector_ok(const struct geometry *geometry, const uint8_t *data, cons
 	return memcmp(actual, csum, geometry->csum_size) == 0;
 }
 
-static int sector_read(struct writeback *writeback, uint64_t addr, uint8_t *data, const uint8_t *csum)
+static int sector_read(struct writeback *writeback, uint64_t addr, uint8_t *data,
+		       const uint8_t *csum)
 {
 	unsigned nr_mirrors = volume_nr_mirrors(writeback->volume, addr);
 
 	for (unsigned mirror = 1; mirror <= nr_mirrors; mirror++) {
-		if (volume_read(writeback->volume, addr, data, writeback->geometry.sectorsize, mirror) < 0)
+		if (volume_read(writeback->volume, addr, data, writeback->geometry.sectorsize,
+				mirror) < 0)
 			continue;
 		if (!csum || sector_ok(&writeback->geometry, data, csum))
 			return 0;
 	}
-	return THROW(ERR_DATA_CSUM, "no copy of the sector at logical address %llu has the right checksum (%u tried)",
-		     (unsigned long long)addr, nr_mirrors);
+	return THROW(
+		ERR_DATA_CSUM,
+		"no copy of the sector at logical address %llu has the right checksum (%u tried)",
+		(unsigned long long)addr, nr_mirrors);
 }
 
 /* Reads whole sectors of an extent and verifies those that have a checksum. */
-static int sectors_read(struct writeback *writeback, struct inode *inode, uint64_t addr, uint8_t *data, uint64_t len)
+static int sectors_read(struct writeback *writeback, struct inode *inode, uint64_t addr,
+			uint8_t *data, uint64_t len)
 {
 	const struct geometry *geometry = &writeback->geometry;
 	uint64_t nr = len / geometry->sectorsize;
@@ -70,7 +75,8 @@ static int sectors_read(struct writeback *writeback, struct inode *inode, uint64
 	return 0;
 }
 
-static int read_plain(struct writeback *writeback, struct inode *inode, const struct file_extent *extent, uint64_t offset, uint8_t *data, size_t len)
+static int read_plain(struct writeback *writeback, struct inode *inode,
+		      const struct file_extent *extent, uint64_t offset, uint8_t *data, size_t len)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;
 	uint64_t at = extent->addr + extent->offset + (offset - extent->start);
@@ -79,8 +85,8 @@ static int read_plain(struct writeback *writeback, struct inode *inode, const st
 	SCOPED_MEM uint8_t *buffer = NULL;
 
 	CORRUPT_IF(extent->offset + (extent->end - extent->start) > extent->disk_bytes,
-		   "inode %llu: the extent at %llu reaches over the end of what is on disk", (unsigned long long)inode->ino,
-		   (unsigned long long)extent->start);
+		   "inode %llu: the extent at %llu reaches over the end of what is on disk",
+		   (unsigned long long)inode->ino, (unsigned long long)extent->start);
 	if (from == at && whole == len)
 		return sectors_read(writeback, inode, from, data, len);
 	buffer = mem_alloc(whole);
@@ -91,7 +97,8 @@ static int read_plain(struct writeback *writeback, struct inode *inode, const st
 	return 0;
 }
 
-static int read_compressed(struct writeback *writeback, struct inode *inode, const struct file_extent *extent, uint64_t offset, uint8_t *data,
+static int read_compressed(struct writeback *writeback, struct inode *inode,
+			   const struct file_extent *extent, uint64_t offset, uint8_t *data,
 			   size_t len)
 {
 	uint64_t within = extent->offset + (offset - extent->start);
@@ -101,8 +108,8 @@ static int read_compressed(struct writeback *writeback, struct inode *inode, con
 	int err;
 
 	CORRUPT_IF(within + len > extent->ram_bytes || packed_len > RUN_MAX_BYTES,
-		   "inode %llu: the compressed extent at %llu does not hold what it says", (unsigned long long)inode->ino,
-		   (unsigned long long)extent->start);
+		   "inode %llu: the compressed extent at %llu does not hold what it says",
+		   (unsigned long long)inode->ino, (unsigned long long)extent->start);
 	plain = mem_alloc(extent->ram_bytes);
 	packed = mem_alloc(packed_len);
 	if (!plain || !packed)
@@ -111,14 +118,18 @@ static int read_compressed(struct writeback *writeback, struct inode *inode, con
 		memcpy(packed, extent->inline_data, packed_len);
 	else
 		TRY(sectors_read(writeback, inode, extent->addr, packed, packed_len));
-	err = decompress_run(extent->compress, writeback->geometry.sectorsize, packed, packed_len, plain, extent->ram_bytes);
+	err = decompress_run(extent->compress, writeback->geometry.sectorsize, packed, packed_len,
+			     plain, extent->ram_bytes);
 	if (err < 0)
-		return err_prefix(err, "inode %llu, extent at %llu: ", (unsigned long long)inode->ino, (unsigned long long)extent->start);
+		return err_prefix(err,
+				  "inode %llu, extent at %llu: ", (unsigned long long)inode->ino,
+				  (unsigned long long)extent->start);
 	memcpy(data, plain + within, len);
 	return 0;
 }
 
-static int read_extent(struct writeback *writeback, struct inode *inode, const struct file_extent *extent, uint64_t offset, uint8_t *data, size_t len)
+static int read_extent(struct writeback *writeback, struct inode *inode,
+		       const struct file_extent *extent, uint64_t offset, uint8_t *data, size_t len)
 {
 	if (extent->is_hole || extent->is_prealloc) {
 		memset(data, 0, len);
@@ -134,7 +145,9 @@ static int read_extent(struct writeback *writeback, struct inode *inode, const s
 			return 0;
 		if (extent->compress)
 			return read_compressed(writeback, inode, extent, offset, data, have);
-		CORRUPT_IF(extent->ram_bytes > extent->inline_len, "inode %llu: inline data is shorter than it says", (unsigned long long)inode->ino);
+		CORRUPT_IF(extent->ram_bytes > extent->inline_len,
+			   "inode %llu: inline data is shorter than it says",
+			   (unsigned long long)inode->ino);
 		memcpy(data, extent->inline_data + offset, have);
 		return 0;
 	}
@@ -143,7 +156,8 @@ static int read_extent(struct writeback *writeback, struct inode *inode, const s
 }
 
 /* Reads what one extent, or the hole before it, gives at offset; *ret_len > 0. */
-static int read_step(struct writeback *writeback, struct inode *inode, uint64_t offset, uint8_t *data, size_t len, size_t *ret_len)
+static int read_step(struct writeback *writeback, struct inode *inode, uint64_t offset,
+		     uint8_t *data, size_t len, size_t *ret_len)
 {
 	SCOPED(file_extent) struct file_extent extent = { 0 };
 	int err = file_extent_find(inode, offset, &extent);
@@ -163,14 +177,16 @@ static int read_step(struct writeback *writeback, struct inode *inode, uint64_t 
 	return 0;
 }
 
-int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data, size_t len, size_t *ret_len)
+int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data,
+	      size_t len, size_t *ret_len)
 {
 	uint64_t size = inode_size(inode);
 	uint8_t *bytes = data;
 	size_t done = 0;
 
 	if (S_ISDIR(inode_mode(inode)))
-		return THROW(ERR_IS_DIR, "inode %llu is a directory", (unsigned long long)inode->ino);
+		return THROW(ERR_IS_DIR, "inode %llu is a directory",
+			     (unsigned long long)inode->ino);
 	TRY(file_sync_inode(writeback, inode));
 	len = offset >= size ? 0 : (size_t)MIN(len, size - offset);
 	while (done < len) {
@@ -183,7 +199,8 @@ int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset,
 	return 0;
 }
 
-int file_seek_data(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t *ret_start, uint64_t *ret_end)
+int file_seek_data(struct writeback *writeback, struct inode *inode, uint64_t offset,
+		   uint64_t *ret_start, uint64_t *ret_end)
 {
 	uint64_t size = inode_size(inode);
 

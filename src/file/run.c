@@ -46,12 +46,14 @@ int shared_source_read(struct shared_source *source, uint64_t offset, void *data
 
 	/* A foreign callback leaves no sentence of ours behind unless it used the same machinery. */
 	if (err < 0 && err > -ERR_FIRST)
-		return THROW_SYS(-err, "reading %s at byte %llu", source->source.name ? source->source.name : "a source",
+		return THROW_SYS(-err, "reading %s at byte %llu",
+				 source->source.name ? source->source.name : "a source",
 				 (unsigned long long)offset);
 	return err;
 }
 
-int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t capacity, struct file_run **ret_run)
+int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t capacity,
+	    struct file_run **ret_run)
 {
 	struct file_run *run = mem_zalloc(sizeof(*run));
 
@@ -82,11 +84,13 @@ void run_free(struct file_run *run)
 	mem_free(run);
 }
 
-static int worker_workspace(struct writeback *writeback, unsigned worker, int type, struct compress_workspace **ret_workspace)
+static int worker_workspace(struct writeback *writeback, unsigned worker, int type,
+			    struct compress_workspace **ret_workspace)
 {
 	ASSERT(worker < writeback->nr_workspaces);
 	if (!writeback->workspaces[worker])
-		TRY(compress_new_workspace(type, writeback->config.compress_level, writeback->geometry.sectorsize,
+		TRY(compress_new_workspace(type, writeback->config.compress_level,
+					   writeback->geometry.sectorsize,
 					   &writeback->workspaces[worker]));
 	*ret_workspace = writeback->workspaces[worker];
 	return 0;
@@ -136,12 +140,14 @@ static int run_compress(struct file_run *run, unsigned worker)
 static int run_checksum(struct file_run *run)
 {
 	const struct geometry *geometry = &run->writeback->geometry;
-	uint32_t nr = (uint32_t)div_up(run->packed ? run->packed_len : run->len, geometry->sectorsize);
+	uint32_t nr =
+		(uint32_t)div_up(run->packed ? run->packed_len : run->len, geometry->sectorsize);
 
 	run->csums = mem_alloc((size_t)nr * geometry->csum_size);
 	if (!run->csums)
 		return MEM_FAIL("checksums");
-	csum_compute_sectors(geometry->csum_type, run->packed ? run->packed : run->data, nr, geometry->sectorsize, run->csums);
+	csum_compute_sectors(geometry->csum_type, run->packed ? run->packed : run->data, nr,
+			     geometry->sectorsize, run->csums);
 	return 0;
 }
 

@@ -46,7 +46,8 @@ int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t siz
 	uint64_t old = inode_size(inode);
 
 	if (size > INT64_MAX)
-		return THROW(ERR_LIMIT, "inode %llu: a size of %llu", (unsigned long long)inode->ino, (unsigned long long)size);
+		return THROW(ERR_LIMIT, "inode %llu: a size of %llu",
+			     (unsigned long long)inode->ino, (unsigned long long)size);
 	TRY(file_submit_dirty(writeback, inode));
 	if (size < old)
 		return truncate_down(writeback, inode, size);

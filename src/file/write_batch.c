@@ -34,7 +34,8 @@ static void batch_free(struct write_batch *batch)
 
 static int batch_wait_oldest(struct writeback *writeback)
 {
-	struct write_batch *batch = list_entry(list_pop_front(&writeback->batches), struct write_batch, link);
+	struct write_batch *batch =
+		list_entry(list_pop_front(&writeback->batches), struct write_batch, link);
 	int err = job_wait(&batch->job);
 
 	writeback->nr_batches--;
@@ -59,10 +60,12 @@ static int batch_submit(struct writeback *writeback)
 
 static bool batch_takes(const struct write_batch *batch, uint64_t addr, uint32_t len)
 {
-	return batch->addr + batch->len == addr && batch->nr_parts < BATCH_MAX_PARTS && batch->len + len <= BATCH_MAX_BYTES;
+	return batch->addr + batch->len == addr && batch->nr_parts < BATCH_MAX_PARTS &&
+	       batch->len + len <= BATCH_MAX_BYTES;
 }
 
-int batch_write(struct writeback *writeback, uint64_t addr, uint8_t *data, uint32_t len, uint8_t *buffer)
+int batch_write(struct writeback *writeback, uint64_t addr, uint8_t *data, uint32_t len,
+		uint8_t *buffer)
 {
 	struct write_batch *batch = writeback->batch;
 	int err = 0;

@@ -21,7 +21,8 @@ int writeback_init(struct writeback *writeback, const struct writeback_config *c
 	writeback->nr_workspaces = workq_nr_workers(config->workq);
 	writeback->workspaces = mem_array(writeback->nr_workspaces, sizeof(*writeback->workspaces));
 	writeback->csums.capacity = geometry_max_csums(&writeback->geometry);
-	writeback->csums.csums = mem_array(writeback->csums.capacity, writeback->geometry.csum_size);
+	writeback->csums.csums =
+		mem_array(writeback->csums.capacity, writeback->geometry.csum_size);
 	if (!writeback->workspaces || !writeback->csums.csums) {
 		mem_free(writeback->workspaces);
 		mem_free(writeback->csums.csums);
@@ -32,7 +33,8 @@ int writeback_init(struct writeback *writeback, const struct writeback_config *c
 
 static struct file_run *window_pop(struct writeback *writeback)
 {
-	struct file_run *run = list_entry(list_pop_front(&writeback->in_flight), struct file_run, link);
+	struct file_run *run =
+		list_entry(list_pop_front(&writeback->in_flight), struct file_run, link);
 
 	writeback->in_flight_bytes -= run->len;
 	writeback->nr_in_flight--;
@@ -52,7 +54,8 @@ void writeback_fini(struct writeback *writeback)
 		run_free(run);
 	}
 	batch_drop_all(writeback);
-	for (link = list_first(&writeback->config.inodes->dirty); link; link = list_next(&writeback->config.inodes->dirty, link)) {
+	for (link = list_first(&writeback->config.inodes->dirty); link;
+	     link = list_next(&writeback->config.inodes->dirty, link)) {
 		struct inode *inode = list_entry(link, struct inode, dirty_link);
 
 		if (inode->dirty_run)
@@ -65,7 +68,8 @@ void writeback_fini(struct writeback *writeback)
 	mem_free(writeback->csums.csums);
 }
 
-static int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len, uint64_t *ret_addr, uint64_t *ret_len)
+static int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len,
+		      uint64_t *ret_addr, uint64_t *ret_len)
 {
 	int err = space_alloc_data(writeback->space, len, min_len, ret_addr, ret_len);
 	struct block_group *group;
@@ -86,8 +90,12 @@ static int reap_compressed(struct writeback *writeback, struct file_run *run)
 
 	TRY(data_alloc(writeback, disk_bytes, disk_bytes, &addr, &len));
 	TRY(extent_note(writeback, run->inode,
-			&(struct extent_note){ .offset = run->offset, .num_bytes = padded, .addr = addr, .disk_bytes = disk_bytes,
-					       .ram_bytes = padded, .compress = run->compress }));
+			&(struct extent_note){ .offset = run->offset,
+					       .num_bytes = padded,
+					       .addr = addr,
+					       .disk_bytes = disk_bytes,
+					       .ram_bytes = padded,
+					       .compress = run->compress }));
 	TRY(csum_batch_add(writeback, addr, run->csums, disk_bytes / sectorsize));
 	run->packed = NULL;
 	writeback->disk_bytes += disk_bytes;
@@ -95,17 +103,24 @@ static int reap_compressed(struct writeback *writeback, struct file_run *run)
 }
 
 /* One piece of a plain run; the last one takes the buffer along. */
-static int reap_plain_piece(struct writeback *writeback, struct file_run *run, uint32_t at, uint64_t addr, uint32_t len, bool last)
+static int reap_plain_piece(struct writeback *writeback, struct file_run *run, uint32_t at,
+			    uint64_t addr, uint32_t len, bool last)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;
 	uint8_t *data = run->data + at;
 	uint8_t *buffer = NULL;
 
 	TRY(extent_note(writeback, run->inode,
-			&(struct extent_note){ .offset = run->offset + at, .num_bytes = len, .addr = addr, .disk_bytes = len,
-					       .ram_bytes = len, .compress = COMPRESS_NONE }));
+			&(struct extent_note){ .offset = run->offset + at,
+					       .num_bytes = len,
+					       .addr = addr,
+					       .disk_bytes = len,
+					       .ram_bytes = len,
+					       .compress = COMPRESS_NONE }));
 	if (run->csum)
-		TRY(csum_batch_add(writeback, addr, run->csums + (size_t)(at / sectorsize) * writeback->geometry.csum_size,
+		TRY(csum_batch_add(writeback, addr,
+				   run->csums + (size_t)(at / sectorsize) *
+							writeback->geometry.csum_size,
 				   len / sectorsize));
 	writeback->disk_bytes += len;
 	if (last) {
@@ -142,8 +157,9 @@ static bool run_is_inline(const struct writeback *writeback, const struct file_r
 	uint32_t sectorsize = writeback->geometry.sectorsize;
 	uint32_t stored = run->packed ? run->packed_len : run->len;
 
-	return run->whole_file && run->offset == 0 && run->len <= sectorsize && stored < sectorsize &&
-	       stored <= writeback->config.max_inline && stored <= geometry_max_inline(&writeback->geometry) &&
+	return run->whole_file && run->offset == 0 && run->len <= sectorsize &&
+	       stored < sectorsize && stored <= writeback->config.max_inline &&
+	       stored <= geometry_max_inline(&writeback->geometry) &&
 	       inode_size(run->inode) == run->len;
 }
 
@@ -152,7 +168,8 @@ static int run_finish(struct writeback *writeback, struct file_run *run)
 	uint32_t sectorsize = writeback->geometry.sectorsize;
 
 	if (run_is_inline(writeback, run))
-		return extent_note_inline(writeback, run->inode, run->packed ? run->packed : run->data,
+		return extent_note_inline(writeback, run->inode,
+					  run->packed ? run->packed : run->data,
 					  run->packed ? run->packed_len : run->len, run->len,
 					  run->packed ? run->compress : COMPRESS_NONE);
 	/* Compressed only to be inline, and the file grew meanwhile: not worth it. */
@@ -162,7 +179,8 @@ static int run_finish(struct writeback *writeback, struct file_run *run)
 		TRY(run_unpack(run));
 	/* What does not compress at its start is not tried again (Linux). */
 	if (run->compress && run->offset == 0 && run->len > sectorsize) {
-		inode_item_set_flags(run->inode->item, inode_item_flags(run->inode->item) | BTRFS_INODE_NOCOMPRESS);
+		inode_item_set_flags(run->inode->item,
+				     inode_item_flags(run->inode->item) | BTRFS_INODE_NOCOMPRESS);
 		inode_mark_dirty(run->inode);
 	}
 	return reap_plain(writeback, run);
@@ -188,7 +206,8 @@ int run_submit(struct writeback *writeback, struct file_run *run)
 
 	ASSERT(run->len);
 	while (err == 0 && writeback->nr_in_flight &&
-	       (writeback->nr_in_flight >= WINDOW_MAX_RUNS || writeback->in_flight_bytes + run->len > WINDOW_MAX_BYTES))
+	       (writeback->nr_in_flight >= WINDOW_MAX_RUNS ||
+		writeback->in_flight_bytes + run->len > WINDOW_MAX_BYTES))
 		err = reap_oldest(writeback);
 	if (err < 0) {
 		run_free(run);
@@ -212,8 +231,10 @@ int file_settle(struct writeback *writeback, struct inode *inode)
 	while (inode->nr_in_flight)
 		TRY(reap_oldest(writeback));
 	TRY(extent_close(writeback, inode));
-	if (S_ISREG(inode_mode(inode)) && !inode->table->no_holes && link_is_linked(&inode->dirty_link))
-		TRY(extent_fill_hole(writeback, inode, round_up(inode_size(inode), writeback->geometry.sectorsize)));
+	if (S_ISREG(inode_mode(inode)) && !inode->table->no_holes &&
+	    link_is_linked(&inode->dirty_link))
+		TRY(extent_fill_hole(writeback, inode,
+				     round_up(inode_size(inode), writeback->geometry.sectorsize)));
 	return 0;
 }
 

@@ -25,7 +25,8 @@ static struct delayed_item *overlay_find(const struct inode *inode, const struct
 	return node ? rb_entry(node, struct delayed_item, node) : NULL;
 }
 
-int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_t **ret_data, uint32_t *ret_len)
+int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_t **ret_data,
+		uint32_t *ret_len)
 {
 	struct inode_table *table = inode->table;
 	struct key key = KEY(inode->ino, type, offset);
@@ -74,7 +75,8 @@ static void overlay_add(struct inode *inode, struct delayed_item *item)
 	inode->table->delayed_bytes += sizeof(*item) + item->capacity;
 }
 
-int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *data, uint32_t len, bool exists)
+int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *data, uint32_t len,
+		bool exists)
 {
 	struct key key = KEY(inode->ino, type, offset);
 	struct delayed_item *old = overlay_find(inode, &key);
@@ -145,7 +147,8 @@ static int flush_insert(struct flush *flush, const struct key *key, const void *
 {
 	if (flush->nr == FLUSH_BATCH)
 		TRY(flush_batch(flush));
-	flush->items[flush->nr++] = (struct tree_item){ .key = *key, .data = data, .len_bytes = len };
+	flush->items[flush->nr++] =
+		(struct tree_item){ .key = *key, .data = data, .len_bytes = len };
 	return 0;
 }
 

@@ -9,18 +9,22 @@
 
 static int name_check(const char *name, size_t name_len)
 {
-	if (name_len == 0 || (name_len == 1 && name[0] == '.') || (name_len == 2 && name[0] == '.' && name[1] == '.'))
+	if (name_len == 0 || (name_len == 1 && name[0] == '.') ||
+	    (name_len == 2 && name[0] == '.' && name[1] == '.'))
 		return THROW(ERR_INVALID, "\"%.*s\" is no name for a file", (int)name_len, name);
 	if (name_len > INODE_NAME_MAX)
-		return THROW(ERR_NAME_TOO_LONG, "a name of %zu bytes: more than %u", name_len, INODE_NAME_MAX);
+		return THROW(ERR_NAME_TOO_LONG, "a name of %zu bytes: more than %u", name_len,
+			     INODE_NAME_MAX);
 	if (memchr(name, '/', name_len) || memchr(name, '\0', name_len))
-		return THROW(ERR_INVALID, "\"%.*s\": a name holds neither '/' nor a zero byte", (int)name_len, name);
+		return THROW(ERR_INVALID, "\"%.*s\": a name holds neither '/' nor a zero byte",
+			     (int)name_len, name);
 	return 0;
 }
 
 static int entry_parse(const struct pack_entry *packed, uint64_t index, struct dir_entry *ret_entry)
 {
-	CORRUPT_IF(packed->name_len == 0 || packed->name_len > INODE_NAME_MAX, "a directory entry has a name of %u bytes", packed->name_len);
+	CORRUPT_IF(packed->name_len == 0 || packed->name_len > INODE_NAME_MAX,
+		   "a directory entry has a name of %u bytes", packed->name_len);
 	ret_entry->location = key_load(dir_item_location(packed->head));
 	ret_entry->type = dir_item_type(packed->head);
 	ret_entry->index = index;
@@ -37,7 +41,8 @@ int dir_find(struct inode *dir, const char *name, size_t name_len, struct dir_en
 	uint32_t len;
 
 	if (name_len > INODE_NAME_MAX)
-		return THROW(ERR_NAME_TOO_LONG, "a name of %zu bytes: more than %u", name_len, INODE_NAME_MAX);
+		return THROW(ERR_NAME_TOO_LONG, "a name of %zu bytes: more than %u", name_len,
+			     INODE_NAME_MAX);
 	TRY(delayed_get(dir, BTRFS_DIR_ITEM_KEY, name_hash(name, name_len), &data, &len));
 	TRY(pack_find(&pack_dir_item, data, len, name, name_len, &packed));
 	return entry_parse(&packed, 0, ret_entry);
@@ -68,7 +73,8 @@ static void dir_changed(struct inode *dir, int64_t name_bytes)
 	inode_touch(dir);
 }
 
-int dir_add(struct inode *dir, const char *name, size_t name_len, const struct key *location, uint8_t type, uint64_t *ret_index)
+int dir_add(struct inode *dir, const char *name, size_t name_len, const struct key *location,
+	    uint8_t type, uint64_t *ret_index)
 {
 	uint8_t entry[DIR_ITEM_SIZE + INODE_NAME_MAX] = { 0 };
 	uint32_t len = DIR_ITEM_SIZE + (uint32_t)name_len;
@@ -79,7 +85,8 @@ int dir_add(struct inode *dir, const char *name, size_t name_len, const struct k
 	TRY(name_check(name, name_len));
 	err = dir_find(dir, name, name_len, &clash);
 	if (err == 0)
-		return THROW(ERR_EXISTS, "\"%.*s\" is in directory %llu already", (int)name_len, name, (unsigned long long)dir->ino);
+		return THROW(ERR_EXISTS, "\"%.*s\" is in directory %llu already", (int)name_len,
+			     name, (unsigned long long)dir->ino);
 	if (err != -ERR_KEY_NOT_FOUND)
 		return err;
 	if (!dir->next_index)
@@ -115,7 +122,8 @@ int dir_remove(struct inode *dir, const struct dir_entry *entry)
 }
 
 /* Copies the entry under the cursor; false when it is not one of this directory. */
-static int dir_entry_load(const struct inode *dir, const struct cursor *cursor, struct dir_entry *ret_entry, bool *ret_is_entry)
+static int dir_entry_load(const struct inode *dir, const struct cursor *cursor,
+			  struct dir_entry *ret_entry, bool *ret_is_entry)
 {
 	struct key key = cursor_key(cursor);
 	struct pack_entry packed;
@@ -127,7 +135,8 @@ static int dir_entry_load(const struct inode *dir, const struct cursor *cursor, 
 	return entry_parse(&packed, key.offset, ret_entry);
 }
 
-int dir_each(struct inode *dir, uint64_t cookie, int (*visit)(void *ctx, const struct dir_entry *entry), void *ctx)
+int dir_each(struct inode *dir, uint64_t cookie,
+	     int (*visit)(void *ctx, const struct dir_entry *entry), void *ctx)
 {
 	struct dir_entry entry;
 	bool is_entry = true;

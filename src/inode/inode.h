@@ -31,14 +31,14 @@ struct inode_table {
 	struct geometry geometry;
 	bool no_holes;
 	bool extref;
-	struct hash_table inodes;     /* by hash_mix2(root, ino) */
-	struct hash_table next_inos;  /* of each subvolume */
-	struct list dirty;	      /* oldest first */
+	struct hash_table inodes;    /* by hash_mix2(root, ino) */
+	struct hash_table next_inos; /* of each subvolume */
+	struct list dirty;	     /* oldest first */
 	size_t nr_dirty;
-	size_t delayed_bytes;	      /* in all overlays */
-	uint8_t *scratch;	      /* nodesize: what delayed_get reads from a tree */
-	uint8_t *edit;		      /* nodesize: where an item is put together */
-	bool fixed_now;		      /* now is used instead of the clock */
+	size_t delayed_bytes; /* in all overlays */
+	uint8_t *scratch;     /* nodesize: what delayed_get reads from a tree */
+	uint8_t *edit;	      /* nodesize: where an item is put together */
+	bool fixed_now;	      /* now is used instead of the clock */
 	struct inode_time now;
 };
 
@@ -51,7 +51,7 @@ struct inode {
 	uint64_t ino;
 	uint8_t item[INODE_ITEM_SIZE]; /* the truth while loaded */
 	bool item_dirty;
-	bool in_tree;	   /* the tree holds items of this inode; false: nothing needs to be looked up there */
+	bool in_tree; /* the tree holds items of this inode; false: nothing needs to be looked up there */
 	bool item_in_tree; /* the INODE_ITEM is there */
 	bool deleted;	   /* no links left: items go at the last put */
 	struct rbtree overlay;
@@ -59,9 +59,10 @@ struct inode {
 	/* file/ keeps here what it knows of the contents */
 	uint64_t extent_end; /* no extent item reaches beyond; UINT64_MAX = not known yet */
 	bool has_inline;
-	uint64_t open_addr, open_offset, open_len; /* extent that may still grow; open_len 0 = none */
+	uint64_t open_addr, open_offset,
+		open_len;	    /* extent that may still grow; open_len 0 = none */
 	struct file_run *dirty_run; /* of file/: bytes not yet handed to a worker */
-	unsigned nr_in_flight; /* runs that are not in the overlay yet */
+	unsigned nr_in_flight;	    /* runs that are not in the overlay yet */
 };
 
 /* One delayed item. */
@@ -75,16 +76,19 @@ struct delayed_item {
 	uint8_t data[];
 };
 
-int inode_table_init(struct inode_table *table, struct root_table *roots, const struct geometry *geometry, uint64_t incompat) must_check;
+int inode_table_init(struct inode_table *table, struct root_table *roots,
+		     const struct geometry *geometry, uint64_t incompat) must_check;
 /* Drops what is not flushed. Logs every inode that somebody still holds. */
 void inode_table_fini(struct inode_table *table);
 struct inode_time inode_now(const struct inode_table *table);
 
 /* inode_table.c */
 /* The inode, read if needed. ERR_NOT_FOUND. */
-int inode_get(struct inode_table *table, struct root *root, uint64_t ino, struct inode **ret_inode) must_check;
+int inode_get(struct inode_table *table, struct root *root, uint64_t ino,
+	      struct inode **ret_inode) must_check;
 /* A new one in RAM: its number is the next of the subvolume (ino 0) or the given one; marked dirty. */
-int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64_t generation, struct inode **ret_inode) must_check;
+int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64_t generation,
+	      struct inode **ret_inode) must_check;
 struct inode *inode_ref(struct inode *inode);
 void inode_put(struct inode *inode);
 DEFINE_SCOPED_PTR(inode, inode, inode_put)
@@ -93,9 +97,11 @@ struct inode *inode_oldest_dirty(struct inode_table *table);
 
 /* delayed.c: the overlay */
 /* The content of one item: *ret_data borrowed until the next delayed_ call on this table; ERR_KEY_NOT_FOUND (no THROW text). */
-int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_t **ret_data, uint32_t *ret_len) must_check;
+int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_t **ret_data,
+		uint32_t *ret_len) must_check;
 /* Sets the content; exists tells whether the key has content now (as delayed_get told). */
-int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *data, uint32_t len, bool exists) must_check;
+int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *data, uint32_t len,
+		bool exists) must_check;
 /* The key has content now. */
 int delayed_remove(struct inode *inode, uint8_t type, uint64_t offset) must_check;
 /* Writes the overlay and the inode item to the tree. */
@@ -118,7 +124,8 @@ static inline uint32_t inode_mode(const struct inode *inode)
 }
 void inode_set_size(struct inode *inode, uint64_t size);
 void inode_add_nbytes(struct inode *inode, int64_t bytes);
-void inode_set_time(struct inode *inode, unsigned at, struct inode_time time); /* at: INODE_ITEM_ATIME_AT, ... */
+void inode_set_time(struct inode *inode, unsigned at,
+		    struct inode_time time); /* at: INODE_ITEM_ATIME_AT, ... */
 struct inode_time inode_get_time(const struct inode *inode, unsigned at);
 /* ctime and mtime are now. */
 void inode_touch(struct inode *inode);
@@ -132,24 +139,34 @@ struct dir_entry {
 	uint16_t name_len;
 	char name[INODE_NAME_MAX + 1];
 };
-int dir_find(struct inode *dir, const char *name, size_t name_len, struct dir_entry *ret_entry) must_check;
+int dir_find(struct inode *dir, const char *name, size_t name_len,
+	     struct dir_entry *ret_entry) must_check;
 /* Adds DIR_ITEM and DIR_INDEX; ERR_EXISTS. Sizes and times of the directory follow. */
-int dir_add(struct inode *dir, const char *name, size_t name_len, const struct key *location, uint8_t type, uint64_t *ret_index) must_check;
+int dir_add(struct inode *dir, const char *name, size_t name_len, const struct key *location,
+	    uint8_t type, uint64_t *ret_index) must_check;
 int dir_remove(struct inode *dir, const struct dir_entry *entry) must_check;
 /* In order of index, behind cookie. The directory is flushed by the caller first. */
-int dir_each(struct inode *dir, uint64_t cookie, int (*visit)(void *ctx, const struct dir_entry *entry), void *ctx) must_check;
+int dir_each(struct inode *dir, uint64_t cookie,
+	     int (*visit)(void *ctx, const struct dir_entry *entry), void *ctx) must_check;
 int dir_is_empty(struct inode *dir, bool *ret_empty) must_check;
 
 /* inode_ref.c: INODE_REF, INODE_EXTREF */
-int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name, size_t name_len) must_check;
+int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name,
+		  size_t name_len) must_check;
 /* *ret_index: of the name in DIR_INDEX. */
-int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, size_t name_len, uint64_t *ret_index) must_check;
+int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
+		     uint64_t *ret_index) must_check;
 
 /* xattr.c */
-int xattr_set(struct inode *inode, const char *name, size_t name_len, const void *value, size_t len) must_check;
+int xattr_set(struct inode *inode, const char *name, size_t name_len, const void *value,
+	      size_t len) must_check;
 /* ERR_NOT_FOUND. Value into a buffer of nodesize. */
-int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *ret_value, uint32_t *ret_len) must_check;
+int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *ret_value,
+	      uint32_t *ret_len) must_check;
 /* The inode is flushed by the caller first. */
-int xattr_each(struct inode *inode, int (*visit)(void *ctx, const char *name, size_t name_len, const void *value, size_t len), void *ctx) must_check;
+int xattr_each(struct inode *inode,
+	       int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
+			    size_t len),
+	       void *ctx) must_check;
 
 #endif

@@ -23,7 +23,8 @@ void inode_add_nbytes(struct inode *inode, int64_t bytes)
 
 void inode_set_time(struct inode *inode, unsigned at, struct inode_time time)
 {
-	ASSERT(at == INODE_ITEM_ATIME_AT || at == INODE_ITEM_CTIME_AT || at == INODE_ITEM_MTIME_AT || at == INODE_ITEM_OTIME_AT);
+	ASSERT(at == INODE_ITEM_ATIME_AT || at == INODE_ITEM_CTIME_AT ||
+	       at == INODE_ITEM_MTIME_AT || at == INODE_ITEM_OTIME_AT);
 	timespec_set_sec(inode->item + at, (uint64_t)time.sec);
 	timespec_set_nsec(inode->item + at, time.nsec);
 	inode_mark_dirty(inode);
@@ -31,7 +32,8 @@ void inode_set_time(struct inode *inode, unsigned at, struct inode_time time)
 
 struct inode_time inode_get_time(const struct inode *inode, unsigned at)
 {
-	return (struct inode_time){ (int64_t)timespec_sec(inode->item + at), timespec_nsec(inode->item + at) };
+	return (struct inode_time){ (int64_t)timespec_sec(inode->item + at),
+				    timespec_nsec(inode->item + at) };
 }
 
 void inode_touch(struct inode *inode)

@@ -5,22 +5,26 @@
 #include "codec/name_hash.h"
 #include "inode/name_pack.h"
 
-static int extref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name, size_t name_len)
+static int extref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name,
+		      size_t name_len)
 {
 	uint8_t entry[INODE_EXTREF_SIZE + INODE_NAME_MAX] = { 0 };
 
 	if (!inode->table->extref)
-		return THROW(ERR_TOO_MANY_LINKS, "inode %llu has no room for more names in directory %llu (feature extref is off)",
-			     (unsigned long long)inode->ino, (unsigned long long)parent);
+		return THROW(
+			ERR_TOO_MANY_LINKS,
+			"inode %llu has no room for more names in directory %llu (feature extref is off)",
+			(unsigned long long)inode->ino, (unsigned long long)parent);
 	inode_extref_set_parent_objectid(entry, parent);
 	inode_extref_set_index(entry, index);
 	inode_extref_set_name_len(entry, (uint16_t)name_len);
 	memcpy(entry + INODE_EXTREF_SIZE, name, name_len);
-	return pack_append(inode, BTRFS_INODE_EXTREF_KEY, extref_hash(parent, name, name_len), entry,
-			   INODE_EXTREF_SIZE + (uint32_t)name_len);
+	return pack_append(inode, BTRFS_INODE_EXTREF_KEY, extref_hash(parent, name, name_len),
+			   entry, INODE_EXTREF_SIZE + (uint32_t)name_len);
 }
 
-int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name, size_t name_len)
+int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name,
+		  size_t name_len)
 {
 	uint8_t entry[INODE_REF_SIZE + INODE_NAME_MAX] = { 0 };
 	uint32_t len = INODE_REF_SIZE + (uint32_t)name_len;
@@ -39,22 +43,25 @@ int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const ch
 	return pack_append(inode, BTRFS_INODE_REF_KEY, parent, entry, len);
 }
 
-static int extref_find(struct inode *inode, uint64_t parent, const char *name, size_t name_len, struct pack_entry *ret_entry)
+static int extref_find(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
+		       struct pack_entry *ret_entry)
 {
 	const uint8_t *data;
 	uint32_t len;
 
-	TRY(delayed_get(inode, BTRFS_INODE_EXTREF_KEY, extref_hash(parent, name, name_len), &data, &len));
+	TRY(delayed_get(inode, BTRFS_INODE_EXTREF_KEY, extref_hash(parent, name, name_len), &data,
+			&len));
 	for (uint32_t at = 0; at < len; at += ret_entry->len) {
 		TRY(pack_entry_at(&pack_inode_extref, data, len, at, ret_entry));
-		if (inode_extref_parent_objectid(ret_entry->head) == parent && ret_entry->name_len == name_len &&
-		    memcmp(ret_entry->name, name, name_len) == 0)
+		if (inode_extref_parent_objectid(ret_entry->head) == parent &&
+		    ret_entry->name_len == name_len && memcmp(ret_entry->name, name, name_len) == 0)
 			return 0;
 	}
 	return -ERR_KEY_NOT_FOUND;
 }
 
-static int ref_find(struct inode *inode, uint64_t parent, const char *name, size_t name_len, struct pack_entry *ret_entry)
+static int ref_find(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
+		    struct pack_entry *ret_entry)
 {
 	const uint8_t *data;
 	uint32_t len;
@@ -63,7 +70,8 @@ static int ref_find(struct inode *inode, uint64_t parent, const char *name, size
 	return pack_find(&pack_inode_ref, data, len, name, name_len, ret_entry);
 }
 
-int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, size_t name_len, uint64_t *ret_index)
+int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
+		     uint64_t *ret_index)
 {
 	struct pack_entry entry;
 	uint64_t index;
@@ -75,11 +83,14 @@ int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, siz
 		TRY(pack_remove(inode, BTRFS_INODE_REF_KEY, parent, entry.at, entry.len));
 	} else if (err == -ERR_KEY_NOT_FOUND) {
 		err = extref_find(inode, parent, name, name_len, &entry);
-		CORRUPT_IF(err == -ERR_KEY_NOT_FOUND, "inode %llu has no reference to its name \"%.*s\" in directory %llu",
-			   (unsigned long long)inode->ino, (int)name_len, name, (unsigned long long)parent);
+		CORRUPT_IF(err == -ERR_KEY_NOT_FOUND,
+			   "inode %llu has no reference to its name \"%.*s\" in directory %llu",
+			   (unsigned long long)inode->ino, (int)name_len, name,
+			   (unsigned long long)parent);
 		TRY(err);
 		index = inode_extref_index(entry.head);
-		TRY(pack_remove(inode, BTRFS_INODE_EXTREF_KEY, extref_hash(parent, name, name_len), entry.at, entry.len));
+		TRY(pack_remove(inode, BTRFS_INODE_EXTREF_KEY, extref_hash(parent, name, name_len),
+				entry.at, entry.len));
 	} else {
 		return err;
 	}

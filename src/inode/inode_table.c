@@ -17,10 +17,12 @@ struct next_ino {
 
 static int overlay_compare(const struct rb_node *a, const struct rb_node *b)
 {
-	return key_compare(&rb_entry(a, struct delayed_item, node)->key, &rb_entry(b, struct delayed_item, node)->key);
+	return key_compare(&rb_entry(a, struct delayed_item, node)->key,
+			   &rb_entry(b, struct delayed_item, node)->key);
 }
 
-int inode_table_init(struct inode_table *table, struct root_table *roots, const struct geometry *geometry, uint64_t incompat)
+int inode_table_init(struct inode_table *table, struct root_table *roots,
+		     const struct geometry *geometry, uint64_t incompat)
 {
 	memset(table, 0, sizeof(*table));
 	table->scratch = mem_alloc(geometry->nodesize);
@@ -49,8 +51,9 @@ void inode_table_fini(struct inode_table *table)
 		inode_drop_dirty(inode);
 	for (pos = hash_first(&table->inodes); pos; pos = hash_next(&table->inodes, pos)) {
 		inode = hash_entry(pos, struct inode, hash);
-		log_error("inode %llu of subvolume %llu is still held %u times", (unsigned long long)inode->ino,
-			  (unsigned long long)inode->root->objectid, inode->count);
+		log_error("inode %llu of subvolume %llu is still held %u times",
+			  (unsigned long long)inode->ino, (unsigned long long)inode->root->objectid,
+			  inode->count);
 	}
 	ASSERT(table->inodes.nr == 0);
 	while ((pos = hash_first(&table->next_inos))) {
@@ -134,13 +137,16 @@ int inode_get(struct inode_table *table, struct root *root, uint64_t ino, struct
 	inode = inode_alloc(table, root, ino);
 	if (!inode)
 		return MEM_FAIL("an inode");
-	err = tree_lookup(&root->tree, &KEY(ino, BTRFS_INODE_ITEM_KEY, 0), inode->item, INODE_ITEM_SIZE, &len);
+	err = tree_lookup(&root->tree, &KEY(ino, BTRFS_INODE_ITEM_KEY, 0), inode->item,
+			  INODE_ITEM_SIZE, &len);
 	if (err == 0 && len != INODE_ITEM_SIZE)
-		err = THROW(ERR_CORRUPT, "tree %llu: the inode item of %llu has %u bytes instead of %u",
-			    (unsigned long long)root->objectid, (unsigned long long)ino, len, INODE_ITEM_SIZE);
+		err = THROW(ERR_CORRUPT,
+			    "tree %llu: the inode item of %llu has %u bytes instead of %u",
+			    (unsigned long long)root->objectid, (unsigned long long)ino, len,
+			    INODE_ITEM_SIZE);
 	if (err == -ERR_KEY_NOT_FOUND)
-		err = THROW(ERR_NOT_FOUND, "subvolume %llu has no inode %llu", (unsigned long long)root->objectid,
-			    (unsigned long long)ino);
+		err = THROW(ERR_NOT_FOUND, "subvolume %llu has no inode %llu",
+			    (unsigned long long)root->objectid, (unsigned long long)ino);
 	if (err < 0) {
 		inode_free(inode);
 		return err;
@@ -184,12 +190,14 @@ static int inode_next_number(struct inode_table *table, struct root *root, uint6
 	if (!next)
 		TRY(next_ino_load(table, root, &next));
 	if (next->ino >= BTRFS_LAST_FREE_OBJECTID)
-		return THROW(ERR_LIMIT, "subvolume %llu has no inode numbers left", (unsigned long long)root->objectid);
+		return THROW(ERR_LIMIT, "subvolume %llu has no inode numbers left",
+			     (unsigned long long)root->objectid);
 	*ret_ino = next->ino++;
 	return 0;
 }
 
-int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64_t generation, struct inode **ret_inode)
+int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64_t generation,
+	      struct inode **ret_inode)
 {
 	struct inode *inode;
 

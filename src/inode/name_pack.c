@@ -30,27 +30,34 @@ static uint32_t no_data(const uint8_t *entry)
 	return 0;
 }
 
-const struct pack_kind pack_dir_item = { "directory or attribute item", DIR_ITEM_SIZE, dir_name_len, dir_data_len };
-const struct pack_kind pack_inode_ref = { "inode reference", INODE_REF_SIZE, ref_name_len, no_data };
-const struct pack_kind pack_inode_extref = { "extended inode reference", INODE_EXTREF_SIZE, extref_name_len, no_data };
+const struct pack_kind pack_dir_item = { "directory or attribute item", DIR_ITEM_SIZE, dir_name_len,
+					 dir_data_len };
+const struct pack_kind pack_inode_ref = { "inode reference", INODE_REF_SIZE, ref_name_len,
+					  no_data };
+const struct pack_kind pack_inode_extref = { "extended inode reference", INODE_EXTREF_SIZE,
+					     extref_name_len, no_data };
 
-int pack_entry_at(const struct pack_kind *kind, const uint8_t *item, uint32_t item_len, uint32_t at, struct pack_entry *ret_entry)
+int pack_entry_at(const struct pack_kind *kind, const uint8_t *item, uint32_t item_len, uint32_t at,
+		  struct pack_entry *ret_entry)
 {
 	struct pack_entry entry = { .head = item + at, .at = at };
 
-	CORRUPT_IF(item_len - at < kind->head_len, "a %s of %u bytes is cut off at byte %u", kind->what, item_len, at);
+	CORRUPT_IF(item_len - at < kind->head_len, "a %s of %u bytes is cut off at byte %u",
+		   kind->what, item_len, at);
 	entry.name_len = kind->name_len(entry.head);
 	entry.data_len = kind->data_len(entry.head);
 	entry.len = kind->head_len + entry.name_len + entry.data_len;
-	CORRUPT_IF(item_len - at < entry.len, "a %s of %u bytes: the entry at byte %u reaches over its end", kind->what, item_len, at);
+	CORRUPT_IF(item_len - at < entry.len,
+		   "a %s of %u bytes: the entry at byte %u reaches over its end", kind->what,
+		   item_len, at);
 	entry.name = entry.head + kind->head_len;
 	entry.data = entry.name + entry.name_len;
 	*ret_entry = entry;
 	return 0;
 }
 
-int pack_find(const struct pack_kind *kind, const uint8_t *item, uint32_t item_len, const char *name, size_t name_len,
-	      struct pack_entry *ret_entry)
+int pack_find(const struct pack_kind *kind, const uint8_t *item, uint32_t item_len,
+	      const char *name, size_t name_len, struct pack_entry *ret_entry)
 {
 	struct pack_entry entry;
 
@@ -75,8 +82,8 @@ int pack_append(struct inode *inode, uint8_t type, uint64_t offset, const void *
 	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
 		return err;
 	if (old_len + len > geometry_max_item(&inode->table->geometry))
-		return THROW(ERR_LIMIT, "inode %llu: an item of %u bytes does not fit into a leaf", (unsigned long long)inode->ino,
-			     old_len + len);
+		return THROW(ERR_LIMIT, "inode %llu: an item of %u bytes does not fit into a leaf",
+			     (unsigned long long)inode->ino, old_len + len);
 	if (old_len)
 		memcpy(edit, old, old_len);
 	memcpy(edit + old_len, entry, len);

@@ -10,14 +10,18 @@ static int xattr_check(const struct inode *inode, const char *name, size_t name_
 	uint32_t max = geometry_max_xattr(&inode->table->geometry);
 
 	if (name_len == 0 || name_len > INODE_NAME_MAX)
-		return THROW(ERR_INVALID, "inode %llu: an attribute name of %zu bytes", (unsigned long long)inode->ino, name_len);
+		return THROW(ERR_INVALID, "inode %llu: an attribute name of %zu bytes",
+			     (unsigned long long)inode->ino, name_len);
 	if (name_len + len > max)
-		return THROW(ERR_LIMIT, "inode %llu: attribute %.*s of %zu bytes: name and value hold at most %u",
-			     (unsigned long long)inode->ino, (int)name_len, name, len, max);
+		return THROW(
+			ERR_LIMIT,
+			"inode %llu: attribute %.*s of %zu bytes: name and value hold at most %u",
+			(unsigned long long)inode->ino, (int)name_len, name, len, max);
 	return 0;
 }
 
-static int xattr_find(struct inode *inode, const char *name, size_t name_len, struct pack_entry *ret_entry)
+static int xattr_find(struct inode *inode, const char *name, size_t name_len,
+		      struct pack_entry *ret_entry)
 {
 	const uint8_t *data;
 	uint32_t len;
@@ -55,7 +59,8 @@ int xattr_set(struct inode *inode, const char *name, size_t name_len, const void
 	return 0;
 }
 
-int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *ret_value, uint32_t *ret_len)
+int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *ret_value,
+	      uint32_t *ret_len)
 {
 	struct pack_entry entry;
 
@@ -67,7 +72,9 @@ int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *r
 
 /* Calls visit for each attribute in one item, from a copy of it. */
 static int xattr_visit_item(const uint8_t *item, uint32_t len,
-			    int (*visit)(void *ctx, const char *name, size_t name_len, const void *value, size_t len), void *ctx)
+			    int (*visit)(void *ctx, const char *name, size_t name_len,
+					 const void *value, size_t len),
+			    void *ctx)
 {
 	struct pack_entry entry;
 
@@ -75,14 +82,18 @@ static int xattr_visit_item(const uint8_t *item, uint32_t len,
 		int stop;
 
 		TRY(pack_entry_at(&pack_dir_item, item, len, at, &entry));
-		stop = visit(ctx, (const char *)entry.name, entry.name_len, entry.data, entry.data_len);
+		stop = visit(ctx, (const char *)entry.name, entry.name_len, entry.data,
+			     entry.data_len);
 		if (stop)
 			return stop;
 	}
 	return 0;
 }
 
-int xattr_each(struct inode *inode, int (*visit)(void *ctx, const char *name, size_t name_len, const void *value, size_t len), void *ctx)
+int xattr_each(struct inode *inode,
+	       int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
+			    size_t len),
+	       void *ctx)
 {
 	struct key key = KEY(inode->ino, BTRFS_XATTR_ITEM_KEY, 0);
 	SCOPED_MEM uint8_t *item = mem_alloc(inode->table->geometry.nodesize);

@@ -14,12 +14,13 @@
 #define CACHE_DEFAULT_BYTES ((size_t)(48 * MIB))
 #define THREADS_MAX 64u
 
-#define INCOMPAT_READ                                                                                                      \
-	(BTRFS_FEATURE_INCOMPAT_MIXED_BACKREF | BTRFS_FEATURE_INCOMPAT_DEFAULT_SUBVOL | BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS | \
-	 BTRFS_FEATURE_INCOMPAT_COMPRESS_LZO | BTRFS_FEATURE_INCOMPAT_COMPRESS_ZSTD | BTRFS_FEATURE_INCOMPAT_BIG_METADATA |    \
-	 BTRFS_FEATURE_INCOMPAT_EXTENDED_IREF | BTRFS_FEATURE_INCOMPAT_SKINNY_METADATA | BTRFS_FEATURE_INCOMPAT_NO_HOLES |     \
-	 BTRFS_FEATURE_INCOMPAT_RAID1C34)
-#define COMPAT_RO_WRITE                                                                             \
+#define INCOMPAT_READ                                                                    \
+	(BTRFS_FEATURE_INCOMPAT_MIXED_BACKREF | BTRFS_FEATURE_INCOMPAT_DEFAULT_SUBVOL |  \
+	 BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS | BTRFS_FEATURE_INCOMPAT_COMPRESS_LZO |     \
+	 BTRFS_FEATURE_INCOMPAT_COMPRESS_ZSTD | BTRFS_FEATURE_INCOMPAT_BIG_METADATA |    \
+	 BTRFS_FEATURE_INCOMPAT_EXTENDED_IREF | BTRFS_FEATURE_INCOMPAT_SKINNY_METADATA | \
+	 BTRFS_FEATURE_INCOMPAT_NO_HOLES | BTRFS_FEATURE_INCOMPAT_RAID1C34)
+#define COMPAT_RO_WRITE                                                                            \
 	(BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE | BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE_VALID | \
 	 BTRFS_FEATURE_COMPAT_RO_BLOCK_GROUP_TREE)
 
@@ -28,15 +29,22 @@ static int features_check(const struct core *core)
 	uint64_t unknown = super_incompat_flags(core->super) & ~(uint64_t)INCOMPAT_READ;
 
 	if (unknown)
-		return THROW(ERR_UNSUPPORTED, "%s uses incompat features not built yet: 0x%llx", core->name, (unsigned long long)unknown);
+		return THROW(ERR_UNSUPPORTED, "%s uses incompat features not built yet: 0x%llx",
+			     core->name, (unsigned long long)unknown);
 	unknown = super_compat_ro_flags(core->super) & ~(uint64_t)COMPAT_RO_WRITE;
 	if (unknown && core->writable)
-		return THROW(ERR_UNSUPPORTED, "%s uses features that allow reading only: 0x%llx", core->name, (unsigned long long)unknown);
-	if (core->writable && !(super_compat_ro_flags(core->super) & BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE) &&
+		return THROW(ERR_UNSUPPORTED, "%s uses features that allow reading only: 0x%llx",
+			     core->name, (unsigned long long)unknown);
+	if (core->writable &&
+	    !(super_compat_ro_flags(core->super) & BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE) &&
 	    super_cache_generation(core->super) == super_generation(core->super))
-		return THROW(ERR_UNSUPPORTED, "%s keeps a version 1 space cache: writing is not built yet", core->name);
+		return THROW(ERR_UNSUPPORTED,
+			     "%s keeps a version 1 space cache: writing is not built yet",
+			     core->name);
 	if (super_log_root(core->super) && core->writable)
-		return THROW(ERR_UNSUPPORTED, "%s has a log that was not replayed: writing is not built yet", core->name);
+		return THROW(ERR_UNSUPPORTED,
+			     "%s has a log that was not replayed: writing is not built yet",
+			     core->name);
 	return 0;
 }
 
@@ -61,13 +69,16 @@ static int device_open(struct core *core, const struct core_open *how, unsigned 
 	int err;
 
 	TRY(device_file(how->devices[index], how->writable, &device));
-	err = super_read_magic(device, 0, how->unfinished ? BTRFS_MAGIC_TEMPORARY : BTRFS_MAGIC, super);
+	err = super_read_magic(device, 0, how->unfinished ? BTRFS_MAGIC_TEMPORARY : BTRFS_MAGIC,
+			       super);
 	if (err == 0 && !how->unfinished)
 		err = validate_super(super);
 	if (err == 0 && index && memcmp(super_fsid(super), super_fsid(core->super), 16) != 0)
-		err = THROW(ERR_INVALID, "%s belongs to another filesystem than %s", how->devices[index], core->name);
+		err = THROW(ERR_INVALID, "%s belongs to another filesystem than %s",
+			    how->devices[index], core->name);
 	if (err == 0)
-		err = volume_add_device(core->volume, dev_item_devid(item), dev_item_uuid(item), device, dev_item_total_bytes(item));
+		err = volume_add_device(core->volume, dev_item_devid(item), dev_item_uuid(item),
+					device, dev_item_total_bytes(item));
 	if (err < 0) {
 		device_free(device);
 		return err_prefix(err, "%s: ", how->devices[index]);
@@ -100,10 +111,12 @@ static int cache_open(struct core *core, const struct core_open *how)
 {
 	struct node_cache_config config = { .volume = core->volume,
 					    .geometry = core->geometry,
-					    .limit_bytes = how->cache_bytes ? how->cache_bytes : CACHE_DEFAULT_BYTES };
+					    .limit_bytes = how->cache_bytes ? how->cache_bytes :
+									      CACHE_DEFAULT_BYTES };
 	bool own_uuid = super_incompat_flags(core->super) & BTRFS_FEATURE_INCOMPAT_METADATA_UUID;
 
-	memcpy(config.fsid, own_uuid ? super_metadata_uuid(core->super) : super_fsid(core->super), 16);
+	memcpy(config.fsid, own_uuid ? super_metadata_uuid(core->super) : super_fsid(core->super),
+	       16);
 	return node_cache_new(&config, &core->cache);
 }
 
@@ -112,7 +125,8 @@ static int models_open(struct core *core)
 	struct space_config space = { .volume = core->volume,
 				      .sectorsize = core->geometry.sectorsize,
 				      .nodesize = core->geometry.nodesize,
-				      .mixed = super_incompat_flags(core->super) & BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS };
+				      .mixed = super_incompat_flags(core->super) &
+					       BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS };
 	struct root_table_config roots = { .cache = core->cache,
 					   .shared_policy = &extent_shared_policy,
 					   .private_policy = &extent_private_policy,
@@ -129,7 +143,8 @@ static int models_open(struct core *core)
 				      .compat_ro = super_compat_ro_flags(core->super),
 				      .incompat = super_incompat_flags(core->super) };
 	memcpy(core->store.fsid, super_fsid(core->super), 16);
-	extents_init(&core->extents, &core->store, core->store.incompat & BTRFS_FEATURE_INCOMPAT_SKINNY_METADATA);
+	extents_init(&core->extents, &core->store,
+		     core->store.incompat & BTRFS_FEATURE_INCOMPAT_SKINNY_METADATA);
 	return 0;
 }
 

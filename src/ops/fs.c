@@ -42,7 +42,9 @@ void core_open_from_options(const struct ubtrfs_open_options *options, struct co
 				       .cache_bytes = options->cache_bytes,
 				       .compress = options->compress,
 				       .compress_level = options->compress_level,
-				       .max_inline = options->max_inline == UINT32_MAX ? MAX_INLINE_DEFAULT : options->max_inline,
+				       .max_inline = options->max_inline == UINT32_MAX ?
+							     MAX_INLINE_DEFAULT :
+							     options->max_inline,
 				       .now = options->now };
 }
 
@@ -107,7 +109,8 @@ static uint64_t profile_in_use(struct core *core, uint64_t type)
 {
 	struct block_group *group;
 
-	for (group = space_group_next(core->space, 0); group; group = space_group_next(core->space, group->start + group->len_bytes))
+	for (group = space_group_next(core->space, 0); group;
+	     group = space_group_next(core->space, group->start + group->len_bytes))
 		if (group->flags & type)
 			return group->flags & BTRFS_BLOCK_GROUP_PROFILE_MASK;
 	return 0;

@@ -24,23 +24,31 @@ struct feature {
 #define IN(bit) BTRFS_FEATURE_INCOMPAT_##bit
 
 static const struct feature features[] = {
-	{ "mixed-bg", NULL, IN(MIXED_GROUPS), 0, false, true, "mixed data and metadata block groups" },
+	{ "mixed-bg", NULL, IN(MIXED_GROUPS), 0, false, true,
+	  "mixed data and metadata block groups" },
 	{ "quota", NULL, 0, 0, false, false, "quota support (qgroups)" },
-	{ "extref", NULL, IN(EXTENDED_IREF), 0, true, true, "increased hardlink limit per file to 65536" },
+	{ "extref", NULL, IN(EXTENDED_IREF), 0, true, true,
+	  "increased hardlink limit per file to 65536" },
 	{ "raid56", NULL, IN(RAID56), 0, false, false, "raid56 extended format" },
-	{ "skinny-metadata", NULL, IN(SKINNY_METADATA), 0, true, true, "reduced-size metadata extent refs" },
+	{ "skinny-metadata", NULL, IN(SKINNY_METADATA), 0, true, true,
+	  "reduced-size metadata extent refs" },
 	{ "no-holes", NULL, IN(NO_HOLES), 0, true, true, "no explicit hole extents for files" },
-	{ "free-space-tree", "fst", 0, RO(FREE_SPACE_TREE) | RO(FREE_SPACE_TREE_VALID), true, true, "free space tree (space_cache=v2)" },
+	{ "free-space-tree", "fst", 0, RO(FREE_SPACE_TREE) | RO(FREE_SPACE_TREE_VALID), true, true,
+	  "free space tree (space_cache=v2)" },
 	{ "raid1c34", NULL, IN(RAID1C34), 0, false, true, "RAID1 with 3 or 4 copies" },
 	{ "zoned", NULL, IN(ZONED), 0, false, false, "support zoned devices" },
-	{ "block-group-tree", "bgt", 0, RO(BLOCK_GROUP_TREE), true, true, "block group tree, more efficient block group tracking" },
-	{ "raid-stripe-tree", "rst", 1ull << 14, 0, false, false, "raid stripe tree, enhanced file extent tracking" },
-	{ "squota", NULL, 1ull << 16, 0, false, false, "squota support (simple accounting qgroups)" },
+	{ "block-group-tree", "bgt", 0, RO(BLOCK_GROUP_TREE), true, true,
+	  "block group tree, more efficient block group tracking" },
+	{ "raid-stripe-tree", "rst", 1ull << 14, 0, false, false,
+	  "raid stripe tree, enhanced file extent tracking" },
+	{ "squota", NULL, 1ull << 16, 0, false, false,
+	  "squota support (simple accounting qgroups)" },
 	{ "extent-tree-v2", NULL, 1ull << 13, 0, false, false, "new extent tree format" },
 	{ "remap-tree", NULL, 1ull << 17, 0, false, false, "remap tree" },
 };
 
-UBTRFS_API const char *ubtrfs_mkfs_feature(unsigned index, const char **ret_text, bool *ret_default, bool *ret_built)
+UBTRFS_API const char *ubtrfs_mkfs_feature(unsigned index, const char **ret_text, bool *ret_default,
+					   bool *ret_built)
 {
 	if (index >= ARRAY_LEN(features))
 		return NULL;

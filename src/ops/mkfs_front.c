@@ -33,7 +33,8 @@ UBTRFS_API void ubtrfs_mkfs_options_init(struct ubtrfs_mkfs_options *options)
 	options->discard = true;
 }
 
-static int profile_parse(const char *name, const char *option, uint64_t fallback, uint64_t *ret_flag)
+static int profile_parse(const char *name, const char *option, uint64_t fallback,
+			 uint64_t *ret_flag)
 {
 	const struct profile *profile;
 
@@ -52,7 +53,8 @@ static int plan_profiles(struct making *making)
 {
 	const struct ubtrfs_mkfs_options *options = making->options;
 	struct mkfs_plan *plan = &making->plan;
-	uint64_t metadata = options->nr_devices > 1 ? BTRFS_BLOCK_GROUP_RAID1 : BTRFS_BLOCK_GROUP_DUP;
+	uint64_t metadata = options->nr_devices > 1 ? BTRFS_BLOCK_GROUP_RAID1 :
+						      BTRFS_BLOCK_GROUP_DUP;
 	uint64_t data = 0;
 
 	plan->mixed = options->mixed || plan->incompat & BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS;
@@ -60,13 +62,15 @@ static int plan_profiles(struct making *making)
 		plan->incompat |= BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS;
 		metadata = 0;
 	}
-	TRY(profile_parse(options->metadata_profile, "metadata", metadata, &plan->metadata_profile));
+	TRY(profile_parse(options->metadata_profile, "metadata", metadata,
+			  &plan->metadata_profile));
 	if (plan->mixed && options->metadata_profile)
 		data = plan->metadata_profile;
 	TRY(profile_parse(options->data_profile, "data", data, &plan->data_profile));
 	if (plan->mixed && options->data_profile && !options->metadata_profile)
 		plan->metadata_profile = plan->data_profile;
-	if ((plan->data_profile | plan->metadata_profile) & (BTRFS_BLOCK_GROUP_RAID1C3 | BTRFS_BLOCK_GROUP_RAID1C4))
+	if ((plan->data_profile | plan->metadata_profile) &
+	    (BTRFS_BLOCK_GROUP_RAID1C3 | BTRFS_BLOCK_GROUP_RAID1C4))
 		plan->incompat |= BTRFS_FEATURE_INCOMPAT_RAID1C34;
 	return 0;
 }
@@ -78,7 +82,8 @@ static int plan_geometry(struct making *making)
 	struct geometry *geometry = &plan->geometry;
 
 	geometry->sectorsize = options->sectorsize ? options->sectorsize : SECTORSIZE_DEFAULT;
-	geometry->nodesize = options->nodesize ? options->nodesize : MAX(NODESIZE_DEFAULT, geometry->sectorsize);
+	geometry->nodesize = options->nodesize ? options->nodesize :
+						 MAX(NODESIZE_DEFAULT, geometry->sectorsize);
 	if (plan->mixed && !options->nodesize)
 		geometry->nodesize = geometry->sectorsize;
 	geometry->csum_type = CSUM_CRC32C;
@@ -102,7 +107,8 @@ static int plan_identity(struct making *making)
 	plan->time_nsec = making->now.nsec;
 	if (options->label) {
 		if (strlen(options->label) >= sizeof(plan->label) || strchr(options->label, '\n'))
-			return THROW(ERR_INVALID, "a label has at most %zu bytes and no newline", sizeof(plan->label) - 1);
+			return THROW(ERR_INVALID, "a label has at most %zu bytes and no newline",
+				     sizeof(plan->label) - 1);
 		memcpy(plan->label, options->label, strlen(options->label));
 	}
 	if (options->fsid)
@@ -151,7 +157,8 @@ static int plan_make(struct making *making, const struct ubtrfs_open_options *ho
 
 static bool target_grows(const struct making *making, const struct device *device)
 {
-	return making->populate && device->resizable && (!making->options->byte_count || making->options->shrink);
+	return making->populate && device->resizable &&
+	       (!making->options->byte_count || making->options->shrink);
 }
 
 /* The size of one device: what was asked for, what it has, or, for a file that may grow, at least what an empty filesystem needs. */
@@ -159,7 +166,9 @@ static int target_size(struct making *making, struct mkfs_device *target, uint64
 {
 	const struct ubtrfs_mkfs_options *options = making->options;
 	struct device *device = target->device;
-	uint64_t want = options->byte_count ? round_down(options->byte_count, making->plan.geometry.sectorsize) : device->size_bytes;
+	uint64_t want = options->byte_count ?
+				round_down(options->byte_count, making->plan.geometry.sectorsize) :
+				device->size_bytes;
 
 	if (options->shrink && target_grows(making, device)) {
 		TRY(target_stretch(device, STRETCH_BYTES));
@@ -168,13 +177,15 @@ static int target_size(struct making *making, struct mkfs_device *target, uint64
 		want = min_bytes;
 	}
 	if (want < min_bytes)
-		return THROW(ERR_TOO_SMALL, "%s: %llu bytes are too few, an empty filesystem with these options needs %llu", device->name,
-			     (unsigned long long)want, (unsigned long long)min_bytes);
+		return THROW(
+			ERR_TOO_SMALL,
+			"%s: %llu bytes are too few, an empty filesystem with these options needs %llu",
+			device->name, (unsigned long long)want, (unsigned long long)min_bytes);
 	if (device->resizable && device->size_bytes < want)
 		TRY(device_resize(device, want));
 	if (want > device->size_bytes)
-		return THROW(ERR_TOO_SMALL, "%s has %llu bytes, %llu were asked for", device->name, (unsigned long long)device->size_bytes,
-			     (unsigned long long)want);
+		return THROW(ERR_TOO_SMALL, "%s has %llu bytes, %llu were asked for", device->name,
+			     (unsigned long long)device->size_bytes, (unsigned long long)want);
 	target->total_bytes = round_down(want, making->plan.geometry.sectorsize);
 	return 0;
 }
@@ -246,10 +257,12 @@ static void policy_set(struct ubtrfs *fs, const struct making *making)
 	const struct mkfs_plan *plan = &making->plan;
 	struct volume_device *first = volume_device_at(fs->core.volume, 0);
 	bool shrink = making->options->shrink;
-	struct chunk_policy policy = { .profile = { [SPACE_DATA] = plan->data_profile,
-						    [SPACE_METADATA] = plan->metadata_profile,
-						    [SPACE_SYSTEM] = plan->metadata_profile },
-				       .from_end = { [SPACE_METADATA] = shrink, [SPACE_SYSTEM] = shrink } };
+	struct chunk_policy policy = {
+		.profile = { [SPACE_DATA] = plan->data_profile,
+			     [SPACE_METADATA] = plan->metadata_profile,
+			     [SPACE_SYSTEM] = plan->metadata_profile },
+		.from_end = { [SPACE_METADATA] = shrink, [SPACE_SYSTEM] = shrink }
+	};
 
 	if (shrink)
 		policy.max_chunk[SPACE_DATA] = STRETCH_CHUNK;
@@ -260,7 +273,8 @@ static void policy_set(struct ubtrfs *fs, const struct making *making)
 	fs->size_limit = shrink ? making->options->byte_count : 0;
 }
 
-static int making_open(const struct making *making, const struct ubtrfs_open_options *options, struct ubtrfs **ret_fs)
+static int making_open(const struct making *making, const struct ubtrfs_open_options *options,
+		       struct ubtrfs **ret_fs)
 {
 	struct core_open how;
 
@@ -290,7 +304,8 @@ UBTRFS_API int ubtrfs_mkfs(const struct ubtrfs_mkfs_options *options, struct ubt
 	return err < 0 ? -err_to_errno(err) : 0;
 }
 
-UBTRFS_API int ubtrfs_mkfs_open(const struct ubtrfs_mkfs_options *options, const struct ubtrfs_open_options *how, struct ubtrfs **ret_fs)
+UBTRFS_API int ubtrfs_mkfs_open(const struct ubtrfs_mkfs_options *options,
+				const struct ubtrfs_open_options *how, struct ubtrfs **ret_fs)
 {
 	struct making making = { .options = options, .populate = true };
 	int err = making_run(&making, how);
@@ -325,7 +340,9 @@ UBTRFS_API int ubtrfs_mkfs_finish(struct ubtrfs *fs, struct ubtrfs_info *ret_inf
 	int err;
 
 	fs_lock(fs);
-	err = fs_unlock(fs, fs->unfinished ? finish_steps(fs, ret_info) : THROW(ERR_INVALID, "this filesystem is complete already"));
+	err = fs_unlock(fs, fs->unfinished ?
+				    finish_steps(fs, ret_info) :
+				    THROW(ERR_INVALID, "this filesystem is complete already"));
 	ubtrfs_abandon(fs);
 	return err;
 }

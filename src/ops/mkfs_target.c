@@ -28,9 +28,11 @@ static int probe_result(blkid_probe probe, const char *path)
 	if (found == -1)
 		return THROW(ERR_DEVICE_IO, "%s cannot be probed for what it holds", path);
 	if (blkid_probe_lookup_value(probe, "TYPE", &type, NULL) == 0)
-		return THROW(ERR_EXISTS, "%s holds a filesystem (%s); use -f to overwrite it", path, type);
+		return THROW(ERR_EXISTS, "%s holds a filesystem (%s); use -f to overwrite it", path,
+			     type);
 	if (blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL) == 0)
-		return THROW(ERR_EXISTS, "%s holds a partition table (%s); use -f to overwrite it", path, type);
+		return THROW(ERR_EXISTS, "%s holds a partition table (%s); use -f to overwrite it",
+			     path, type);
 	return THROW(ERR_EXISTS, "%s holds several signatures; use -f to overwrite it", path);
 }
 
@@ -46,7 +48,8 @@ int target_probe(const char *path)
 		return 0;
 	probe = blkid_new_probe_from_filename(path);
 	if (!probe)
-		return THROW_SYS(errno ? errno : EIO, "%s cannot be opened to see what it holds", path);
+		return THROW_SYS(errno ? errno : EIO, "%s cannot be opened to see what it holds",
+				 path);
 	err = probe_result(probe, path);
 	blkid_free_probe(probe);
 	return err;

@@ -49,7 +49,8 @@ static int getattr(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_att
 	return 0;
 }
 
-UBTRFS_API int ubtrfs_getattr(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr)
+UBTRFS_API int ubtrfs_getattr(struct ubtrfs *fs, struct ubtrfs_node node,
+			      struct ubtrfs_attr *ret_attr)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, getattr(fs, node, ret_attr));
@@ -72,7 +73,8 @@ int attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsign
 			continue;
 		if (times[i].time->nsec >= 1000000000u)
 			return THROW(ERR_INVALID, "a time of %u nanoseconds", times[i].time->nsec);
-		inode_set_time(inode, times[i].at, (struct inode_time){ times[i].time->sec, times[i].time->nsec });
+		inode_set_time(inode, times[i].at,
+			       (struct inode_time){ times[i].time->sec, times[i].time->nsec });
 	}
 	return 0;
 }
@@ -84,9 +86,12 @@ int attr_flags_apply(struct inode *inode, uint64_t flags)
 	/* Data without copy-on-write has no checksums (Linux). */
 	if (flags & BTRFS_INODE_NODATACOW && S_ISREG(inode_mode(inode)))
 		flags |= BTRFS_INODE_NODATASUM;
-	if ((flags & BTRFS_INODE_NODATASUM) != (inode_item_flags(inode->item) & BTRFS_INODE_NODATASUM) && S_ISREG(inode_mode(inode)) &&
-	    inode_size(inode))
-		return THROW(ERR_INVALID, "inode %llu holds data: checksums cannot be switched any more", (unsigned long long)inode->ino);
+	if ((flags & BTRFS_INODE_NODATASUM) !=
+		    (inode_item_flags(inode->item) & BTRFS_INODE_NODATASUM) &&
+	    S_ISREG(inode_mode(inode)) && inode_size(inode))
+		return THROW(ERR_INVALID,
+			     "inode %llu holds data: checksums cannot be switched any more",
+			     (unsigned long long)inode->ino);
 	inode_item_set_flags(inode->item, flags);
 	inode_mark_dirty(inode);
 	return 0;
@@ -97,7 +102,8 @@ void attr_rdev_apply(struct inode *inode, uint64_t rdev)
 	inode_item_set_rdev(inode->item, rdev_to_disk(rdev));
 }
 
-static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr, unsigned set)
+static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
+		   unsigned set)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
@@ -106,8 +112,10 @@ static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 	inode_begin_change(fs, inode);
 	if (set & UBTRFS_ATTR_MODE) {
 		if (attr->mode & S_IFMT && (attr->mode & S_IFMT) != (inode_mode(inode) & S_IFMT))
-			return THROW(ERR_INVALID, "inode %llu: the type of a file cannot change", (unsigned long long)node.ino);
-		inode_item_set_mode(inode->item, (inode_mode(inode) & S_IFMT) | (attr->mode & 07777));
+			return THROW(ERR_INVALID, "inode %llu: the type of a file cannot change",
+				     (unsigned long long)node.ino);
+		inode_item_set_mode(inode->item,
+				    (inode_mode(inode) & S_IFMT) | (attr->mode & 07777));
 	}
 	if (set & UBTRFS_ATTR_UID)
 		inode_item_set_uid(inode->item, attr->uid);
@@ -115,7 +123,8 @@ static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 		inode_item_set_gid(inode->item, attr->gid);
 	if (set & UBTRFS_ATTR_SIZE) {
 		if (!S_ISREG(inode_mode(inode)))
-			return THROW(ERR_INVALID, "inode %llu is not a regular file", (unsigned long long)node.ino);
+			return THROW(ERR_INVALID, "inode %llu is not a regular file",
+				     (unsigned long long)node.ino);
 		TRY(file_truncate(&fs->core.writeback, inode, attr->size));
 		inode_touch(inode);
 	}
@@ -125,13 +134,15 @@ static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 	return attr_times_apply(inode, attr, set);
 }
 
-UBTRFS_API int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr, unsigned set)
+UBTRFS_API int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node,
+			      const struct ubtrfs_attr *attr, unsigned set)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, setattr(fs, node, attr, set));
 }
 
-static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value, size_t len)
+static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value,
+		    size_t len)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
@@ -141,13 +152,15 @@ static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 	return xattr_set(inode, name, strlen(name), value, len);
 }
 
-UBTRFS_API int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value, size_t len)
+UBTRFS_API int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
+			       const void *value, size_t len)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, setxattr(fs, node, name, value, len));
 }
 
-static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value, size_t capacity, size_t *ret_len)
+static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value,
+		    size_t capacity, size_t *ret_len)
 {
 	SCOPED_MEM uint8_t *found = mem_alloc(fs->core.geometry.nodesize);
 	SCOPED(inode) struct inode *inode = NULL;
@@ -159,7 +172,8 @@ static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 	TRY(node_inode(fs, node, &inode));
 	err = xattr_get(inode, name, strlen(name), found, &len);
 	if (err == -ERR_KEY_NOT_FOUND)
-		return THROW_SYS(ENODATA, "inode %llu: attribute %s", (unsigned long long)node.ino, name);
+		return THROW_SYS(ENODATA, "inode %llu: attribute %s", (unsigned long long)node.ino,
+				 name);
 	TRY(err);
 	if (capacity && capacity < len)
 		return THROW_SYS(ERANGE, "attribute %s has %u bytes", name, len);
@@ -169,14 +183,17 @@ static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 	return 0;
 }
 
-UBTRFS_API int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value, size_t capacity, size_t *ret_len)
+UBTRFS_API int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
+			       void *value, size_t capacity, size_t *ret_len)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, getxattr(fs, node, name, value, capacity, ret_len));
 }
 
 static int listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
-		     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value, size_t len), void *ctx)
+		     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
+				  size_t len),
+		     void *ctx)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
@@ -186,7 +203,9 @@ static int listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
 }
 
 UBTRFS_API int ubtrfs_listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
-				int (*visit)(void *ctx, const char *name, size_t name_len, const void *value, size_t len), void *ctx)
+				int (*visit)(void *ctx, const char *name, size_t name_len,
+					     const void *value, size_t len),
+				void *ctx)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, listxattr(fs, node, visit, ctx));

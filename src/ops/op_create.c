@@ -11,7 +11,8 @@
 /* Items of a new name: DIR_ITEM, DIR_INDEX, INODE_REF, INODE_ITEM. */
 static uint64_t create_bytes(const struct ubtrfs_new *what, size_t name_len)
 {
-	return 2 * (DIR_ITEM_SIZE + name_len) + INODE_REF_SIZE + name_len + INODE_ITEM_SIZE + FILE_EXTENT_SIZE + what->symlink_len;
+	return 2 * (DIR_ITEM_SIZE + name_len) + INODE_REF_SIZE + name_len + INODE_ITEM_SIZE +
+	       FILE_EXTENT_SIZE + what->symlink_len;
 }
 
 static int create_check(const struct ubtrfs *fs, const struct ubtrfs_new *what)
@@ -20,8 +21,9 @@ static int create_check(const struct ubtrfs *fs, const struct ubtrfs_new *what)
 
 	if (inode_dir_type(mode) == BTRFS_FT_UNKNOWN)
 		return THROW(ERR_INVALID, "a mode of 0%o names no type of file", mode);
-	if (S_ISLNK(mode) && (!what->symlink_len || what->symlink_len > geometry_max_inline(&fs->core.geometry) ||
-			      what->symlink_len >= fs->core.geometry.sectorsize))
+	if (S_ISLNK(mode) &&
+	    (!what->symlink_len || what->symlink_len > geometry_max_inline(&fs->core.geometry) ||
+	     what->symlink_len >= fs->core.geometry.sectorsize))
 		return THROW(ERR_NAME_TOO_LONG, "a symbolic link of %zu bytes", what->symlink_len);
 	return 0;
 }
@@ -30,17 +32,21 @@ static int create_check(const struct ubtrfs *fs, const struct ubtrfs_new *what)
 static uint64_t flags_inherited(const struct inode *dir, uint32_t mode)
 {
 	uint64_t flags = inode_item_flags(dir->item);
-	uint64_t inherited = flags & (BTRFS_INODE_NOCOMPRESS | BTRFS_INODE_COMPRESS | BTRFS_INODE_NODATACOW);
+	uint64_t inherited =
+		flags & (BTRFS_INODE_NOCOMPRESS | BTRFS_INODE_COMPRESS | BTRFS_INODE_NODATACOW);
 
 	if (inherited & BTRFS_INODE_NODATACOW && S_ISREG(mode))
 		inherited |= BTRFS_INODE_NODATASUM;
 	return inherited;
 }
 
-static int inode_fill(struct ubtrfs *fs, const struct inode *dir, struct inode *inode, const struct ubtrfs_new *what)
+static int inode_fill(struct ubtrfs *fs, const struct inode *dir, struct inode *inode,
+		      const struct ubtrfs_new *what)
 {
-	static const unsigned times[] = { INODE_ITEM_ATIME_AT, INODE_ITEM_CTIME_AT, INODE_ITEM_MTIME_AT, INODE_ITEM_OTIME_AT };
-	const unsigned all_times = UBTRFS_ATTR_ATIME | UBTRFS_ATTR_CTIME | UBTRFS_ATTR_MTIME | UBTRFS_ATTR_OTIME;
+	static const unsigned times[] = { INODE_ITEM_ATIME_AT, INODE_ITEM_CTIME_AT,
+					  INODE_ITEM_MTIME_AT, INODE_ITEM_OTIME_AT };
+	const unsigned all_times = UBTRFS_ATTR_ATIME | UBTRFS_ATTR_CTIME | UBTRFS_ATTR_MTIME |
+				   UBTRFS_ATTR_OTIME;
 	uint32_t mode = what->attr.mode;
 
 	inode_item_set_mode(inode->item, mode);
@@ -60,8 +66,8 @@ static int inode_fill(struct ubtrfs *fs, const struct inode *dir, struct inode *
 	return what->set & UBTRFS_ATTR_FLAGS ? attr_flags_apply(inode, what->attr.flags) : 0;
 }
 
-static int create_named(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len, const struct ubtrfs_new *what,
-			struct inode *inode)
+static int create_named(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len,
+			const struct ubtrfs_new *what, struct inode *inode)
 {
 	struct key location = KEY(inode->ino, BTRFS_INODE_ITEM_KEY, 0);
 	uint64_t index;
@@ -73,12 +79,13 @@ static int create_named(struct ubtrfs *fs, struct inode *dir, const char *name, 
 	if (!S_ISLNK(what->attr.mode))
 		return 0;
 	inode_set_size(inode, what->symlink_len);
-	return extent_note_inline(&fs->core.writeback, inode, what->symlink_target, (uint32_t)what->symlink_len,
-				  (uint32_t)what->symlink_len, COMPRESS_NONE);
+	return extent_note_inline(&fs->core.writeback, inode, what->symlink_target,
+				  (uint32_t)what->symlink_len, (uint32_t)what->symlink_len,
+				  COMPRESS_NONE);
 }
 
-static int create(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name, size_t name_len, const struct ubtrfs_new *what,
-		  struct ubtrfs_node *ret_node)
+static int create(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name, size_t name_len,
+		  const struct ubtrfs_new *what, struct ubtrfs_node *ret_node)
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *inode = NULL;
@@ -98,30 +105,36 @@ static int create(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *na
 	return 0;
 }
 
-UBTRFS_API int ubtrfs_create(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len, const struct ubtrfs_new *what,
+UBTRFS_API int ubtrfs_create(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
+			     size_t name_len, const struct ubtrfs_new *what,
 			     struct ubtrfs_node *ret_node)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, create(fs, dir, name, name_len, what, ret_node));
 }
 
-static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir_node, const char *name, size_t name_len)
+static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir_node,
+		     const char *name, size_t name_len)
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *inode = NULL;
 	struct key location = KEY(node.ino, BTRFS_INODE_ITEM_KEY, 0);
 	uint64_t index;
 
-	TRY(door_enter(&fs->core, 2 * (DIR_ITEM_SIZE + name_len) + INODE_EXTREF_SIZE + name_len, 2));
+	TRY(door_enter(&fs->core, 2 * (DIR_ITEM_SIZE + name_len) + INODE_EXTREF_SIZE + name_len,
+		       2));
 	TRY(node_dir(fs, dir_node, &dir));
 	TRY(node_inode(fs, node, &inode));
 	if (S_ISDIR(inode_mode(inode)))
-		return THROW(ERR_IS_DIR, "inode %llu is a directory: it has one name", (unsigned long long)node.ino);
+		return THROW(ERR_IS_DIR, "inode %llu is a directory: it has one name",
+			     (unsigned long long)node.ino);
 	if (dir_node.subvolid != node.subvolid)
-		return THROW_SYS(EXDEV, "a link from subvolume %llu to %llu", (unsigned long long)dir_node.subvolid,
+		return THROW_SYS(EXDEV, "a link from subvolume %llu to %llu",
+				 (unsigned long long)dir_node.subvolid,
 				 (unsigned long long)node.subvolid);
 	if (inode_item_nlink(inode->item) >= INODE_LINKS_MAX)
-		return THROW(ERR_TOO_MANY_LINKS, "inode %llu has %u names", (unsigned long long)node.ino, inode_item_nlink(inode->item));
+		return THROW(ERR_TOO_MANY_LINKS, "inode %llu has %u names",
+			     (unsigned long long)node.ino, inode_item_nlink(inode->item));
 	inode_begin_change(fs, dir);
 	inode_begin_change(fs, inode);
 	TRY(dir_add(dir, name, name_len, &location, inode_dir_type(inode_mode(inode)), &index));
@@ -131,14 +144,15 @@ static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_n
 	return 0;
 }
 
-UBTRFS_API int ubtrfs_link(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir, const char *name, size_t name_len)
+UBTRFS_API int ubtrfs_link(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir,
+			   const char *name, size_t name_len)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, link_node(fs, node, dir, name, name_len));
 }
 
-static int subvolume_new(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name, size_t name_len, const uint8_t *uuid,
-			 struct ubtrfs_node *ret_top)
+static int subvolume_new(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name,
+			 size_t name_len, const uint8_t *uuid, struct ubtrfs_node *ret_top)
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *top = NULL;
@@ -157,7 +171,8 @@ static int subvolume_new(struct ubtrfs *fs, struct ubtrfs_node dir_node, const c
 	return 0;
 }
 
-UBTRFS_API int ubtrfs_subvolume_create(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len, const uint8_t *uuid,
+UBTRFS_API int ubtrfs_subvolume_create(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
+				       size_t name_len, const uint8_t *uuid,
 				       struct ubtrfs_node *ret_top)
 {
 	fs_lock(fs);
@@ -180,7 +195,8 @@ static int set_default(struct ubtrfs *fs, uint64_t subvolid)
 {
 	TRY(door_enter(&fs->core, DIR_ITEM_SIZE, 1));
 	TRY(subvolume_set_default(fs->core.txn, &fs->core.inodes, subvolid));
-	super_set_incompat_flags(fs->core.super, super_incompat_flags(fs->core.super) | BTRFS_FEATURE_INCOMPAT_DEFAULT_SUBVOL);
+	super_set_incompat_flags(fs->core.super, super_incompat_flags(fs->core.super) |
+							 BTRFS_FEATURE_INCOMPAT_DEFAULT_SUBVOL);
 	fs->core.super_dirty = true;
 	return 0;
 }

@@ -14,7 +14,8 @@ static int node_file(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **
 	if (S_ISDIR(inode_mode(inode)))
 		return THROW(ERR_IS_DIR, "inode %llu is a directory", (unsigned long long)node.ino);
 	if (!S_ISREG(inode_mode(inode)))
-		return THROW(ERR_INVALID, "inode %llu is not a regular file", (unsigned long long)node.ino);
+		return THROW(ERR_INVALID, "inode %llu is not a regular file",
+			     (unsigned long long)node.ino);
 	*ret_inode = inode;
 	inode = NULL;
 	return 0;
@@ -34,10 +35,13 @@ static uint64_t write_item_bytes(const struct ubtrfs *fs, uint64_t len)
 
 	/* Long sources are let in piece by piece: what is in flight is bounded by the window. */
 	runs = MIN(runs, (uint64_t)WINDOW_MAX_RUNS);
-	return runs * (2 * FILE_EXTENT_SIZE + 64) + runs * (RUN_MAX_BYTES / fs->core.geometry.sectorsize) * fs->core.geometry.csum_size / 2;
+	return runs * (2 * FILE_EXTENT_SIZE + 64) +
+	       runs * (RUN_MAX_BYTES / fs->core.geometry.sectorsize) * fs->core.geometry.csum_size /
+		       2;
 }
 
-static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, const void *data, size_t len)
+static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+		       const void *data, size_t len)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
@@ -50,15 +54,20 @@ static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offs
 	return 0;
 }
 
-UBTRFS_API int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, const void *data, size_t len)
+UBTRFS_API int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+			    const void *data, size_t len)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, write_bytes(fs, node, offset, data, len));
 }
 
-static int write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t len, const struct ubtrfs_source *source)
+static int write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t len,
+		      const struct ubtrfs_source *source)
 {
-	struct file_source from = { .read = source->read, .release = source->release, .ctx = source->ctx, .name = source->name };
+	struct file_source from = { .read = source->read,
+				    .release = source->release,
+				    .ctx = source->ctx,
+				    .name = source->name };
 	SCOPED(inode) struct inode *inode = NULL;
 	struct inode_time ctime, mtime;
 
@@ -74,13 +83,15 @@ static int write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 	return 0;
 }
 
-UBTRFS_API int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t len, const struct ubtrfs_source *source)
+UBTRFS_API int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+				 uint64_t len, const struct ubtrfs_source *source)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, write_from(fs, node, offset, len, source));
 }
 
-static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data, size_t len, size_t *ret_len)
+static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
+		      size_t len, size_t *ret_len)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
@@ -88,13 +99,15 @@ static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 	return file_read(&fs->core.writeback, inode, offset, data, len, ret_len);
 }
 
-UBTRFS_API int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data, size_t len, size_t *ret_len)
+UBTRFS_API int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
+			   size_t len, size_t *ret_len)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, read_bytes(fs, node, offset, data, len, ret_len));
 }
 
-static int seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t *ret_start, uint64_t *ret_end)
+static int seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+		     uint64_t *ret_start, uint64_t *ret_end)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 	int err;
@@ -102,11 +115,13 @@ static int seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset
 	TRY(node_file(fs, node, &inode));
 	err = file_seek_data(&fs->core.writeback, inode, offset, ret_start, ret_end);
 	if (err == -ERR_KEY_NOT_FOUND)
-		return THROW_SYS(ENXIO, "inode %llu: no data behind byte %llu", (unsigned long long)node.ino, (unsigned long long)offset);
+		return THROW_SYS(ENXIO, "inode %llu: no data behind byte %llu",
+				 (unsigned long long)node.ino, (unsigned long long)offset);
 	return err;
 }
 
-UBTRFS_API int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t *ret_start, uint64_t *ret_end)
+UBTRFS_API int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+				uint64_t *ret_start, uint64_t *ret_end)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, seek_data(fs, node, offset, ret_start, ret_end));
@@ -123,7 +138,10 @@ struct listing {
 static int listing_visit(void *ctx, const struct dir_entry *entry)
 {
 	struct listing *listing = ctx;
-	struct ubtrfs_dirent out = { .cookie = entry->index, .type = entry->type, .name = entry->name, .name_len = entry->name_len };
+	struct ubtrfs_dirent out = { .cookie = entry->index,
+				     .type = entry->type,
+				     .name = entry->name,
+				     .name_len = entry->name_len };
 	int stop;
 
 	TRY(entry_node(listing->dir, entry, &out.node));
@@ -134,8 +152,8 @@ static int listing_visit(void *ctx, const struct dir_entry *entry)
 	return stop;
 }
 
-static int readdir_node(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t cookie, int (*visit)(void *ctx, const struct ubtrfs_dirent *entry),
-			void *ctx)
+static int readdir_node(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t cookie,
+			int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx)
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	struct listing listing = { fs, NULL, visit, ctx };

@@ -24,8 +24,8 @@ int node_dir(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inod
 
 	TRY(node_inode(fs, node, &inode));
 	if (!S_ISDIR(inode_mode(inode)))
-		return THROW(ERR_NOT_DIR, "inode %llu of subvolume %llu is not a directory", (unsigned long long)node.ino,
-			     (unsigned long long)node.subvolid);
+		return THROW(ERR_NOT_DIR, "inode %llu of subvolume %llu is not a directory",
+			     (unsigned long long)node.ino, (unsigned long long)node.subvolid);
 	*ret_inode = inode;
 	inode = NULL;
 	return 0;
@@ -46,17 +46,20 @@ int entry_node(const struct inode *dir, const struct dir_entry *entry, struct ub
 		*ret_node = (struct ubtrfs_node){ entry->location.objectid, UBTRFS_ROOT_INO };
 		return 0;
 	default:
-		return THROW(ERR_CORRUPT, "directory %llu: the entry \"%s\" points to a key of type %u", (unsigned long long)dir->ino,
-			     entry->name, entry->location.type);
+		return THROW(ERR_CORRUPT,
+			     "directory %llu: the entry \"%s\" points to a key of type %u",
+			     (unsigned long long)dir->ino, entry->name, entry->location.type);
 	}
 }
 
-int dir_find_named(struct inode *dir, const char *name, size_t name_len, struct dir_entry *ret_entry)
+int dir_find_named(struct inode *dir, const char *name, size_t name_len,
+		   struct dir_entry *ret_entry)
 {
 	int err = dir_find(dir, name, name_len, ret_entry);
 
 	if (err == -ERR_KEY_NOT_FOUND)
-		return THROW(ERR_NOT_FOUND, "no \"%.*s\" in directory %llu", (int)name_len, name, (unsigned long long)dir->ino);
+		return THROW(ERR_NOT_FOUND, "no \"%.*s\" in directory %llu", (int)name_len, name,
+			     (unsigned long long)dir->ino);
 	return err;
 }
 
@@ -79,7 +82,8 @@ UBTRFS_API struct ubtrfs_node ubtrfs_default_top(struct ubtrfs *fs)
 	return (struct ubtrfs_node){ subvolid, UBTRFS_ROOT_INO };
 }
 
-static int lookup(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name, size_t name_len, struct ubtrfs_node *ret_node)
+static int lookup(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name, size_t name_len,
+		  struct ubtrfs_node *ret_node)
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	struct dir_entry entry;
@@ -89,7 +93,8 @@ static int lookup(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *na
 	return entry_node(dir, &entry, ret_node);
 }
 
-UBTRFS_API int ubtrfs_lookup(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len, struct ubtrfs_node *ret_node)
+UBTRFS_API int ubtrfs_lookup(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
+			     size_t name_len, struct ubtrfs_node *ret_node)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, lookup(fs, dir, name, name_len, ret_node));
@@ -118,16 +123,19 @@ static int lookup_parent(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtr
 
 	cursor_init(&cursor, &dir->root->tree);
 	TRY(cursor_seek(&cursor, &KEY(node.ino, BTRFS_INODE_REF_KEY, 0), &exact));
-	CORRUPT_IF(cursor_key(&cursor).objectid != node.ino || cursor_key(&cursor).type != BTRFS_INODE_REF_KEY,
+	CORRUPT_IF(cursor_key(&cursor).objectid != node.ino ||
+			   cursor_key(&cursor).type != BTRFS_INODE_REF_KEY,
 		   "directory %llu has no reference to its parent", (unsigned long long)node.ino);
 	*ret_parent = (struct ubtrfs_node){ node.subvolid, cursor_key(&cursor).offset };
 	return 0;
 }
 
-static int readlink_into(struct ubtrfs *fs, struct inode *inode, char *target, size_t capacity, size_t *ret_len)
+static int readlink_into(struct ubtrfs *fs, struct inode *inode, char *target, size_t capacity,
+			 size_t *ret_len)
 {
 	if (!S_ISLNK(inode_mode(inode)))
-		return THROW(ERR_INVALID, "inode %llu is not a symbolic link", (unsigned long long)inode->ino);
+		return THROW(ERR_INVALID, "inode %llu is not a symbolic link",
+			     (unsigned long long)inode->ino);
 	return file_read(&fs->core.writeback, inode, 0, target, capacity, ret_len);
 }
 
@@ -158,7 +166,8 @@ static int walk_link(struct ubtrfs *fs, struct walk *walk, struct inode *link, c
 	return 0;
 }
 
-static int walk_step(struct ubtrfs *fs, struct walk *walk, const char *name, size_t len, const char *behind, bool follow, bool *ret_link)
+static int walk_step(struct ubtrfs *fs, struct walk *walk, const char *name, size_t len,
+		     const char *behind, bool follow, bool *ret_link)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 	struct ubtrfs_node next;
@@ -192,7 +201,8 @@ static int walk_path(struct ubtrfs *fs, struct walk *walk, bool follow)
 	return 0;
 }
 
-UBTRFS_API int ubtrfs_resolve(struct ubtrfs *fs, struct ubtrfs_node from, const char *path, bool follow, struct ubtrfs_node *ret_node)
+UBTRFS_API int ubtrfs_resolve(struct ubtrfs *fs, struct ubtrfs_node from, const char *path,
+			      bool follow, struct ubtrfs_node *ret_node)
 {
 	struct walk walk = { .at = from, .rest = mem_strdup(path) };
 	int err;
@@ -207,7 +217,8 @@ UBTRFS_API int ubtrfs_resolve(struct ubtrfs *fs, struct ubtrfs_node from, const 
 	return fs_unlock(fs, err);
 }
 
-static int readlink_node(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity, size_t *ret_len)
+static int readlink_node(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity,
+			 size_t *ret_len)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
@@ -215,7 +226,8 @@ static int readlink_node(struct ubtrfs *fs, struct ubtrfs_node node, char *targe
 	return readlink_into(fs, inode, target, capacity, ret_len);
 }
 
-UBTRFS_API int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity, size_t *ret_len)
+UBTRFS_API int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target,
+			       size_t capacity, size_t *ret_len)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, readlink_node(fs, node, target, capacity, ret_len));

@@ -17,7 +17,8 @@ static int inode_delete(struct ubtrfs *fs, struct inode *inode)
 }
 
 /* Takes the name out of its directory and the reference out of the inode. */
-static int name_remove(struct ubtrfs *fs, struct inode *dir, struct inode *inode, struct dir_entry *entry)
+static int name_remove(struct ubtrfs *fs, struct inode *dir, struct inode *inode,
+		       struct dir_entry *entry)
 {
 	inode_begin_change(fs, dir);
 	inode_begin_change(fs, inode);
@@ -25,19 +26,22 @@ static int name_remove(struct ubtrfs *fs, struct inode *dir, struct inode *inode
 	return dir_remove(dir, entry);
 }
 
-static int entry_inode(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len, struct dir_entry *ret_entry,
-		       struct inode **ret_inode)
+static int entry_inode(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len,
+		       struct dir_entry *ret_entry, struct inode **ret_inode)
 {
 	struct ubtrfs_node node;
 
 	TRY(dir_find_named(dir, name, name_len, ret_entry));
 	TRY(entry_node(dir, ret_entry, &node));
 	if (node.subvolid != dir->root->objectid)
-		return THROW(ERR_UNSUPPORTED, "\"%.*s\" is a subvolume: removing one is not built yet", (int)name_len, name);
+		return THROW(ERR_UNSUPPORTED,
+			     "\"%.*s\" is a subvolume: removing one is not built yet",
+			     (int)name_len, name);
 	return node_inode(fs, node, ret_inode);
 }
 
-static int unlink_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name, size_t name_len)
+static int unlink_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name,
+		       size_t name_len)
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *inode = NULL;
@@ -54,13 +58,15 @@ static int unlink_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const cha
 	return inode_item_nlink(inode->item) ? 0 : inode_delete(fs, inode);
 }
 
-UBTRFS_API int ubtrfs_unlink(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len)
+UBTRFS_API int ubtrfs_unlink(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
+			     size_t name_len)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, unlink_name(fs, dir, name, name_len));
 }
 
-static int rmdir_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name, size_t name_len)
+static int rmdir_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name,
+		      size_t name_len)
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *inode = NULL;
@@ -80,7 +86,8 @@ static int rmdir_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char
 	return inode_delete(fs, inode);
 }
 
-UBTRFS_API int ubtrfs_rmdir(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len)
+UBTRFS_API int ubtrfs_rmdir(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
+			    size_t name_len)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, rmdir_name(fs, dir, name, name_len));

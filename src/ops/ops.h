@@ -17,11 +17,11 @@
 struct ubtrfs {
 	struct mutex lock;
 	struct core core;
-	bool unfinished;	  /* being populated by mkfs: see ubtrfs_mkfs_finish */
-	bool shrink;		  /* the finish shrinks it */
-	uint64_t size_limit;	  /* with shrink: what a device may have at the end; 0 = anything */
-	bool derive_uuids;	  /* new UUIDs come from the fsid and a counter (reproducible) */
-	uint64_t derived;	  /* how many so far */
+	bool unfinished;     /* being populated by mkfs: see ubtrfs_mkfs_finish */
+	bool shrink;	     /* the finish shrinks it */
+	uint64_t size_limit; /* with shrink: what a device may have at the end; 0 = anything */
+	bool derive_uuids;   /* new UUIDs come from the fsid and a counter (reproducible) */
+	uint64_t derived;    /* how many so far */
 };
 
 void fs_lock(struct ubtrfs *fs);
@@ -33,9 +33,11 @@ int node_inode(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_in
 /* The same, and it is a directory. */
 int node_dir(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
 /* What a directory entry points to. */
-int entry_node(const struct inode *dir, const struct dir_entry *entry, struct ubtrfs_node *ret_node) must_check;
+int entry_node(const struct inode *dir, const struct dir_entry *entry,
+	       struct ubtrfs_node *ret_node) must_check;
 /* dir_find with ERR_NOT_FOUND and a sentence. */
-int dir_find_named(struct inode *dir, const char *name, size_t name_len, struct dir_entry *ret_entry) must_check;
+int dir_find_named(struct inode *dir, const char *name, size_t name_len,
+		   struct dir_entry *ret_entry) must_check;
 /* An operation changes this inode now: transid is the transaction's. */
 void inode_begin_change(struct ubtrfs *fs, struct inode *inode);
 /* A UUID: random, or derived from the filesystem's. */

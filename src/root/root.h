@@ -22,10 +22,11 @@ struct root {
 	struct tree tree;
 	uint64_t objectid;
 	uint8_t item[ROOT_ITEM_SIZE]; /* all but bytenr, generation, level, which the tree knows */
-	uint64_t item_offset;	      /* offset of the ROOT_ITEM key (0, or the generation of a snapshot) */
-	bool item_dirty;	      /* item changed: must be written even if the tree did not change */
-	bool has_item;		      /* false: root and chunk tree */
-	_Atomic uint64_t used_bytes;  /* of nodes that this tree holds: kept by the policies, written as bytes_used */
+	uint64_t item_offset; /* offset of the ROOT_ITEM key (0, or the generation of a snapshot) */
+	bool item_dirty;      /* item changed: must be written even if the tree did not change */
+	bool has_item;	      /* false: root and chunk tree */
+	_Atomic uint64_t
+		used_bytes; /* of nodes that this tree holds: kept by the policies, written as bytes_used */
 };
 
 /* The root that a tree of the table is part of: trees given to the policies are always such. */
@@ -43,7 +44,8 @@ struct root_table_config {
 	const struct tree_policy *private_policy;
 	void *policy_ctx;
 };
-int root_table_new(const struct root_table_config *config, struct root_table **ret_table) must_check;
+int root_table_new(const struct root_table_config *config,
+		   struct root_table **ret_table) must_check;
 void root_table_free(struct root_table *table);
 /* Sets root and chunk tree from a superblock; other trees are read from the root tree when asked for. */
 int root_table_load(struct root_table *table, const uint8_t *super) must_check;
@@ -53,13 +55,15 @@ int root_get(struct root_table *table, uint64_t objectid, struct root **ret_root
 /* Only if loaded; NULL otherwise. Takes no lock for core trees (ids below 16), so that policies may ask under node locks. */
 struct root *root_peek(struct root_table *table, uint64_t objectid);
 /* A new tree: an empty leaf and a root item (inserted at once). item: 439 bytes to start from, or NULL for zeroes. The caller fills the tree. */
-int root_create(struct txn *txn, struct root_table *table, uint64_t objectid, const uint8_t *item, struct root **ret_root) must_check;
+int root_create(struct txn *txn, struct root_table *table, uint64_t objectid, const uint8_t *item,
+		struct root **ret_root) must_check;
 /* Takes a tree whose nodes have been given up (tree_destroy) out of the table and removes its root item. The root is freed. */
 int root_drop(struct txn *txn, struct root_table *table, struct root *root) must_check;
 /* The next free subvolume id (>= 256). */
 int root_next_id(struct root_table *table, uint64_t *ret_objectid) must_check;
 /* Lists all subvolume tree ids in order: calls visit; nonzero stops. */
-int root_each_subvolume(struct root_table *table, int (*visit)(void *ctx, uint64_t objectid), void *ctx) must_check;
+int root_each_subvolume(struct root_table *table, int (*visit)(void *ctx, uint64_t objectid),
+			void *ctx) must_check;
 
 /* Commit step: writes the root items of all trees that changed (tree.dirty or item_dirty), clears the marks. *ret_changed tells whether any. */
 int root_table_save(struct txn *txn, struct root_table *table, bool *ret_changed) must_check;
@@ -67,12 +71,14 @@ int root_table_save(struct txn *txn, struct root_table *table, bool *ret_changed
 void root_table_fill_super(struct root_table *table, uint8_t *super);
 
 /* ROOT_REF and ROOT_BACKREF between a parent subvolume and its child. ERR_KEY_EXISTS. */
-int root_ref_add(struct txn *txn, struct root_table *table, uint64_t parent, uint64_t child, uint64_t dirid, uint64_t index,
-		 const char *name, uint16_t name_len) must_check;
+int root_ref_add(struct txn *txn, struct root_table *table, uint64_t parent, uint64_t child,
+		 uint64_t dirid, uint64_t index, const char *name, uint16_t name_len) must_check;
 /* The parent of a subvolume by its backref: parent id, directory and name (name into a buffer of 255+1). ERR_NOT_FOUND. */
-int root_ref_find_parent(struct root_table *table, uint64_t child, uint64_t *ret_parent, uint64_t *ret_dirid, char *ret_name) must_check;
+int root_ref_find_parent(struct root_table *table, uint64_t child, uint64_t *ret_parent,
+			 uint64_t *ret_dirid, char *ret_name) must_check;
 /* UUID tree: uuid -> subvolume id; type BTRFS_UUID_KEY_SUBVOL or BTRFS_UUID_KEY_RECEIVED_SUBVOL. A filesystem without the tree gets one;
  * a pair that is there already stays as it is. */
-int uuid_tree_add(struct txn *txn, struct root_table *table, const uint8_t uuid[16], uint8_t type, uint64_t subvolid) must_check;
+int uuid_tree_add(struct txn *txn, struct root_table *table, const uint8_t uuid[16], uint8_t type,
+		  uint64_t subvolid) must_check;
 
 #endif

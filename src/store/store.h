@@ -16,11 +16,11 @@ struct store {
 	struct space *space;
 	struct root_table *roots;
 	struct geometry geometry;
-	uint64_t compat_ro;  /* feature bits of the superblock: block-group-tree, free-space-tree */
+	uint64_t compat_ro; /* feature bits of the superblock: block-group-tree, free-space-tree */
 	uint64_t incompat;
-	uint8_t fsid[16];	    /* for DEV_ITEM */
+	uint8_t fsid[16];	     /* for DEV_ITEM */
 	uint8_t chunk_tree_uuid[16]; /* for DEV_EXTENT */
-	bool devices_dirty;	    /* DEV_ITEMs must be written (bytes_used or total_bytes changed) */
+	bool devices_dirty; /* DEV_ITEMs must be written (bytes_used or total_bytes changed) */
 };
 
 /* Chunks of the superblock's array, so that the chunk tree can be read. */
@@ -37,14 +37,17 @@ int store_save(struct txn *txn, struct store *store, bool *ret_changed) must_che
 int store_fill_super(struct store *store, uint64_t devid, uint8_t *super) must_check;
 /* Rewrites CHUNK_ITEM, DEV_EXTENTs, block group item key and free space of a group whose chunk was trimmed (space_trim_group and chunk_map_trim
  * come after, inside). */
-int store_trim_group(struct txn *txn, struct store *store, struct block_group *group, uint64_t new_len) must_check;
+int store_trim_group(struct txn *txn, struct store *store, struct block_group *group,
+		     uint64_t new_len) must_check;
 /* Where the last device extent on a device ends. */
 uint64_t store_device_end(struct store *store, uint64_t devid);
 /* Sets the size of a device in RAM and marks its item. */
 int store_resize_device(struct store *store, uint64_t devid, uint64_t total_bytes) must_check;
 
 /* Free-space tree (free_tree.c): a no-op when the filesystem has none. The range lies within one group. */
-int free_tree_take(struct txn *txn, struct store *store, struct block_group *group, uint64_t addr, uint64_t len) must_check;
-int free_tree_give(struct txn *txn, struct store *store, struct block_group *group, uint64_t addr, uint64_t len) must_check;
+int free_tree_take(struct txn *txn, struct store *store, struct block_group *group, uint64_t addr,
+		   uint64_t len) must_check;
+int free_tree_give(struct txn *txn, struct store *store, struct block_group *group, uint64_t addr,
+		   uint64_t len) must_check;
 
 #endif

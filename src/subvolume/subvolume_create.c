@@ -8,7 +8,8 @@
 
 #define TOP_MODE (S_IFDIR | 0755)
 
-static void root_item_fill(uint8_t *item, const struct inode_table *table, uint64_t generation, const uint8_t uuid[16])
+static void root_item_fill(uint8_t *item, const struct inode_table *table, uint64_t generation,
+			   const uint8_t uuid[16])
 {
 	struct inode_time now = inode_now(table);
 	uint8_t *inode = root_item_inode_mut(item);
@@ -34,9 +35,11 @@ static void root_item_fill(uint8_t *item, const struct inode_table *table, uint6
 	}
 }
 
-static int top_create(struct txn *txn, struct inode_table *table, struct root *root, struct inode **ret_top)
+static int top_create(struct txn *txn, struct inode_table *table, struct root *root,
+		      struct inode **ret_top)
 {
-	static const unsigned times[] = { INODE_ITEM_ATIME_AT, INODE_ITEM_CTIME_AT, INODE_ITEM_MTIME_AT, INODE_ITEM_OTIME_AT };
+	static const unsigned times[] = { INODE_ITEM_ATIME_AT, INODE_ITEM_CTIME_AT,
+					  INODE_ITEM_MTIME_AT, INODE_ITEM_OTIME_AT };
 	struct inode_time now = inode_now(table);
 	SCOPED(inode) struct inode *top = NULL;
 
@@ -51,7 +54,8 @@ static int top_create(struct txn *txn, struct inode_table *table, struct root *r
 	return 0;
 }
 
-int subvolume_create(struct txn *txn, struct inode_table *table, struct inode *dir, const char *name, size_t name_len, const uint8_t uuid[16],
+int subvolume_create(struct txn *txn, struct inode_table *table, struct inode *dir,
+		     const char *name, size_t name_len, const uint8_t uuid[16],
 		     struct inode **ret_top)
 {
 	SCOPED(inode) struct inode *top = NULL;
@@ -66,7 +70,8 @@ int subvolume_create(struct txn *txn, struct inode_table *table, struct inode *d
 	root_item_fill(item, table, txn->generation, uuid);
 	TRY(root_create(txn, table->roots, id, item, &root));
 	TRY(top_create(txn, table, root, &top));
-	TRY(root_ref_add(txn, table->roots, dir->root->objectid, id, dir->ino, index, name, (uint16_t)name_len));
+	TRY(root_ref_add(txn, table->roots, dir->root->objectid, id, dir->ino, index, name,
+			 (uint16_t)name_len));
 	TRY(uuid_tree_add(txn, table->roots, uuid, BTRFS_UUID_KEY_SUBVOL, id));
 	*ret_top = top;
 	top = NULL;

@@ -111,7 +111,8 @@ int volume_super_ranges(struct volume *volume, const struct chunk *chunk,
 /* Superblock I/O (super_io.c). copy 0..2; the buffer has 4096 bytes. Reading verifies magic, bytenr and checksum. */
 int super_read(struct device *device, unsigned copy, uint8_t *ret_super) must_check;
 /* The same for one that carries another magic: a filesystem that mkfs is still populating. */
-int super_read_magic(struct device *device, unsigned copy, uint64_t magic, uint8_t *ret_super) must_check;
+int super_read_magic(struct device *device, unsigned copy, uint64_t magic,
+		     uint8_t *ret_super) must_check;
 /* Writes copies of a superblock to one device; bytenr and checksum are filled in; only copies that fit below total_bytes of it. */
 int super_write(struct device *device, const uint8_t *super, uint64_t total_bytes) must_check;
 
