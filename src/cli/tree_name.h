@@ -1,5 +1,5 @@
 /*
- * Trees by name, for -t.
+ * Trees by name, for dump-tree -t: the ids of the trees that every btrfs has. Subvolumes go by number.
  */
 #ifndef UBTRFS_CLI_TREE_NAME_H
 #define UBTRFS_CLI_TREE_NAME_H

@@ -208,6 +208,9 @@ static void print_backups(struct strbuf *out, const uint8_t *super)
 	for (unsigned i = 0; i < BTRFS_NUM_BACKUP_ROOTS; i++) {
 		const uint8_t *p = super_root_backup(super, i);
 
+		/* A young filesystem has not used all slots. */
+		if (!root_backup_tree_root(p) && !root_backup_tree_root_gen(p))
+			continue;
 		strbuf_addf(out, "\tbackup %u:\n", i);
 		print_backup_root(out, "backup_tree_root:\t", root_backup_tree_root(p),
 				  root_backup_tree_root_gen(p), root_backup_tree_root_level(p));

@@ -164,6 +164,15 @@ static int print_tree(struct dump *dump, const struct node_pointer *root)
 	return walk_tree(dump, root, visit_print, NULL);
 }
 
+/* btrfs-progs finds these without the root tree, and then prints a bare title and no totals. */
+static bool asked_barely(const struct ubtrfs_dump_tree *what)
+{
+	return what->tree_id == BTRFS_ROOT_TREE_OBJECTID ||
+	       what->tree_id == BTRFS_CHUNK_TREE_OBJECTID ||
+	       what->tree_id == BTRFS_BLOCK_GROUP_TREE_OBJECTID ||
+	       what->tree_id == BTRFS_TREE_LOG_OBJECTID;
+}
+
 /* ---- one tree of the root tree ------------------------------------------------------------------------------- */
 
 static const char *tree_title(uint64_t objectid)
@@ -216,6 +225,10 @@ static int dump_root_item(struct dump *dump, const struct key *key, const uint8_
 				     .generation = root_item_generation(item),
 				     .level = root_item_level(item) };
 
+	if (asked_barely(dump->what)) {
+		fprintf(dump->out, "%s tree\n", tree_title(key->objectid));
+		return print_tree(dump, &root);
+	}
 	strbuf_clear(&dump->text);
 	print_key(&dump->text, key);
 	TRY(strbuf_status(&dump->text));
@@ -343,7 +356,8 @@ static void dump_totals(struct dump *dump)
 {
 	char uuid[UUID_STR_LEN];
 
-	if (dump->what->extents_only || dump->what->devices_only || dump->what->uuid_only)
+	if (dump->what->extents_only || dump->what->devices_only || dump->what->uuid_only ||
+	    asked_barely(dump->what))
 		return;
 	if (dump->what->backups)
 		dump_backups(dump);
