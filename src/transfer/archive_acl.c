@@ -122,6 +122,34 @@ static size_t acl_encode(const struct acl *acl, uint8_t *value)
 	return pos - value;
 }
 
+/* The value as it stood in the source, when the archive has it: *ret_len 0 when not. */
+static int acl_raw(struct archive_entry *entry, const char *name, uint8_t *value, size_t *ret_len)
+{
+	const char *found;
+	const void *raw;
+	size_t len;
+
+	*ret_len = 0;
+	archive_entry_xattr_reset(entry);
+	while (archive_entry_xattr_next(entry, &found, &raw, &len) == ARCHIVE_OK) {
+		if (strcmp(found, name))
+			continue;
+		if (len > ACL_BYTES_MAX || len < ACL_HEADER_BYTES ||
+		    (len - ACL_HEADER_BYTES) % ACL_ENTRY_BYTES)
+			return THROW(ERR_ARCHIVE, "xattr %s of %zu bytes is no ACL", name, len);
+		memcpy(value, raw, len);
+		*ret_len = len;
+	}
+	return 0;
+}
+
+static void acl_decode(const uint8_t *value, size_t len, struct acl *acl)
+{
+	for (const uint8_t *pos = value + ACL_HEADER_BYTES; pos < value + len;
+	     pos += ACL_ENTRY_BYTES)
+		acl_add(acl, load16(pos), load16(pos + 2), load32(pos + 4));
+}
+
 static unsigned acl_perm(const struct acl *acl, unsigned tag)
 {
 	for (size_t i = 0; i < acl->nr; i++) {
@@ -131,26 +159,52 @@ static unsigned acl_perm(const struct acl *acl, unsigned tag)
 	return 0;
 }
 
+static void acl_mend_mode(const struct acl *acl, uint32_t *mode)
+{
+	unsigned group = acl->tags & ACL_MASK ? ACL_MASK : ACL_GROUP_OBJ;
+
+	*mode = (*mode & ~0777u) | acl_perm(acl, ACL_USER_OBJ) << 6 | acl_perm(acl, group) << 3 |
+		acl_perm(acl, ACL_OTHER);
+}
+
+/* From the archive's own form of an ACL, which may know names only. */
+static int acl_convert(struct import *import, const char *path, struct archive_entry *entry,
+		       int type, struct acl *acl)
+{
+	const unsigned base = ACL_USER_OBJ | ACL_GROUP_OBJ | ACL_OTHER;
+
+	TRY(acl_collect(import, path, entry, type, acl));
+	if (!acl->nr || (type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS && !(acl->tags & ~base))) {
+		acl->nr = 0;
+		return 0;
+	}
+	if ((acl->tags & base) != base) {
+		acl->nr = 0;
+		return import_warn(import, "%s: an ACL without owner, group and others is left out",
+				   path);
+	}
+	if (acl->tags & (ACL_USER | ACL_GROUP) && !(acl->tags & ACL_MASK))
+		acl_add(acl, ACL_MASK, acl->group_class, ACL_NO_ID);
+	qsort(acl->entries, acl->nr, sizeof(acl->entries[0]), acl_compare);
+	return 0;
+}
+
 int archive_acl_value(struct import *import, const char *path, struct archive_entry *entry,
 		      int type, uint32_t *mode, uint8_t *value, size_t *ret_len)
 {
-	const unsigned base = ACL_USER_OBJ | ACL_GROUP_OBJ | ACL_OTHER;
 	bool is_access = type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
 	struct acl acl = { .nr = 0 };
 
-	*ret_len = 0;
-	TRY(acl_collect(import, path, entry, type, &acl));
-	if (!acl.nr || (is_access && !(acl.tags & ~base)))
-		return 0;
-	if ((acl.tags & base) != base)
-		return import_warn(import, "%s: an ACL without owner, group and others is left out",
-				   path);
-	if (acl.tags & (ACL_USER | ACL_GROUP) && !(acl.tags & ACL_MASK))
-		acl_add(&acl, ACL_MASK, acl.group_class, ACL_NO_ID);
-	qsort(acl.entries, acl.nr, sizeof(acl.entries[0]), acl_compare);
-	if (is_access)
-		*mode = (*mode & ~0777u) | acl_perm(&acl, ACL_USER_OBJ) << 6 |
-			acl_perm(&acl, ACL_MASK) << 3 | acl_perm(&acl, ACL_OTHER);
-	*ret_len = acl_encode(&acl, value);
+	TRY(acl_raw(entry, is_access ? "system.posix_acl_access" : "system.posix_acl_default",
+		    value, ret_len));
+	if (*ret_len) {
+		acl_decode(value, *ret_len, &acl);
+	} else {
+		TRY(acl_convert(import, path, entry, type, &acl));
+		if (acl.nr)
+			*ret_len = acl_encode(&acl, value);
+	}
+	if (is_access && acl.nr)
+		acl_mend_mode(&acl, mode);
 	return 0;
 }

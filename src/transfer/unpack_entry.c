@@ -122,7 +122,7 @@ static int item_set_xattr(struct unpack *unpack, const struct item *item, struct
 	return import_set_xattrs(unpack->import, node, item->path, &xattr, 1);
 }
 
-/* ACLs last: they are what libarchive has understood. *ret_any: something was set. */
+/* ACLs were taken out already (item_acls). *ret_any: something was set. */
 static int item_set_xattrs(struct unpack *unpack, const struct item *item, struct ubtrfs_node node,
 			   bool *ret_any)
 {
@@ -134,6 +134,8 @@ static int item_set_xattrs(struct unpack *unpack, const struct item *item, struc
 	*ret_any = item->access_len || item->inherited_len;
 	archive_entry_xattr_reset(entry);
 	while (archive_entry_xattr_next(entry, &name, &value, &len) == ARCHIVE_OK) {
+		if (!strncmp(name, "system.posix_acl_", strlen("system.posix_acl_")))
+			continue;
 		TRY(item_set_xattr(unpack, item, node, name, value, len));
 		*ret_any = true;
 	}

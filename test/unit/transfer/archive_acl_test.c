@@ -150,6 +150,34 @@ static void test_archive_acl__a_name_without_number_is_left_out(void **state)
 	assert_int_equal(f->import->nr_warnings, 1);
 }
 
+/* GNU tar writes both forms, the text with names: the bytes win. */
+static void test_archive_acl__the_xattr_itself_wins(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t raw[] = {
+		2,
+		0,
+		0,
+		0,
+		ENTRY(0x01, 6, NO_ID),
+		ENTRY(0x02, 4, 5, 0, 0, 0),
+		ENTRY(0x04, 4, NO_ID),
+		ENTRY(0x10, 6, NO_ID),
+		ENTRY(0x20, 1, NO_ID),
+	};
+
+	add(f, ACCESS, ARCHIVE_ENTRY_ACL_USER, 4, -1);
+	archive_entry_xattr_add_entry(f->entry, "system.posix_acl_access", raw, sizeof(raw));
+	assert_int_equal(convert(f, ACCESS), 0);
+	assert_int_equal(f->len, sizeof(raw));
+	assert_memory_equal(f->value, raw, sizeof(raw));
+	assert_int_equal(f->mode, S_IFREG | 04661);
+	assert_int_equal(f->import->nr_warnings, 0);
+	archive_entry_xattr_clear(f->entry);
+	archive_entry_xattr_add_entry(f->entry, "system.posix_acl_access", raw, sizeof(raw) - 1);
+	assert_int_equal(convert(f, ACCESS), -ERR_ARCHIVE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +190,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_archive_acl__a_name_without_number_is_left_out,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_archive_acl__the_xattr_itself_wins, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
