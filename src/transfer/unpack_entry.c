@@ -94,6 +94,9 @@ static int item_fill(struct unpack *unpack, struct item *item)
 	bool lost;
 
 	item->meta.mode = archive_entry_mode(entry);
+	/* Linux knows no other, whatever an archive says. */
+	if (S_ISLNK(item->meta.mode))
+		item->meta.mode = S_IFLNK | 0777;
 	item->meta.rdev = archive_entry_rdev(entry);
 	item_times(unpack, item);
 	TRY(item_owner(unpack, item));

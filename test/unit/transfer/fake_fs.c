@@ -1,6 +1,7 @@
 /* A filesystem in memory behind the public API; see fake_fs.h. Errors are bare errno values. */
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,19 @@
 #include "fake_fs.h"
 
 static const struct ubtrfs_time fake_now = { .sec = 4000000000, .nsec = 7 };
+
+static void __attribute__((format(printf, 2, 3)))
+fake_log(struct ubtrfs *fs, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (!fs->quiet)
+		strbuf_add(&fs->log, line);
+}
 
 static struct fake_node *fake_add(struct ubtrfs *fs, uint64_t subvolid, uint64_t ino)
 {
@@ -187,8 +201,8 @@ int ubtrfs_create(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, s
 	ret = fake_enter(fs, dir, name, len, node->attr.node);
 	if (ret < 0)
 		return ret;
-	strbuf_addf(&fs->log, "create %.*s %o %lld.%u\n", (int)len, name, what->attr.mode,
-		    (long long)what->attr.mtime.sec, what->attr.mtime.nsec);
+	fake_log(fs, "create %.*s %o %lld.%u\n", (int)len, name, what->attr.mode,
+		 (long long)what->attr.mtime.sec, what->attr.mtime.nsec);
 	*ret_node = node->attr.node;
 	return 0;
 }
@@ -208,7 +222,7 @@ int ubtrfs_link(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node d
 		return ret;
 	at->attr.nlink++;
 	at->attr.ctime = fake_now;
-	strbuf_addf(&fs->log, "link %.*s\n", (int)len, name);
+	fake_log(fs, "link %.*s\n", (int)len, name);
 	return 0;
 }
 
@@ -232,7 +246,7 @@ static int fake_remove(struct ubtrfs *fs, struct ubtrfs_node dir, const char *na
 	fake_touch(fake_node(fs, dir));
 	if (--node->attr.nlink == 0)
 		node->removed = true;
-	strbuf_addf(&fs->log, "remove %.*s\n", (int)len, name);
+	fake_log(fs, "remove %.*s\n", (int)len, name);
 	return 0;
 }
 
@@ -267,7 +281,7 @@ int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 	}
 	at->attr.ctime = fake_now;
 	fake_set(at, attr, set);
-	strbuf_addf(&fs->log, "setattr %o %x\n", at->attr.mode, set);
+	fake_log(fs, "setattr %o %x\n", at->attr.mode, set);
 	return 0;
 }
 
@@ -290,8 +304,8 @@ int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 	if (offset + len > fake_node(fs, node)->attr.size)
 		fake_resize(fake_node(fs, node), offset + len);
 	fs->sources[fs->nr_sources++] = (struct fake_source){ node, offset, len, *source };
-	strbuf_addf(&fs->log, "data %s %llu+%llu\n", source->name, (unsigned long long)offset,
-		    (unsigned long long)len);
+	fake_log(fs, "data %s %llu+%llu\n", source->name, (unsigned long long)offset,
+		 (unsigned long long)len);
 	return 0;
 }
 
@@ -369,7 +383,7 @@ int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 		strbuf_addf(&at->xattrs, "%02x", ((const uint8_t *)value)[i]);
 	strbuf_add(&at->xattrs, ";");
 	fake_touch(at);
-	strbuf_addf(&fs->log, "setxattr %s\n", name);
+	fake_log(fs, "setxattr %s\n", name);
 	return 0;
 }
 
@@ -380,7 +394,7 @@ int ubtrfs_subvolume_create(struct ubtrfs *fs, struct ubtrfs_node dir, const cha
 
 	(void)uuid;
 	top->attr.mode = S_IFDIR | 0755;
-	strbuf_addf(&fs->log, "subvolume %.*s\n", (int)len, name);
+	fake_log(fs, "subvolume %.*s\n", (int)len, name);
 	*ret_top = top->attr.node;
 	return fake_enter(fs, dir, name, len, top->attr.node);
 }

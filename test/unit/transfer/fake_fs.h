@@ -43,6 +43,7 @@ struct ubtrfs {
 	unsigned fail_create_at; /* the n-th creation fails */
 	int (*before_commit)(void *ctx);
 	void *ctx;
+	bool quiet;	   /* no log: it allocates */
 	struct strbuf log; /* one line per change, without inode numbers */
 };
 

@@ -2,12 +2,14 @@
 #include "base/cmocka_all.h"
 
 #include <archive.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "fake_fs.h"
 #include "temp_archive.h"
 #include "temp_tree.h"
@@ -212,7 +214,7 @@ static void test_import_archive__mtree_with_contents(void **state)
 		"#mtree\n"
 		"./ type=dir mode=0755 uid=0 gid=0 time=5.0\n"
 		"./bin type=dir mode=0755 uid=0 gid=0 time=6.0\n"
-		"./bin/tool type=file mode=04755 uid=3 gid=4 time=7.5 contents=stuff/tool.bin\n"
+		"./bin/tool type=file mode=04755 uid=3 gid=4 time=7.5 flags=nodump,uchg contents=stuff/tool.bin\n"
 		"./dev type=char mode=0600 uid=0 gid=0 time=8.0 device=native,1,3\n"
 		"./none type=file mode=0644 uid=0 gid=0 time=8.0 size=9\n"
 		"./ln type=link mode=0777 uid=0 gid=0 time=8.0 link=bin/tool\n";
@@ -225,6 +227,8 @@ static void test_import_archive__mtree_with_contents(void **state)
 	assert_int_equal(fake_at(f->fs, "bin/tool")->attr.mode, S_IFREG | 04755);
 	assert_int_equal(fake_at(f->fs, "bin/tool")->attr.uid, 3);
 	assert_int_equal(fake_at(f->fs, "bin/tool")->attr.mtime.sec, 7);
+	assert_int_equal(fake_at(f->fs, "bin/tool")->attr.flags,
+			 BTRFS_INODE_NODUMP | BTRFS_INODE_IMMUTABLE);
 	assert_int_equal(fake_at(f->fs, "dev")->attr.mode, S_IFCHR | 0600);
 	assert_int_equal(fake_at(f->fs, "dev")->attr.rdev, 0x103);
 	assert_memory_equal(fake_at(f->fs, "ln")->target, "bin/tool", 8);
@@ -294,6 +298,36 @@ static void test_import_archive__no_whiteouts_without_layers(void **state)
 	assert_data(f, ".wh.a", "");
 }
 
+static void test_import_archive__each_allocation_may_fail(void **state)
+{
+	struct fixture *f = *state;
+	unsigned nr_failed = 0;
+	bool fired = true;
+
+	f->fs->quiet = true;
+	f->options.layers = true;
+	TAR(f, { "a/one", FILE_MODE, "1", NULL, 1 }, { "a/two", FILE_MODE, "1", NULL, 1 },
+	    { "s", LINK_MODE, NULL, "a", 1 }, { "h", 0, NULL, "a/one", 1 },
+	    { "s/.wh.two", FILE_MODE, "", NULL, 1 }, { "a", FILE_MODE, "", NULL, 1 });
+	for (uint64_t n = 1; fired; n++) {
+		int ret;
+
+		fake_free(f->fs);
+		f->fs = fake_new();
+		f->fs->quiet = true;
+		fault_arm(FAULT_ALLOC, n);
+		ret = import(f, temp_path(f->root, "archive"));
+		fired = fault_fired(FAULT_ALLOC);
+		fault_arm(FAULT_ALLOC, 0);
+		if (fired)
+			assert_true(ret == -ERR_NO_MEMORY || ret == -ENOMEM);
+		else
+			assert_int_equal(ret, 0);
+		nr_failed += fired;
+	}
+	assert_true(nr_failed > 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +349,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_import_archive__whiteouts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_import_archive__no_whiteouts_without_layers,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_import_archive__each_allocation_may_fail,
 						setup, teardown),
 	};
 

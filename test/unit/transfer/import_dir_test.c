@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "fake_fs.h"
 #include "temp_tree.h"
 #include "transfer/transfer_priv.h"
@@ -456,6 +457,32 @@ static void test_import_dir__deep_directory(void **state)
 	close(fd);
 }
 
+/* The n-th allocation fails, for every n: an error that says so, nothing kept (asan counts). */
+static void test_import_dir__each_allocation_may_fail(void **state)
+{
+	struct fixture *f = *state;
+	unsigned nr_failed = 0;
+	bool fired = true;
+
+	make_tree(f->root, false);
+	assert_int_equal(link(temp_path(f->root, "b"), temp_path(f->root, "c")), 0);
+	f->options.threads = 1;
+	for (uint64_t n = 1; fired; n++) {
+		int ret;
+
+		fake_free(f->fs);
+		f->fs = fake_new();
+		f->fs->quiet = true;
+		fault_arm(FAULT_ALLOC, n);
+		ret = import(f);
+		fired = fault_fired(FAULT_ALLOC);
+		fault_arm(FAULT_ALLOC, 0);
+		assert_int_equal(ret, fired ? -ERR_NO_MEMORY : 0);
+		nr_failed += fired;
+	}
+	assert_true(nr_failed > 20);
+}
+
 static int stop_at_once(void *ctx, const struct import_progress *progress)
 {
 	(void)ctx;
@@ -495,6 +522,8 @@ int main(void)
 		cmocka_unit_test(test_import_dir__parses_specs),
 		cmocka_unit_test_setup_teardown(test_import_dir__large_directory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_import_dir__deep_directory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_import_dir__each_allocation_may_fail, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_import_dir__progress_can_interrupt, setup,
 						teardown),
 	};
