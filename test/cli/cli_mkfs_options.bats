@@ -26,7 +26,7 @@ mkfs_refused()
 @test "sizes" {
 	local bad
 	for bad in "" x 12q -5 1.5k "5 m" 5mbb 5bb 5mibx 0x10; do
-		mkfs_refused "--byte-count: '$bad' is not a size" "-b$bad" new.img || [ -z "$bad" ]
+		mkfs_refused "--byte-count: '$bad' is not a size" --byte-count="$bad" new.img
 	done
 	mkfs_refused "within range" -b 16e new.img
 	mkfs_refused "within range" -b 99999999999999999999 new.img
