@@ -118,6 +118,7 @@ listing()
 	[ "$(id -u)" = 0 ] || skip "needs root to become another user"
 	mknod src/null c 1 3
 	chown 1:2 src/dir/big
+	chmod 6755 src/dir/big
 	"$UBTRFS" mkfs -q -f -r src disk.img
 	chmod 755 .
 	chmod 644 disk.img
