@@ -32,15 +32,13 @@ static int leaving_step(struct core *core, bool *ret_gone)
 /* References, items of space, root items: each step may make work for the others, until nothing changes. */
 static int commit_settle(struct core *core)
 {
-	bool tight = core->leaving_start; /* counted to the block: nothing is made */
-
 	for (unsigned round = 0; round < COMMIT_MAX_ROUNDS; round++) {
 		bool store_changed, roots_changed;
 		bool leaving = core->leaving_start;
 		bool gone = false;
 		uint64_t nr_refs;
 
-		if (!tight)
+		if (!core->tight)
 			TRY(door_ensure_metadata(core));
 		TRY(extent_run_refs(core->txn, &core->extents, &nr_refs));
 		if (leaving)

@@ -39,11 +39,17 @@ struct core {
 	/* A block group that goes within this commit, as soon as its last block has moved (shrink.c); 0 = none. Nothing is allocated from then on
 	 * but what is free in the other groups, and the devices end behind what is left. */
 	uint64_t leaving_start;
+	bool tight; /* space is counted out: a commit makes no new chunks (shrink.c) */
 };
 
 /* door.c */
 /* An operation is about to add at most item_bytes of items to at most nr_inodes inodes. ERR_NO_SPACE changes nothing. */
 int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes) must_check;
+/* The same for an operation that also stores data_bytes of contents, counted plain and in whole sectors. */
+int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes,
+		    unsigned nr_inodes) must_check;
+/* The same for an operation that takes away: it may use what is kept back from the others. */
+int door_enter_remove(struct core *core, unsigned nr_inodes) must_check;
 /* Space for a commit of what is pending now, found or made. */
 int door_ensure_metadata(struct core *core) must_check;
 /* Writes what is delayed for one inode, its data first. */

@@ -3,15 +3,23 @@
  *
  * What an operation will need of metadata is bounded: its items, twice (splits leave leaves half full), and one more leaf for each inode
  * it touches. The sum for everything that is delayed, and what the commit itself will write, must be free; so the tree work that happens later
- * never finds the disk full.
+ * never finds the disk full. Contents are counted plain: sectors for all that is not yet reaped must be free, or the devices have room
+ * for many more chunks of data.
  */
 #include "base/assert.h"
 #include "commit/commit.h"
 
 /* Tree blocks that any commit may copy or add in the trees of its own: paths of six trees and their splits. */
 #define COMMIT_NODES 48u
+/* Kept back from everything but operations that take away: they need space before they give some. */
+#define RESERVE_NODES 16u
+/* Chunks of data are made when they are needed as long as every device has this beside so many times what is pending. */
+#define GROW_FACTOR 2u
+#define GROW_MARGIN_BYTES (64 * MIB)
 /* Room in the extent tree, free-space tree and csum tree for one queued reference. */
 #define BYTES_PER_REF 192u
+/* The items of a run that is not yet noted, without its checksums. */
+#define BYTES_PER_RUN 512u
 
 int core_flush_inode(struct core *core, struct inode *inode)
 {
@@ -37,11 +45,37 @@ int core_flush_delayed(struct core *core, size_t limit_bytes)
 
 static uint64_t pending_bytes(struct core *core)
 {
+	const struct geometry *geometry = &core->geometry;
 	uint64_t refs = ref_queue_nr(space_ref_queue(core->space));
+	uint64_t runs = core->writeback.nr_in_flight + core->writeback.nr_filling;
+	uint64_t run_csums = (uint64_t)RUN_MAX_BYTES / geometry->sectorsize * geometry->csum_size;
 
-	return 2 * (uint64_t)core->inodes.delayed_bytes +
+	return runs * (BYTES_PER_RUN + 2 * run_csums) + 2 * (uint64_t)core->inodes.delayed_bytes +
 	       (uint64_t)core->inodes.nr_dirty * core->geometry.nodesize / 4 +
 	       refs * BYTES_PER_REF + (uint64_t)COMMIT_NODES * core->geometry.nodesize;
+}
+
+/* Sectors that runs not yet reaped will need when none of them compresses. */
+static uint64_t pending_data_bytes(struct core *core)
+{
+	const struct writeback *writeback = &core->writeback;
+
+	return writeback->in_flight_bytes +
+	       (uint64_t)writeback->nr_in_flight * core->geometry.sectorsize +
+	       (uint64_t)writeback->nr_filling * RUN_MAX_BYTES;
+}
+
+static bool is_free(struct core *core, enum space_kind kind, uint64_t bytes)
+{
+	if (space_promise(core->space, kind, bytes) < 0)
+		return false;
+	space_unpromise(core->space, kind, bytes);
+	return true;
+}
+
+static bool is_mixed(const struct core *core)
+{
+	return core->store.incompat & BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS;
 }
 
 /* Whether so many bytes of metadata are free beside all that is pending. */
@@ -49,9 +83,32 @@ static bool metadata_fits(struct core *core, uint64_t bytes)
 {
 	uint64_t need = pending_bytes(core) + bytes;
 
-	if (space_promise(core->space, SPACE_METADATA, need) < 0)
-		return false;
-	space_unpromise(core->space, SPACE_METADATA, need);
+	if (is_mixed(core))
+		need += pending_data_bytes(core);
+	return is_free(core, SPACE_METADATA, need);
+}
+
+static bool data_fits(struct core *core, uint64_t bytes)
+{
+	uint64_t need = pending_data_bytes(core) + bytes;
+
+	if (is_mixed(core))
+		need += pending_bytes(core) + (uint64_t)RESERVE_NODES * core->geometry.nodesize;
+	return is_free(core, SPACE_DATA, need);
+}
+
+/* Whether chunks for so many bytes of data can surely be made when they are needed. */
+static bool data_can_grow(struct core *core, uint64_t bytes)
+{
+	struct volume_device *device;
+	struct chunk_policy policy;
+
+	space_get_policy(core->space, &policy);
+	for (unsigned i = 0; (device = volume_device_at(core->volume, i)); i++)
+		if (!(policy.may_grow && device->device && device->device->resizable) &&
+		    device->total_bytes - MIN(device->total_bytes, device->used_bytes) <
+			    GROW_FACTOR * bytes + GROW_MARGIN_BYTES)
+			return false;
 	return true;
 }
 
@@ -69,40 +126,107 @@ static int metadata_grow(struct core *core, uint64_t bytes)
 
 int door_ensure_metadata(struct core *core)
 {
-	if (metadata_fits(core, 0))
-		return 0;
-	return metadata_grow(core, 0);
+	int err = 0;
+
+	/* The sum is a worst case: what is there is tried before the commit is given up. */
+	if (!metadata_fits(core, 0))
+		err = metadata_grow(core, 0);
+	return err == -ERR_NO_SPACE ? 0 : err;
+}
+
+/* Whether a commit would give space back. */
+static bool commit_helps(struct core *core, enum space_kind kind)
+{
+	struct space_totals totals;
+
+	space_totals_get(core->space, kind, &totals);
+	return totals.pinned_bytes || ref_queue_nr(space_ref_queue(core->space));
 }
 
 static int metadata_make(struct core *core, uint64_t bytes)
 {
 	int err;
 
-	TRY(core_flush_delayed(core, 0));
+	/* Data that is promised a chunk gets it before this takes the room. */
+	TRY(writeback_drain(&core->writeback));
+	while (inode_oldest_dirty(&core->inodes))
+		TRY(core_flush_inode(core, inode_oldest_dirty(&core->inodes)));
 	if (metadata_fits(core, bytes))
 		return 0;
 	err = metadata_grow(core, bytes);
 	if (err != -ERR_NO_SPACE)
 		return err;
-	TRY(core_commit(core));
+	if (commit_helps(core, SPACE_METADATA))
+		TRY(core_commit(core));
 	if (metadata_fits(core, bytes))
 		return 0;
 	return THROW(ERR_NO_SPACE, "%s: no space left for metadata", core->name);
 }
 
-int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes)
+static int data_make(struct core *core, uint64_t bytes)
 {
-	uint64_t bytes = 2 * item_bytes + (uint64_t)nr_inodes * core->geometry.nodesize;
+	struct block_group *group;
+	int err;
 
+	if (!is_mixed(core) && data_can_grow(core, pending_data_bytes(core) + bytes))
+		return 0;
+	TRY(writeback_drain(&core->writeback));
+	while (!data_fits(core, bytes)) {
+		err = space_grow(core->space, SPACE_DATA, core->geometry.sectorsize, 0, &group);
+		if (err == -ERR_NO_SPACE)
+			break;
+		TRY(err);
+	}
+	if (data_fits(core, bytes))
+		return 0;
+	if (commit_helps(core, SPACE_DATA))
+		TRY(core_commit(core));
+	if (data_fits(core, bytes))
+		return 0;
+	return THROW(ERR_NO_SPACE, "%s: no space left for data", core->name);
+}
+
+static int door_check(struct core *core)
+{
 	if (!core->writable)
 		return THROW(ERR_READ_ONLY, "%s is open for reading only", core->name);
-	TRY(txn_check(core->txn));
-	core->changed = true;
+	return txn_check(core->txn);
+}
+
+/* reserve: what this operation must leave to those that take away. */
+static int door_pass(struct core *core, uint64_t item_bytes, unsigned nr_inodes, uint64_t reserve)
+{
+	uint64_t bytes = 2 * item_bytes + (uint64_t)nr_inodes * core->geometry.nodesize + reserve;
+
 	if (core->inodes.delayed_bytes > DELAYED_MAX_BYTES)
 		TRY(core_flush_delayed(core, DELAYED_MAX_BYTES / 2));
 	if (cache_dirty_bytes(core->cache) > DIRTY_MAX_BYTES)
 		TRY(core_commit(core));
 	if (!metadata_fits(core, bytes))
 		TRY(metadata_make(core, bytes));
+	/* Behind what may have committed here. */
+	core->changed = true;
 	return 0;
+}
+
+int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes)
+{
+	TRY(door_check(core));
+	return door_pass(core, item_bytes, nr_inodes,
+			 (uint64_t)RESERVE_NODES * core->geometry.nodesize);
+}
+
+int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes, unsigned nr_inodes)
+{
+	TRY(door_check(core));
+	if (!data_fits(core, data_bytes))
+		TRY(data_make(core, data_bytes));
+	return door_pass(core, item_bytes, nr_inodes,
+			 (uint64_t)RESERVE_NODES * core->geometry.nodesize);
+}
+
+int door_enter_remove(struct core *core, unsigned nr_inodes)
+{
+	TRY(door_check(core));
+	return door_pass(core, 0, nr_inodes, 0);
 }

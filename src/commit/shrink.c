@@ -23,6 +23,8 @@
  * double is for taller trees.
  */
 #define KEEP_NODES 8u
+/* Tree blocks for the commits that shrink mixed groups, besides one for 256 that are there. */
+#define MIXED_COMMIT_NODES 64u
 /* Tries to hit the exact size. */
 #define MOVES_MAX 4u
 /* Beyond the tree blocks that are there: room for the rehearsal itself. */
@@ -50,24 +52,26 @@ static int commit_forced(struct core *core)
 
 /* ---- step 1 ---- */
 
-static int trim_group(struct core *core, struct block_group *group)
+static int trim_group(struct core *core, struct block_group *group, uint64_t extra_bytes)
 {
-	uint64_t busy = space_group_busy_len(core->space, group);
+	uint64_t start = group->start;
+	uint64_t busy = space_group_busy_len(core->space, group) + extra_bytes;
 
 	if (!group->used_bytes)
 		return space_mark_removed(core->space, group);
-	return store_trim_group(core->txn, &core->store, group,
-				MIN(group->len_bytes, group_rows_up(core, group, busy)));
+	TRY(store_trim_group(core->txn, &core->store, group,
+			     MIN(group->len_bytes, group_rows_up(core, group, busy))));
+	return store_pack_stripes(core->txn, &core->store, start);
 }
 
-static int trim_data(struct core *core)
+static int trim_data(struct core *core, uint64_t extra_bytes)
 {
 	struct block_group *group, *next;
 
 	for (group = space_group_next(core->space, 0); group; group = next) {
 		next = space_group_next(core->space, group->start + group->len_bytes);
 		if (group->flags & BTRFS_BLOCK_GROUP_DATA)
-			TRY(trim_group(core, group));
+			TRY(trim_group(core, group, extra_bytes));
 	}
 	return commit_forced(core);
 }
@@ -223,19 +227,29 @@ static int land(struct core *core, struct block_group *main, struct block_group 
 	space_set_read_only(core->space, temporary, true);
 	TRY(move_all(core));
 	core->leaving_start = temporary->start;
+	core->tight = true;
 	err = commit_forced(core);
+	core->tight = false;
 	ASSERT(err < 0 || !core->leaving_start);
 	return err;
 }
 
 /* ---- the whole ---- */
 
-/* Data and metadata share groups: what is behind the last used byte goes. */
+/* Data and metadata share groups: what is behind the last used byte, and room for two commits, goes. */
 static int shrink_mixed(struct core *core)
 {
-	TRY(trim_data(core));
-	TRY(devices_cut(core));
-	return commit_forced(core);
+	uint64_t nodes = MIXED_COMMIT_NODES + used_nodes(core, SPACE_METADATA) / 256;
+	int err;
+
+	core->tight = true;
+	err = trim_data(core, nodes * core->geometry.nodesize);
+	if (err == 0)
+		err = devices_cut(core);
+	if (err == 0)
+		err = commit_forced(core);
+	core->tight = false;
+	return err;
 }
 
 static int shrink_metadata(struct core *core)
@@ -265,7 +279,7 @@ int core_shrink(struct core *core, uint64_t limit_bytes)
 	if (core->store.incompat & BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS) {
 		TRY(shrink_mixed(core));
 	} else {
-		TRY(trim_data(core));
+		TRY(trim_data(core, 0));
 		TRY(shrink_metadata(core));
 	}
 	for (unsigned i = 0; limit_bytes && (device = volume_device_at(core->volume, i)); i++)

@@ -17,6 +17,8 @@
 /* A filesystem that will be shrunk is built in a sparse file of this size, whatever it had before. */
 #define STRETCH_BYTES (8 * TIB)
 #define STRETCH_CHUNK (1 * GIB)
+/* Mixed groups are shrunk where they are, so their system chunk is small from the start. */
+#define MIXED_SYSTEM_BYTES MIB
 
 /* A mkfs under way. */
 struct making {
@@ -151,7 +153,9 @@ static int plan_make(struct making *making, const struct ubtrfs_open_options *ho
 		plan->incompat |= BTRFS_FEATURE_INCOMPAT_COMPRESS_ZSTD;
 	plan->magic = making->populate ? BTRFS_MAGIC_TEMPORARY : BTRFS_MAGIC;
 	plan->no_data_chunk = making->populate;
-	plan->metadata_from_end = making->populate && making->options->shrink;
+	plan->metadata_from_end = making->populate && making->options->shrink && !plan->mixed;
+	if (making->populate && making->options->shrink && plan->mixed)
+		plan->system_bytes = MIXED_SYSTEM_BYTES;
 	return 0;
 }
 
@@ -257,12 +261,11 @@ static void policy_set(struct ubtrfs *fs, const struct making *making)
 	const struct mkfs_plan *plan = &making->plan;
 	struct volume_device *first = volume_device_at(fs->core.volume, 0);
 	bool shrink = making->options->shrink;
-	struct chunk_policy policy = {
-		.profile = { [SPACE_DATA] = plan->data_profile,
-			     [SPACE_METADATA] = plan->metadata_profile,
-			     [SPACE_SYSTEM] = plan->metadata_profile },
-		.from_end = { [SPACE_METADATA] = shrink, [SPACE_SYSTEM] = shrink }
-	};
+	struct chunk_policy policy = { .profile = { [SPACE_DATA] = plan->data_profile,
+						    [SPACE_METADATA] = plan->metadata_profile,
+						    [SPACE_SYSTEM] = plan->metadata_profile },
+				       .from_end = { [SPACE_METADATA] = shrink && !plan->mixed,
+						     [SPACE_SYSTEM] = shrink && !plan->mixed } };
 
 	if (shrink)
 		policy.max_chunk[SPACE_DATA] = STRETCH_CHUNK;

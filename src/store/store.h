@@ -39,6 +39,9 @@ int store_fill_super(struct store *store, uint64_t devid, uint8_t *super) must_c
  * come after, inside). */
 int store_trim_group(struct txn *txn, struct store *store, struct block_group *group,
 		     uint64_t new_len) must_check;
+/* A trimmed DUP chunk has a gap between its two stripes: the upper one is copied down to the end of the lower. Only for filesystems that are not
+ * complete yet: for the time until the commit one copy is all there is. */
+int store_pack_stripes(struct txn *txn, struct store *store, uint64_t logical) must_check;
 /* Where the last device extent on a device ends. */
 uint64_t store_device_end(struct store *store, uint64_t devid);
 /* Sets the size of a device in RAM and marks its item. */

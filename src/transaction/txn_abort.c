@@ -39,6 +39,6 @@ int txn_abort(struct txn *txn, int err, const char *what)
 		abort_locked(txn, err, what, err_text(err));
 	mutex_unlock(&txn->lock);
 	if (first)
-		log_error("%s", txn->cause.text);
+		log_info("%s", txn->cause.text); /* the caller gets the sentence as an error */
 	return err;
 }
