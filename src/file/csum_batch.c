@@ -7,14 +7,17 @@
 int csum_batch_flush(struct writeback *writeback)
 {
 	struct csum_batch *batch = &writeback->csums;
+	struct txn *txn = writeback->config.txn;
 	struct root *root;
+	int err;
 
 	if (!batch->nr)
 		return 0;
-	TRY(root_get(writeback->config.inodes->roots, BTRFS_CSUM_TREE_OBJECTID, &root));
-	TRY(csum_insert(writeback->config.txn, &root->tree, batch->addr, batch->csums, batch->nr));
+	err = root_get(writeback->config.inodes->roots, BTRFS_CSUM_TREE_OBJECTID, &root);
+	if (err == 0)
+		err = csum_insert(txn, &root->tree, batch->addr, batch->csums, batch->nr);
 	batch->nr = 0;
-	return 0;
+	return err < 0 ? txn_abort(txn, err, "adding checksums") : 0;
 }
 
 int csum_batch_add(struct writeback *writeback, uint64_t addr, const uint8_t *csums, uint32_t nr)

@@ -22,7 +22,8 @@
 #define WINDOW_MAX_RUNS 1024u
 #define BATCH_MAX_BYTES MIB /* of one device write */
 #define BATCH_MAX_PARTS 256
-#define BATCHES_MAX 12u /* on their way to the devices */
+#define BATCHES_MAX 12u	     /* on their way to the devices */
+#define FILLING_MAX_RUNS 64u /* dirty runs that writers have begun and not filled */
 
 /* Where a run's bytes come from when they are not copied by the caller. Called on a worker. */
 struct file_source {
@@ -37,7 +38,7 @@ struct shared_source;
 
 struct file_run {
 	struct job job;
-	struct link link; /* in_flight */
+	struct link link; /* filling, then in_flight */
 	struct writeback *writeback;
 	struct inode *inode;	      /* a reference */
 	struct shared_source *source; /* NULL: data is filled already */
@@ -77,6 +78,8 @@ struct writeback {
 	struct geometry geometry;
 	struct space *space;
 	struct volume *volume;
+	struct list filling; /* the dirty runs of inodes, oldest first */
+	unsigned nr_filling;
 	struct list in_flight; /* runs, oldest first */
 	size_t in_flight_bytes;
 	unsigned nr_in_flight;
@@ -145,10 +148,17 @@ int extent_fill_hole(struct writeback *writeback, struct inode *inode, uint64_t 
 /* file_write.c */
 int file_write(struct writeback *writeback, struct inode *inode, uint64_t offset, const void *data,
 	       size_t len) must_check;
+/* A source, or the next part of one: whole sectors, but at the end of the file. */
 int file_write_from(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t len,
-		    const struct file_source *source) must_check;
+		    struct shared_source *source) must_check;
+/* ERR_LIMIT when a file cannot reach so far. */
+int file_check_range(const struct inode *inode, uint64_t offset, uint64_t len) must_check;
 /* Submits what a writer has gathered. */
 int file_submit_dirty(struct writeback *writeback, struct inode *inode) must_check;
+/* The same for the inode that has waited longest; there is one. */
+int file_submit_oldest(struct writeback *writeback) must_check;
+/* Gives up what writers have gathered. */
+void file_drop_dirty(struct writeback *writeback);
 
 /* file_drop.c, truncate.c. The inode is settled and flushed by them. */
 int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t start,
@@ -157,6 +167,9 @@ int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t s
 int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start,
 		    uint64_t end) must_check;
 int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size) must_check;
+/* Before a file of inline contents grows to size with more than one run: contents become a run. The runs of the inode that are in
+ * flight see the new size. */
+int file_uninline(struct writeback *writeback, struct inode *inode, uint64_t size) must_check;
 
 /* extent_map.c: one extent of a file as its item tells */
 struct file_extent {

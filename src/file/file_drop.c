@@ -64,11 +64,11 @@ static int drop_one(struct writeback *writeback, struct inode *inode,
 	return front && back ? extent_ref(writeback, inode, extent, 1) : 0;
 }
 
-int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
+static int drop_steps(struct writeback *writeback, struct inode *inode, uint64_t start,
+		      uint64_t end)
 {
 	uint64_t pos = start;
 
-	TRY(inode_flush_noted(writeback->config.txn, inode));
 	while (pos < end) {
 		SCOPED(file_extent) struct file_extent extent = { 0 };
 		int err = file_extent_find(inode, pos, &extent);
@@ -79,8 +79,21 @@ int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t s
 		pos = extent.end;
 		TRY(drop_one(writeback, inode, &extent, start, end));
 	}
-	inode->extent_end = UINT64_MAX;
 	return 0;
+}
+
+int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
+{
+	struct txn *txn = writeback->config.txn;
+	int err;
+
+	TRY(inode_flush_noted(txn, inode));
+	/* Extents of this very transaction give their space back at once: what is on its way to them must have arrived. */
+	TRY(batch_drain(writeback));
+	TRY(csum_batch_flush(writeback));
+	err = drop_steps(writeback, inode, start, end);
+	inode->extent_end = UINT64_MAX;
+	return err < 0 ? txn_abort(txn, err, "taking extents out of a file") : 0;
 }
 
 int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)

@@ -22,14 +22,17 @@ static void extent_fill(uint8_t *item, uint64_t generation, const struct extent_
 static int extent_put(struct writeback *writeback, struct inode *inode,
 		      const struct extent_note *note)
 {
+	struct txn *txn = writeback->config.txn;
 	uint8_t item[FILE_EXTENT_SIZE];
+	int err;
 
-	extent_fill(item, writeback->config.txn->generation, note);
-	TRY(delayed_put(inode, BTRFS_EXTENT_DATA_KEY, note->offset, item, FILE_EXTENT_SIZE, false));
-	if (!note->addr)
-		return 0;
-	return extent_add_data(writeback->config.txn, writeback->config.extents, note->addr,
-			       note->disk_bytes, inode->root->objectid, inode->ino, note->offset);
+	extent_fill(item, txn->generation, note);
+	err = delayed_put(inode, BTRFS_EXTENT_DATA_KEY, note->offset, item, FILE_EXTENT_SIZE,
+			  false);
+	if (err == 0 && note->addr)
+		err = extent_add_data(txn, writeback->config.extents, note->addr, note->disk_bytes,
+				      inode->root->objectid, inode->ino, note->offset);
+	return err < 0 ? txn_abort(txn, err, "noting an extent of a file") : 0;
 }
 
 int extent_close(struct writeback *writeback, struct inode *inode)

@@ -2,25 +2,64 @@
  * Writing: bytes from memory gather in the dirty run of their inode; sources become runs at once.
  *
  * Runs begin at sector boundaries. A write that begins or ends inside a sector which the file has already takes the rest of that sector
- * along: it is read first (the slow way: settle, flush, read).
+ * along: it is read first (the slow way: settle, flush, read). Between two calls every dirty run may be submitted as it is: dirty runs
+ * are on the list `filling` of the writeback, oldest first, at most FILLING_MAX_RUNS.
+ * Inline contents are the only extent of their file: a write behind them makes them a run first.
  */
 #include "base/assert.h"
 #include "file/file.h"
 
-int file_submit_dirty(struct writeback *writeback, struct inode *inode)
+static void dirty_set(struct writeback *writeback, struct inode *inode, struct file_run *run)
+{
+	ASSERT(!inode->dirty_run);
+	inode->dirty_run = run;
+	list_push_back(&writeback->filling, &run->link);
+	writeback->nr_filling++;
+	inode_mark_dirty(inode);
+}
+
+static struct file_run *dirty_take(struct writeback *writeback, struct inode *inode)
 {
 	struct file_run *run = inode->dirty_run;
+
+	link_remove(&run->link);
+	writeback->nr_filling--;
+	inode->dirty_run = NULL;
+	return run;
+}
+
+int file_submit_dirty(struct writeback *writeback, struct inode *inode)
+{
 	uint32_t sectorsize = writeback->geometry.sectorsize;
+	struct file_run *run;
 	uint64_t last;
 
-	if (!run)
+	if (!inode->dirty_run)
 		return 0;
-	inode->dirty_run = NULL;
 	TRY(file_extent_end(inode, &last));
+	run = dirty_take(writeback, inode);
 	memset(run->data + run->len, 0, round_up(run->len, sectorsize) - run->len);
 	run->whole_file = run->offset == 0 && inode_size(inode) == run->len &&
 			  !inode->nr_in_flight && (!last || inode->has_inline);
 	return run_submit(writeback, run);
+}
+
+int file_submit_oldest(struct writeback *writeback)
+{
+	struct file_run *oldest =
+		list_entry(list_first(&writeback->filling), struct file_run, link);
+
+	return file_submit_dirty(writeback, oldest->inode);
+}
+
+void file_drop_dirty(struct writeback *writeback)
+{
+	while (!list_is_empty(&writeback->filling)) {
+		struct link *oldest = list_first(&writeback->filling);
+		struct inode *inode = list_entry(oldest, struct file_run, link)->inode;
+
+		run_free(dirty_take(writeback, inode));
+	}
 }
 
 /* Fills part of a run from what the file holds now; bytes behind its end are zero. */
@@ -56,8 +95,12 @@ static int dirty_start(struct writeback *writeback, struct inode *inode, uint64_
 	bool has = false;
 	int err = 0;
 
-	/* Inline contents become part of the run that starts the file. */
+	while (writeback->nr_filling >= FILLING_MAX_RUNS)
+		TRY(file_submit_oldest(writeback));
+	if (offset >= RUN_MAX_BYTES)
+		TRY(file_uninline(writeback, inode, offset));
 	TRY(file_has_behind(inode, start, &has));
+	/* Inline contents become part of the run that starts the file. */
 	if (inode->has_inline && !inode->nr_in_flight && offset < RUN_MAX_BYTES &&
 	    inode_size(inode) <= offset)
 		start = 0;
@@ -70,8 +113,7 @@ static int dirty_start(struct writeback *writeback, struct inode *inode, uint64_
 		run_free(run);
 		return err;
 	}
-	inode->dirty_run = run;
-	inode_mark_dirty(inode);
+	dirty_set(writeback, inode, run);
 	return 0;
 }
 
@@ -82,21 +124,21 @@ static int dirty_finish_sector(struct writeback *writeback, struct inode *inode)
 	uint64_t end = run->offset + run->len;
 	uint32_t sectorsize = writeback->geometry.sectorsize;
 	uint64_t stop = MIN(round_up(end, sectorsize), inode_size(inode));
+	int err;
 
 	if (end >= stop)
 		return 0;
-	inode->dirty_run =
-		NULL; /* reading settles the inode: not this run, which is not complete */
-	if (run_fill_old(writeback, run, end, stop - end) < 0) {
+	/* Reading settles the inode: not this run, which is not complete. */
+	dirty_take(writeback, inode);
+	err = run_fill_old(writeback, run, end, stop - end);
+	if (err < 0) {
+		/* Bytes that the caller was told are written are lost with the run. */
+		err = txn_abort(writeback->config.txn, err, "keeping the rest of a sector");
 		run_free(run);
-		return THROW(
-			ERR_DEVICE_IO,
-			"inode %llu: the sector at %llu could not be read before it is written in part",
-			(unsigned long long)inode->ino,
-			(unsigned long long)round_down(end, sectorsize));
+		return err;
 	}
 	run->len += (uint32_t)(stop - end);
-	inode->dirty_run = run;
+	dirty_set(writeback, inode, run);
 	return file_submit_dirty(writeback, inode);
 }
 
@@ -106,22 +148,36 @@ static void file_grew(struct inode *inode, uint64_t end)
 		inode_set_size(inode, end);
 }
 
+int file_check_range(const struct inode *inode, uint64_t offset, uint64_t len)
+{
+	if (offset + len < offset || offset + len > INT64_MAX)
+		return THROW(ERR_LIMIT, "inode %llu: a write behind byte %llu",
+			     (unsigned long long)inode->ino, (unsigned long long)INT64_MAX);
+	return 0;
+}
+
+/* A dirty run that does not go on at offset is complete. */
+static int dirty_turn(struct writeback *writeback, struct inode *inode, uint64_t offset)
+{
+	struct file_run *run = inode->dirty_run;
+
+	if (!run || (run->offset + run->len == offset && run->len < RUN_MAX_BYTES))
+		return 0;
+	TRY(dirty_finish_sector(writeback, inode));
+	return file_submit_dirty(writeback, inode);
+}
+
 int file_write(struct writeback *writeback, struct inode *inode, uint64_t offset, const void *data,
 	       size_t len)
 {
 	const uint8_t *bytes = data;
 
-	if (offset + len < offset || offset + len > INT64_MAX)
-		return THROW(ERR_LIMIT, "inode %llu: a write behind byte %llu",
-			     (unsigned long long)inode->ino, (unsigned long long)INT64_MAX);
+	TRY(file_check_range(inode, offset, len));
 	while (len) {
-		struct file_run *run = inode->dirty_run;
+		struct file_run *run;
 		uint32_t take;
 
-		if (run && (run->offset + run->len != offset || run->len == RUN_MAX_BYTES)) {
-			TRY(dirty_finish_sector(writeback, inode));
-			TRY(file_submit_dirty(writeback, inode));
-		}
+		TRY(dirty_turn(writeback, inode, offset));
 		if (!inode->dirty_run)
 			TRY(dirty_start(writeback, inode, offset));
 		run = inode->dirty_run;
@@ -152,37 +208,34 @@ static int submit_piece(struct writeback *writeback, struct inode *inode,
 }
 
 int file_write_from(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t len,
-		    const struct file_source *source)
+		    struct shared_source *source)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;
-	struct shared_source *shared;
 	uint64_t end = offset + len;
 	uint64_t last;
 	bool whole;
-	int err = 0;
 
-	if (end < offset || end > INT64_MAX)
-		return THROW(ERR_LIMIT, "inode %llu: a write behind byte %llu",
-			     (unsigned long long)inode->ino, (unsigned long long)INT64_MAX);
+	TRY(file_check_range(inode, offset, len));
 	if (!is_aligned(offset, sectorsize) ||
 	    (end < inode_size(inode) && !is_aligned(end, sectorsize)))
 		return THROW(ERR_INVALID,
 			     "inode %llu: a source is written in whole sectors, not at %llu",
 			     (unsigned long long)inode->ino, (unsigned long long)offset);
 	TRY(file_submit_dirty(writeback, inode));
+	if (offset)
+		TRY(file_uninline(writeback, inode, end));
 	TRY(file_extent_end(inode, &last));
-	whole = offset == 0 && len <= RUN_MAX_BYTES && inode_size(inode) <= len && !last &&
-		!inode->nr_in_flight;
-	file_grew(inode, end);
-	inode_mark_dirty(inode);
-	TRY(shared_source_new(source, &shared));
-	while (err == 0 && offset < end) {
+	whole = offset == 0 && len <= RUN_MAX_BYTES && inode_size(inode) <= len &&
+		(!last || inode->has_inline) && !inode->nr_in_flight;
+	while (offset < end) {
 		uint32_t piece =
 			(uint32_t)MIN(end - offset, RUN_MAX_BYTES - offset % RUN_MAX_BYTES);
 
-		err = submit_piece(writeback, inode, shared, offset, piece, whole);
+		/* First the size: a run that is reaped early must know that the file goes on. */
+		file_grew(inode, whole ? end : offset + piece);
+		inode_mark_dirty(inode);
+		TRY(submit_piece(writeback, inode, source, offset, piece, whole));
 		offset += piece;
 	}
-	shared_source_put(shared);
-	return err;
+	return 0;
 }

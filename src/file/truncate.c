@@ -7,6 +7,15 @@
 #include "base/assert.h"
 #include "file/file.h"
 
+/* Writes what was taken out of the file a moment ago: without it the file is damaged. */
+static int put_back(struct writeback *writeback, struct inode *inode, uint64_t offset,
+		    const uint8_t *data, size_t len)
+{
+	int err = file_write(writeback, inode, offset, data, len);
+
+	return err < 0 ? txn_abort(writeback->config.txn, err, "changing the size of a file") : 0;
+}
+
 static int truncate_down(struct writeback *writeback, struct inode *inode, uint64_t size)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;
@@ -23,22 +32,28 @@ static int truncate_down(struct writeback *writeback, struct inode *inode, uint6
 	}
 	TRY(file_drop_range(writeback, inode, keep, UINT64_MAX));
 	inode_set_size(inode, keep);
-	return tail_len ? file_write(writeback, inode, keep, tail, got) : 0;
+	return tail_len ? put_back(writeback, inode, keep, tail, got) : 0;
 }
 
-/* Inline contents leave the item: they are written again at a size that cannot be inline. */
-static int file_uninline(struct writeback *writeback, struct inode *inode, uint64_t new_size)
+int file_uninline(struct writeback *writeback, struct inode *inode, uint64_t size)
 {
 	size_t len = (size_t)inode_size(inode);
-	SCOPED_MEM uint8_t *data = mem_alloc(len);
+	SCOPED_MEM uint8_t *data = NULL;
+	uint64_t last;
 	size_t got;
 
+	TRY(file_extent_end(inode, &last));
+	if (!inode->has_inline)
+		return 0;
+	CORRUPT_IF(len > writeback->geometry.sectorsize, "inode %llu: %zu bytes of inline data",
+		   (unsigned long long)inode->ino, len);
+	data = mem_alloc(len);
 	if (!data)
 		return MEM_FAIL("inline data");
 	TRY(file_read(writeback, inode, 0, data, len, &got));
 	TRY(file_drop_range(writeback, inode, 0, UINT64_MAX));
-	inode_set_size(inode, new_size);
-	return file_write(writeback, inode, 0, data, got);
+	inode_set_size(inode, MAX(size, inode_size(inode)));
+	return put_back(writeback, inode, 0, data, got);
 }
 
 int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size)
@@ -55,8 +70,7 @@ int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t siz
 		return 0;
 	/* What is inline must end with the file: it becomes a run of its own first. */
 	TRY(file_settle(writeback, inode));
-	if (inode->has_inline)
-		return file_uninline(writeback, inode, size);
+	TRY(file_uninline(writeback, inode, size));
 	inode_set_size(inode, size);
 	return 0;
 }

@@ -40,7 +40,8 @@ static int batch_wait_oldest(struct writeback *writeback)
 
 	writeback->nr_batches--;
 	batch_free(batch);
-	return err;
+	/* Law L6: nobody who comes later learns that these bytes are missing. */
+	return err < 0 ? txn_abort(writeback->config.txn, err, "writing file data") : 0;
 }
 
 static int batch_submit(struct writeback *writeback)

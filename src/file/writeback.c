@@ -16,6 +16,7 @@ int writeback_init(struct writeback *writeback, const struct writeback_config *c
 	writeback->geometry = config->inodes->geometry;
 	writeback->space = store->space;
 	writeback->volume = store->volume;
+	list_init(&writeback->filling);
 	list_init(&writeback->in_flight);
 	list_init(&writeback->batches);
 	writeback->nr_workspaces = workq_nr_workers(config->workq);
@@ -26,6 +27,7 @@ int writeback_init(struct writeback *writeback, const struct writeback_config *c
 	if (!writeback->workspaces || !writeback->csums.csums) {
 		mem_free(writeback->workspaces);
 		mem_free(writeback->csums.csums);
+		memset(writeback, 0, sizeof(*writeback));
 		return MEM_FAIL("the writeback");
 	}
 	return 0;
@@ -44,8 +46,6 @@ static struct file_run *window_pop(struct writeback *writeback)
 
 void writeback_fini(struct writeback *writeback)
 {
-	struct link *link;
-
 	while (!list_is_empty(&writeback->in_flight)) {
 		struct file_run *run = window_pop(writeback);
 
@@ -54,14 +54,7 @@ void writeback_fini(struct writeback *writeback)
 		run_free(run);
 	}
 	batch_drop_all(writeback);
-	for (link = list_first(&writeback->config.inodes->dirty); link;
-	     link = list_next(&writeback->config.inodes->dirty, link)) {
-		struct inode *inode = list_entry(link, struct inode, dirty_link);
-
-		if (inode->dirty_run)
-			run_free(inode->dirty_run);
-		inode->dirty_run = NULL;
-	}
+	file_drop_dirty(writeback);
 	for (unsigned i = 0; i < writeback->nr_workspaces; i++)
 		compress_free_workspace(writeback->workspaces[i]);
 	mem_free(writeback->workspaces);
@@ -173,8 +166,15 @@ static int run_finish(struct writeback *writeback, struct file_run *run)
 					  run->packed ? run->packed_len : run->len, run->len,
 					  run->packed ? run->compress : COMPRESS_NONE);
 	/* Compressed only to be inline, and the file grew meanwhile: not worth it. */
-	if (run->packed && round_up(run->packed_len, sectorsize) < round_up(run->len, sectorsize))
-		return reap_compressed(writeback, run);
+	if (run->packed && round_up(run->packed_len, sectorsize) < round_up(run->len, sectorsize)) {
+		int err = reap_compressed(writeback, run);
+
+		if (err != -ERR_NO_SPACE)
+			return err;
+		/* The door promised room for the plain sectors, not for so many in one piece. */
+		TRY(run_unpack(run));
+		return reap_plain(writeback, run);
+	}
 	if (run->packed)
 		TRY(run_unpack(run));
 	/* What does not compress at its start is not tried again (Linux). */
@@ -186,15 +186,21 @@ static int run_finish(struct writeback *writeback, struct file_run *run)
 	return reap_plain(writeback, run);
 }
 
+/* Law L6: a run that cannot be stored leaves a hole in a file that its writer believes to be whole. */
 static int reap_oldest(struct writeback *writeback)
 {
-	struct file_run *run = window_pop(writeback);
-	int err = job_wait(&run->job);
+	struct file_run *run;
+	int err;
 
+	TRY(txn_check(writeback->config.txn));
+	run = window_pop(writeback);
+	err = job_wait(&run->job);
 	if (err == 0)
 		err = run_finish(writeback, run);
 	if (err == 0)
 		writeback->ram_bytes += run->len;
+	else
+		err = txn_abort(writeback->config.txn, err, "storing file data");
 	run_free(run);
 	return err;
 }
@@ -242,10 +248,11 @@ int writeback_drain(struct writeback *writeback)
 {
 	struct list *dirty = &writeback->config.inodes->dirty;
 
-	for (struct link *link = list_first(dirty); link; link = list_next(dirty, link))
-		TRY(file_submit_dirty(writeback, list_entry(link, struct inode, dirty_link)));
+	while (writeback->nr_filling)
+		TRY(file_submit_oldest(writeback));
 	while (writeback->nr_in_flight)
 		TRY(reap_oldest(writeback));
+	/* Reaping may take inodes off the list and put them at its end; settling those that have nothing in flight does not. */
 	for (struct link *link = list_first(dirty); link; link = list_next(dirty, link))
 		TRY(file_settle(writeback, list_entry(link, struct inode, dirty_link)));
 	TRY(batch_drain(writeback));

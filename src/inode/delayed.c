@@ -183,11 +183,21 @@ int inode_flush(struct txn *txn, struct inode *inode)
 	return inode_flush_noted(txn, inode);
 }
 
+static int flush_all(struct flush *flush, struct inode *inode)
+{
+	struct rb_node *node;
+
+	TRY(flush_inode_item(flush, inode));
+	for (node = rbtree_first(&inode->overlay); node; node = rb_next(node))
+		TRY(flush_item(flush, rb_entry(node, struct delayed_item, node)));
+	return flush_batch(flush);
+}
+
 int inode_flush_noted(struct txn *txn, struct inode *inode)
 {
 	SCOPED_MEM struct flush *flush = NULL;
-	struct rb_node *node;
 	bool busy;
+	int err;
 
 	ASSERT(!inode->open_len);
 	if (!link_is_linked(&inode->dirty_link))
@@ -198,10 +208,10 @@ int inode_flush_noted(struct txn *txn, struct inode *inode)
 	flush->txn = txn;
 	flush->tree = &inode->root->tree;
 	flush->nr = 0;
-	TRY(flush_inode_item(flush, inode));
-	for (node = rbtree_first(&inode->overlay); node; node = rb_next(node))
-		TRY(flush_item(flush, rb_entry(node, struct delayed_item, node)));
-	TRY(flush_batch(flush));
+	err = flush_all(flush, inode);
+	/* Some of it may be in the tree and some not: law L6. */
+	if (err < 0)
+		return txn_abort(txn, err, "writing delayed items");
 	inode->in_tree = true;
 	inode->item_in_tree = true;
 	/* Those who still work on it hold references; it comes back behind what is dirty now. */
@@ -217,10 +227,13 @@ int inode_remove_items(struct txn *txn, struct inode *inode)
 	struct key first = KEY(inode->ino, 0, 0);
 	struct key last = KEY(inode->ino, UINT8_MAX, UINT64_MAX);
 	uint64_t nr;
+	int err = 0;
 
 	ASSERT(!inode->nr_in_flight && !inode->dirty_run && !inode->open_len);
 	if (inode->in_tree)
-		TRY(tree_remove_range(txn, &inode->root->tree, &first, &last, &nr));
+		err = tree_remove_range(txn, &inode->root->tree, &first, &last, &nr);
+	if (err < 0)
+		return txn_abort(txn, err, "removing the items of an inode");
 	inode->in_tree = false;
 	inode->item_in_tree = false;
 	inode_drop_dirty(inode);

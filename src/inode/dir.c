@@ -97,8 +97,15 @@ int dir_add(struct inode *dir, const char *name, size_t name_len, const struct k
 	dir_item_set_name_len(entry, (uint16_t)name_len);
 	dir_item_set_type(entry, type);
 	memcpy(entry + DIR_ITEM_SIZE, name, name_len);
-	TRY(pack_append(dir, BTRFS_DIR_ITEM_KEY, hash, entry, len));
 	TRY(delayed_put(dir, BTRFS_DIR_INDEX_KEY, dir->next_index, entry, len, false));
+	err = pack_append(dir, BTRFS_DIR_ITEM_KEY, hash, entry, len);
+	if (err < 0) {
+		/* It was never in the tree, so it just leaves the overlay. */
+		int undone = delayed_remove(dir, BTRFS_DIR_INDEX_KEY, dir->next_index);
+
+		ASSERT(undone == 0);
+		return err;
+	}
 	*ret_index = dir->next_index++;
 	dir_changed(dir, (int64_t)name_len);
 	return 0;

@@ -141,7 +141,7 @@ struct dir_entry {
 };
 int dir_find(struct inode *dir, const char *name, size_t name_len,
 	     struct dir_entry *ret_entry) must_check;
-/* Adds DIR_ITEM and DIR_INDEX; ERR_EXISTS. Sizes and times of the directory follow. */
+/* Adds DIR_ITEM and DIR_INDEX; ERR_EXISTS. Sizes and times of the directory follow. A failure changes nothing. */
 int dir_add(struct inode *dir, const char *name, size_t name_len, const struct key *location,
 	    uint8_t type, uint64_t *ret_index) must_check;
 int dir_remove(struct inode *dir, const struct dir_entry *entry) must_check;

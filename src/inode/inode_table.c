@@ -30,6 +30,7 @@ int inode_table_init(struct inode_table *table, struct root_table *roots,
 	if (!table->scratch || !table->edit) {
 		mem_free(table->scratch);
 		mem_free(table->edit);
+		memset(table, 0, sizeof(*table));
 		return MEM_FAIL("the table of inodes");
 	}
 	table->roots = roots;

@@ -73,21 +73,32 @@ int pack_find(const struct pack_kind *kind, const uint8_t *item, uint32_t item_l
 
 int pack_append(struct inode *inode, uint8_t type, uint64_t offset, const void *entry, uint32_t len)
 {
+	return pack_replace(inode, type, offset, 0, 0, entry, len);
+}
+
+int pack_replace(struct inode *inode, uint8_t type, uint64_t offset, uint32_t at, uint32_t old_len,
+		 const void *entry, uint32_t len)
+{
 	uint8_t *edit = inode->table->edit;
 	const uint8_t *old = NULL;
-	uint32_t old_len = 0;
+	uint32_t item_len = 0;
+	uint32_t kept;
 	int err;
 
-	err = delayed_get(inode, type, offset, &old, &old_len);
+	err = delayed_get(inode, type, offset, &old, &item_len);
 	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
 		return err;
-	if (old_len + len > geometry_max_item(&inode->table->geometry))
+	ASSERT(at + old_len <= item_len);
+	kept = item_len - old_len;
+	if (kept + len > geometry_max_item(&inode->table->geometry))
 		return THROW(ERR_LIMIT, "inode %llu: an item of %u bytes does not fit into a leaf",
-			     (unsigned long long)inode->ino, old_len + len);
-	if (old_len)
-		memcpy(edit, old, old_len);
-	memcpy(edit + old_len, entry, len);
-	return delayed_put(inode, type, offset, edit, old_len + len, err == 0);
+			     (unsigned long long)inode->ino, kept + len);
+	if (item_len) {
+		memcpy(edit, old, at);
+		memcpy(edit + at, old + at + old_len, kept - at);
+	}
+	memcpy(edit + kept, entry, len);
+	return delayed_put(inode, type, offset, edit, kept + len, err == 0);
 }
 
 int pack_remove(struct inode *inode, uint8_t type, uint64_t offset, uint32_t at, uint32_t len)

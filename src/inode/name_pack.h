@@ -39,6 +39,9 @@ int pack_find(const struct pack_kind *kind, const uint8_t *item, uint32_t item_l
 /* Appends an entry (complete bytes) to the item of an inode, creating the item; ERR_LIMIT when the item would not fit into a leaf. */
 int pack_append(struct inode *inode, uint8_t type, uint64_t offset, const void *entry,
 		uint32_t len) must_check;
+/* Appends an entry and takes out [at, at+old_len) of the same item, in one step: a failure changes nothing. */
+int pack_replace(struct inode *inode, uint8_t type, uint64_t offset, uint32_t at, uint32_t old_len,
+		 const void *entry, uint32_t len) must_check;
 /* Takes the entry [at, at+len) out of the item; the last one takes the item with it. */
 int pack_remove(struct inode *inode, uint8_t type, uint64_t offset, uint32_t at,
 		uint32_t len) must_check;

@@ -32,13 +32,14 @@ static int xattr_find(struct inode *inode, const char *name, size_t name_len,
 
 int xattr_set(struct inode *inode, const char *name, size_t name_len, const void *value, size_t len)
 {
-	uint32_t entry_len = DIR_ITEM_SIZE + (uint32_t)(name_len + len);
+	uint32_t entry_len;
 	uint64_t hash = name_hash(name, name_len);
-	struct pack_entry old;
+	struct pack_entry old = { .at = 0, .len = 0 };
 	SCOPED_MEM uint8_t *entry = NULL;
 	int err;
 
 	TRY(xattr_check(inode, name, name_len, len));
+	entry_len = DIR_ITEM_SIZE + (uint32_t)(name_len + len);
 	entry = mem_zalloc(entry_len);
 	if (!entry)
 		return MEM_FAIL("an extended attribute");
@@ -50,11 +51,9 @@ int xattr_set(struct inode *inode, const char *name, size_t name_len, const void
 	if (len)
 		memcpy(entry + DIR_ITEM_SIZE + name_len, value, len);
 	err = xattr_find(inode, name, name_len, &old);
-	if (err == 0)
-		TRY(pack_remove(inode, BTRFS_XATTR_ITEM_KEY, hash, old.at, old.len));
-	else if (err != -ERR_KEY_NOT_FOUND)
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
 		return err;
-	TRY(pack_append(inode, BTRFS_XATTR_ITEM_KEY, hash, entry, entry_len));
+	TRY(pack_replace(inode, BTRFS_XATTR_ITEM_KEY, hash, old.at, old.len, entry, entry_len));
 	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(inode->table));
 	return 0;
 }

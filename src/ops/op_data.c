@@ -28,29 +28,51 @@ static void file_changed(struct ubtrfs *fs, struct inode *inode)
 	inode_touch(inode);
 }
 
+/* So much of a long write is let in at a time. */
+#define PART_BYTES (8 * MIB)
+
 /* Worst case of the items for this many bytes: an extent and its reference for each run, and the checksums. */
 static uint64_t write_item_bytes(const struct ubtrfs *fs, uint64_t len)
 {
 	uint64_t runs = len / RUN_MAX_BYTES + 2;
 
-	/* Long sources are let in piece by piece: what is in flight is bounded by the window. */
-	runs = MIN(runs, (uint64_t)WINDOW_MAX_RUNS);
 	return runs * (2 * FILE_EXTENT_SIZE + 64) +
 	       runs * (RUN_MAX_BYTES / fs->core.geometry.sectorsize) * fs->core.geometry.csum_size /
 		       2;
+}
+
+/* The door for the next part of a write: its end is a multiple of PART_BYTES, or that of the write. */
+static int write_enter(struct ubtrfs *fs, uint64_t offset, uint64_t len, uint64_t *ret_part)
+{
+	uint64_t part = MIN(len, PART_BYTES - offset % PART_BYTES);
+	/* A sector before and one behind, and what is inline now. */
+	uint64_t data_bytes = part + 3 * (uint64_t)fs->core.geometry.sectorsize;
+
+	TRY(door_enter_data(&fs->core, data_bytes, write_item_bytes(fs, part), 1));
+	*ret_part = part;
+	return 0;
 }
 
 static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
 		       const void *data, size_t len)
 {
 	SCOPED(inode) struct inode *inode = NULL;
+	const uint8_t *bytes = data;
 
-	TRY(door_enter(&fs->core, write_item_bytes(fs, len), 1));
+	if (!fs->core.writable)
+		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
 	TRY(node_file(fs, node, &inode));
-	if (!len)
-		return 0;
-	TRY(file_write(&fs->core.writeback, inode, offset, data, len));
-	file_changed(fs, inode);
+	TRY(file_check_range(inode, offset, len));
+	while (len) {
+		uint64_t part;
+
+		TRY(write_enter(fs, offset, len, &part));
+		TRY(file_write(&fs->core.writeback, inode, offset, bytes, part));
+		file_changed(fs, inode);
+		bytes += part;
+		offset += part;
+		len -= part;
+	}
 	return 0;
 }
 
@@ -61,33 +83,47 @@ UBTRFS_API int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t
 	return fs_unlock(fs, write_bytes(fs, node, offset, data, len));
 }
 
+/* Times are the caller's to set: a source is content that comes with times of its own. */
 static int write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t len,
-		      const struct ubtrfs_source *source)
+		      struct shared_source *source)
 {
-	struct file_source from = { .read = source->read,
-				    .release = source->release,
-				    .ctx = source->ctx,
-				    .name = source->name };
 	SCOPED(inode) struct inode *inode = NULL;
-	struct inode_time ctime, mtime;
 
-	TRY(door_enter(&fs->core, write_item_bytes(fs, len), 1));
+	if (!fs->core.writable)
+		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
 	TRY(node_file(fs, node, &inode));
-	inode_begin_change(fs, inode);
-	/* Times are the caller's to set: a source is content that comes with times of its own. */
-	ctime = inode_get_time(inode, INODE_ITEM_CTIME_AT);
-	mtime = inode_get_time(inode, INODE_ITEM_MTIME_AT);
-	TRY(file_write_from(&fs->core.writeback, inode, offset, len, &from));
-	inode_set_time(inode, INODE_ITEM_CTIME_AT, ctime);
-	inode_set_time(inode, INODE_ITEM_MTIME_AT, mtime);
+	TRY(file_check_range(inode, offset, len));
+	while (len) {
+		uint64_t part;
+
+		TRY(write_enter(fs, offset, len, &part));
+		inode_begin_change(fs, inode);
+		TRY(file_write_from(&fs->core.writeback, inode, offset, part, source));
+		offset += part;
+		len -= part;
+	}
 	return 0;
 }
 
 UBTRFS_API int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
 				 uint64_t len, const struct ubtrfs_source *source)
 {
+	struct file_source from = { .read = source->read,
+				    .release = source->release,
+				    .ctx = source->ctx,
+				    .name = source->name };
+	struct shared_source *shared;
+	int err;
+
 	fs_lock(fs);
-	return fs_unlock(fs, write_from(fs, node, offset, len, source));
+	err = shared_source_new(&from, &shared);
+	if (err == 0) {
+		err = write_from(fs, node, offset, len, shared);
+		shared_source_put(shared);
+	} else if (from.release) {
+		from.release(from.ctx);
+	}
+	return fs_unlock(fs, err);
 }
 
 static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
