@@ -72,5 +72,7 @@ void interrupt_stop(struct interrupt *interrupt)
 	/* The signal is for that thread alone and ends its wait. */
 	pthread_kill(interrupt->waiter, SIGTERM);
 	pthread_join(interrupt->waiter, NULL);
-	pthread_sigmask(SIG_SETMASK, &interrupt->old_mask, NULL);
+	/* A second signal may be pending, and would end the process before it has tidied up. */
+	if (!interrupt_asked(interrupt))
+		pthread_sigmask(SIG_SETMASK, &interrupt->old_mask, NULL);
 }

@@ -30,6 +30,7 @@ int interrupt_start(struct interrupt *interrupt, void (*last_resort)(void *ctx),
 bool interrupt_asked(const struct interrupt *interrupt);
 /* From here on the work is completed whatever comes. */
 void interrupt_hold(struct interrupt *interrupt);
+/* The signals stay blocked when one came: the process is about to end. */
 void interrupt_stop(struct interrupt *interrupt);
 
 #endif

@@ -139,6 +139,17 @@ interrupted()
 	[ ! -e new.img ]
 }
 
+@test "interrupted twice: our file is removed all the same" {
+	"$UBTRFS" mkfs -q -r /usr --compress zstd:15 new.img 2>errors &
+	local pid=$! code=0
+	sleep 0.2
+	kill -INT $pid
+	kill -TERM $pid
+	wait $pid || code=$?
+	same 130 $code
+	[ ! -e new.img ]
+}
+
 @test "interrupted: a file that was there is left, and is no filesystem" {
 	truncate -s 200m old.img
 	interrupted INT old.img
