@@ -132,7 +132,12 @@ int import_directory(struct ubtrfs *fs, struct ubtrfs_node dest, const char *pat
  * refused by name; symlinks in the way are followed as if dest were the root. Missing parents are
  * made (0755, 0:0). An entry replaces what has its name, but a directory merges into a directory.
  * Owners are the archive's numbers. Contents of an mtree manifest come from the files it names
- * (contents=, else the path), relative to the manifest.
+ * (contents=, else the path), relative to the manifest; what a line does not say (owner, mode, time)
+ * comes from that file too. Names in ACLs and owners without numbers are not looked up on this host.
+ *
+ * Known limits: an xattr of a directory that a later layer names without it stays (the public API
+ * cannot remove one); fractions of a second before 1970 in GNU tar's pax headers are as libarchive
+ * reads them.
  */
 int import_archive(struct ubtrfs *fs, struct ubtrfs_node dest, const char *path_or_dash,
 		   const struct import_options *options, struct import_stats *stats) must_check;

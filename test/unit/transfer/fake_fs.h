@@ -1,6 +1,7 @@
 /*
- * A filesystem in memory behind the public API: what the tests of this folder import into. It keeps nodes, names, contents and
- * xattrs, logs each change, and reads sources no earlier than at the commit, as the library may.
+ * A filesystem in memory behind the public API: what the tests of this folder import into. It keeps
+ * nodes, names, contents and xattrs, logs each change, and reads sources no earlier than at the
+ * commit, as the library may.
  */
 #ifndef TEST_FAKE_FS_H
 #define TEST_FAKE_FS_H

@@ -1,4 +1,7 @@
-/* source_file: a source that is not what it was when it was scanned is told, by name, and never ends the import unless strict. */
+/*
+ * source_file: a source that is not what it was when it was scanned is told, by name, and ends the
+ * import only with strict.
+ */
 #include "base/cmocka_all.h"
 
 #include <fcntl.h>
@@ -229,7 +232,10 @@ static void test_source_file__a_large_file_warns_once(void **state)
 	free(data);
 }
 
-/* The import fails with sources still unread: the library lets go of them when it is closed, and reads nothing then. */
+/*
+ * The import fails with sources still unread: the library lets go of them when it is closed, and
+ * reads nothing then.
+ */
 static void test_source_file__unread_sources_outlive_the_import(void **state)
 {
 	struct fixture *f = *state;
