@@ -81,7 +81,7 @@ static int device_open(struct core *core, const struct core_open *how, unsigned 
 					device, dev_item_total_bytes(item));
 	if (err < 0) {
 		device_free(device);
-		return err_prefix(err, "%s: ", how->devices[index]);
+		return err;
 	}
 	if (index == 0 || super_generation(super) > super_generation(core->super))
 		memcpy(core->super, super, SUPER_SIZE);

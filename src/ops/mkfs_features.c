@@ -63,7 +63,8 @@ static bool name_is(const char *name, size_t len, const char *candidate)
 	return candidate && strlen(candidate) == len && memcmp(name, candidate, len) == 0;
 }
 
-static int feature_apply(struct mkfs_features *set, const char *name, size_t len)
+static int feature_apply(struct mkfs_features *set, uint64_t *asked_ro, const char *name,
+			 size_t len)
 {
 	bool clear = len && name[0] == '^';
 
@@ -77,12 +78,14 @@ static int feature_apply(struct mkfs_features *set, const char *name, size_t len
 		if (clear) {
 			set->incompat &= ~feature->incompat;
 			set->compat_ro &= ~feature->compat_ro;
+			*asked_ro &= ~feature->compat_ro;
 			return 0;
 		}
 		if (!feature->built)
 			return THROW(ERR_UNSUPPORTED, "feature %s is not built yet", feature->name);
 		set->incompat |= feature->incompat;
 		set->compat_ro |= feature->compat_ro;
+		*asked_ro |= feature->compat_ro;
 		return 0;
 	}
 	return THROW(ERR_INVALID, "unknown feature \"%.*s\"", (int)len, name);
@@ -91,6 +94,7 @@ static int feature_apply(struct mkfs_features *set, const char *name, size_t len
 int mkfs_features_parse(const char *list, struct mkfs_features *ret_features)
 {
 	struct mkfs_features set = { .incompat = IN(MIXED_BACKREF) };
+	uint64_t asked_ro = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(features); i++) {
 		if (!features[i].by_default)
@@ -102,10 +106,14 @@ int mkfs_features_parse(const char *list, struct mkfs_features *ret_features)
 		size_t len = strcspn(list, ",");
 
 		if (len)
-			TRY(feature_apply(&set, list, len));
+			TRY(feature_apply(&set, &asked_ro, list, len));
 		list += len;
 		list += *list == ',';
 	}
+	/* The block group tree needs two others: as a default it gives way to their absence, asked for it is refused (mkfs_plan_check). */
+	if (!(asked_ro & RO(BLOCK_GROUP_TREE)) &&
+	    (!(set.incompat & IN(NO_HOLES)) || !(set.compat_ro & RO(FREE_SPACE_TREE))))
+		set.compat_ro &= ~(uint64_t)RO(BLOCK_GROUP_TREE);
 	*ret_features = set;
 	return 0;
 }
