@@ -69,7 +69,8 @@ int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t siz
 	if (size == old)
 		return 0;
 	/* What is inline must end with the file: it becomes a run of its own first. */
-	TRY(file_settle(writeback, inode));
+	if (old <= writeback->geometry.sectorsize)
+		TRY(file_settle(writeback, inode));
 	TRY(file_uninline(writeback, inode, size));
 	inode_set_size(inode, size);
 	return 0;

@@ -56,7 +56,20 @@ UBTRFS_API int ubtrfs_getattr(struct ubtrfs *fs, struct ubtrfs_node node,
 	return fs_unlock(fs, getattr(fs, node, ret_attr));
 }
 
-int attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsigned set)
+int attr_times_check(const struct ubtrfs_attr *attr, unsigned set)
+{
+	const struct ubtrfs_time *times[] = { set & UBTRFS_ATTR_ATIME ? &attr->atime : NULL,
+					      set & UBTRFS_ATTR_MTIME ? &attr->mtime : NULL,
+					      set & UBTRFS_ATTR_CTIME ? &attr->ctime : NULL,
+					      set & UBTRFS_ATTR_OTIME ? &attr->otime : NULL };
+
+	for (size_t i = 0; i < ARRAY_LEN(times); i++)
+		if (times[i] && times[i]->nsec >= 1000000000u)
+			return THROW(ERR_INVALID, "a time of %u nanoseconds", times[i]->nsec);
+	return 0;
+}
+
+void attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsigned set)
 {
 	const struct {
 		unsigned bit, at;
@@ -71,12 +84,9 @@ int attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsign
 	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
 		if (!(set & times[i].bit))
 			continue;
-		if (times[i].time->nsec >= 1000000000u)
-			return THROW(ERR_INVALID, "a time of %u nanoseconds", times[i].time->nsec);
 		inode_set_time(inode, times[i].at,
 			       (struct inode_time){ times[i].time->sec, times[i].time->nsec });
 	}
-	return 0;
 }
 
 int attr_flags_apply(struct inode *inode, uint64_t flags)
@@ -102,36 +112,55 @@ void attr_rdev_apply(struct inode *inode, uint64_t rdev)
 	inode_item_set_rdev(inode->item, rdev_to_disk(rdev));
 }
 
+/* A size may need sectors: what is inline, or the last one, is written anew; to cut everything off needs none. */
+static int setattr_enter(struct ubtrfs *fs, const struct ubtrfs_attr *attr, unsigned set)
+{
+	if (set & UBTRFS_ATTR_SIZE && attr->size)
+		return door_enter_data(&fs->core, 3 * (uint64_t)fs->core.geometry.sectorsize,
+				       INODE_ITEM_SIZE + 4 * FILE_EXTENT_SIZE, 2);
+	if (set & UBTRFS_ATTR_SIZE)
+		return door_enter_remove(&fs->core, 4);
+	return door_enter(&fs->core, INODE_ITEM_SIZE, 1);
+}
+
+/* All that can be refused is refused before anything changes. */
+static int setattr_check(const struct inode *inode, const struct ubtrfs_attr *attr, unsigned set)
+{
+	if (set & UBTRFS_ATTR_MODE && attr->mode & S_IFMT &&
+	    (attr->mode & S_IFMT) != (inode_mode(inode) & S_IFMT))
+		return THROW(ERR_INVALID, "inode %llu: the type of a file cannot change",
+			     (unsigned long long)inode->ino);
+	if (set & UBTRFS_ATTR_SIZE && !S_ISREG(inode_mode(inode)))
+		return THROW(ERR_INVALID, "inode %llu is not a regular file",
+			     (unsigned long long)inode->ino);
+	return attr_times_check(attr, set);
+}
+
 static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
 		   unsigned set)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
-	TRY(door_enter(&fs->core, INODE_ITEM_SIZE, 1));
+	TRY(setattr_enter(fs, attr, set));
 	TRY(node_inode(fs, node, &inode));
+	TRY(setattr_check(inode, attr, set));
+	if (set & UBTRFS_ATTR_FLAGS)
+		TRY(attr_flags_apply(inode, attr->flags));
 	inode_begin_change(fs, inode);
-	if (set & UBTRFS_ATTR_MODE) {
-		if (attr->mode & S_IFMT && (attr->mode & S_IFMT) != (inode_mode(inode) & S_IFMT))
-			return THROW(ERR_INVALID, "inode %llu: the type of a file cannot change",
-				     (unsigned long long)node.ino);
+	if (set & UBTRFS_ATTR_SIZE) {
+		TRY(file_truncate(&fs->core.writeback, inode, attr->size));
+		inode_touch(inode);
+	}
+	if (set & UBTRFS_ATTR_MODE)
 		inode_item_set_mode(inode->item,
 				    (inode_mode(inode) & S_IFMT) | (attr->mode & 07777));
-	}
 	if (set & UBTRFS_ATTR_UID)
 		inode_item_set_uid(inode->item, attr->uid);
 	if (set & UBTRFS_ATTR_GID)
 		inode_item_set_gid(inode->item, attr->gid);
-	if (set & UBTRFS_ATTR_SIZE) {
-		if (!S_ISREG(inode_mode(inode)))
-			return THROW(ERR_INVALID, "inode %llu is not a regular file",
-				     (unsigned long long)node.ino);
-		TRY(file_truncate(&fs->core.writeback, inode, attr->size));
-		inode_touch(inode);
-	}
-	if (set & UBTRFS_ATTR_FLAGS)
-		TRY(attr_flags_apply(inode, attr->flags));
 	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(&fs->core.inodes));
-	return attr_times_apply(inode, attr, set);
+	attr_times_apply(inode, attr, set);
+	return 0;
 }
 
 UBTRFS_API int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node,

@@ -6,8 +6,10 @@
 
 #include "ops/ops.h"
 
-/* The times that set names. ERR_INVALID. */
-int attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsigned set) must_check;
+/* ERR_INVALID for a time that is none. */
+int attr_times_check(const struct ubtrfs_attr *attr, unsigned set) must_check;
+/* The times that set names. */
+void attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsigned set);
 /* BTRFS_INODE_* flags; ERR_INVALID for unknown ones and for those that the contents forbid. */
 int attr_flags_apply(struct inode *inode, uint64_t flags) must_check;
 void attr_rdev_apply(struct inode *inode, uint64_t rdev);

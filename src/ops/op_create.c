@@ -19,6 +19,7 @@ static int create_check(const struct ubtrfs *fs, const struct ubtrfs_new *what)
 {
 	uint32_t mode = what->attr.mode;
 
+	TRY(attr_times_check(&what->attr, what->set));
 	if (inode_dir_type(mode) == BTRFS_FT_UNKNOWN)
 		return THROW(ERR_INVALID, "a mode of 0%o names no type of file", mode);
 	if (S_ISLNK(mode) &&
@@ -61,27 +62,52 @@ static int inode_fill(struct ubtrfs *fs, const struct inode *dir, struct inode *
 		for (size_t i = 0; i < ARRAY_LEN(times); i++)
 			inode_set_time(inode, times[i], now);
 	}
-	TRY(attr_times_apply(inode, &what->attr, what->set));
+	attr_times_apply(inode, &what->attr, what->set);
 	inode_item_set_flags(inode->item, flags_inherited(dir, mode));
 	return what->set & UBTRFS_ATTR_FLAGS ? attr_flags_apply(inode, what->attr.flags) : 0;
 }
 
-static int create_named(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len,
-			const struct ubtrfs_new *what, struct inode *inode)
+/* Takes back the name that dir_add has just added, when what follows fails; before: the item of the directory. */
+static int name_undo(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len,
+		     uint64_t index, const uint8_t *before, int err)
 {
-	struct key location = KEY(inode->ino, BTRFS_INODE_ITEM_KEY, 0);
-	uint64_t index;
+	struct dir_entry entry = { .index = index, .name_len = (uint16_t)name_len };
+	struct err_report report;
 
-	TRY(inode_fill(fs, dir, inode, what));
-	inode_begin_change(fs, dir);
-	TRY(dir_add(dir, name, name_len, &location, inode_dir_type(what->attr.mode), &index));
-	TRY(inode_ref_add(inode, dir->ino, index, name, name_len));
+	err_capture(err, &report);
+	memcpy(entry.name, name, name_len);
+	err = dir_remove(dir, &entry);
+	if (err < 0)
+		return txn_abort(fs->core.txn, err, "taking a name back");
+	memcpy(dir->item, before, INODE_ITEM_SIZE);
+	return err_rethrow(&report);
+}
+
+static int symlink_fill(struct ubtrfs *fs, struct inode *inode, const struct ubtrfs_new *what)
+{
 	if (!S_ISLNK(what->attr.mode))
 		return 0;
 	inode_set_size(inode, what->symlink_len);
 	return extent_note_inline(&fs->core.writeback, inode, what->symlink_target,
 				  (uint32_t)what->symlink_len, (uint32_t)what->symlink_len,
 				  COMPRESS_NONE);
+}
+
+static int create_named(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len,
+			const struct ubtrfs_new *what, struct inode *inode)
+{
+	struct key location = KEY(inode->ino, BTRFS_INODE_ITEM_KEY, 0);
+	uint8_t before[INODE_ITEM_SIZE];
+	uint64_t index;
+	int err;
+
+	TRY(inode_fill(fs, dir, inode, what));
+	TRY(symlink_fill(fs, inode, what));
+	memcpy(before, dir->item, INODE_ITEM_SIZE);
+	inode_begin_change(fs, dir);
+	TRY(dir_add(dir, name, name_len, &location, inode_dir_type(what->attr.mode), &index));
+	err = inode_ref_add(inode, dir->ino, index, name, name_len);
+	return err < 0 ? name_undo(fs, dir, name, name_len, index, before, err) : 0;
 }
 
 static int create(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name, size_t name_len,
@@ -119,7 +145,9 @@ static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_n
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *inode = NULL;
 	struct key location = KEY(node.ino, BTRFS_INODE_ITEM_KEY, 0);
+	uint8_t before[INODE_ITEM_SIZE];
 	uint64_t index;
+	int err;
 
 	TRY(door_enter(&fs->core, 2 * (DIR_ITEM_SIZE + name_len) + INODE_EXTREF_SIZE + name_len,
 		       2));
@@ -135,12 +163,15 @@ static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_n
 	if (inode_item_nlink(inode->item) >= INODE_LINKS_MAX)
 		return THROW(ERR_TOO_MANY_LINKS, "inode %llu has %u names",
 			     (unsigned long long)node.ino, inode_item_nlink(inode->item));
+	memcpy(before, dir->item, INODE_ITEM_SIZE);
 	inode_begin_change(fs, dir);
-	inode_begin_change(fs, inode);
 	TRY(dir_add(dir, name, name_len, &location, inode_dir_type(inode_mode(inode)), &index));
-	TRY(inode_ref_add(inode, dir->ino, index, name, name_len));
+	err = inode_ref_add(inode, dir->ino, index, name, name_len);
+	if (err < 0)
+		return name_undo(fs, dir, name, name_len, index, before, err);
+	inode_begin_change(fs, inode);
 	inode_item_set_nlink(inode->item, inode_item_nlink(inode->item) + 1);
-	inode_mark_dirty(inode);
+	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(&fs->core.inodes));
 	return 0;
 }
 

@@ -153,7 +153,7 @@ static int walk_link(struct ubtrfs *fs, struct walk *walk, struct inode *link, c
 	char *rest;
 
 	if (++walk->nr_links > SYMLINKS_MAX)
-		return THROW(ERR_LIMIT, "more than %u symbolic links in a path", SYMLINKS_MAX);
+		return THROW_SYS(ELOOP, "more than %u symbolic links in a path", SYMLINKS_MAX);
 	TRY(readlink_into(fs, link, target, PATH_MAX, &len));
 	target[len] = '\0';
 	rest = mem_printf("%s/%s", target, behind);

@@ -20,10 +20,14 @@ static int inode_delete(struct ubtrfs *fs, struct inode *inode)
 static int name_remove(struct ubtrfs *fs, struct inode *dir, struct inode *inode,
 		       struct dir_entry *entry)
 {
+	int err;
+
 	inode_begin_change(fs, dir);
 	inode_begin_change(fs, inode);
 	TRY(inode_ref_remove(inode, dir->ino, entry->name, entry->name_len, &entry->index));
-	return dir_remove(dir, entry);
+	err = dir_remove(dir, entry);
+	/* A name whose inode does not know it: law L6. */
+	return err < 0 ? txn_abort(fs->core.txn, err, "removing a name") : 0;
 }
 
 static int entry_inode(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len,
@@ -47,14 +51,14 @@ static int unlink_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const cha
 	SCOPED(inode) struct inode *inode = NULL;
 	struct dir_entry entry;
 
-	TRY(door_enter(&fs->core, 0, 4));
+	TRY(door_enter_remove(&fs->core, 4));
 	TRY(node_dir(fs, dir_node, &dir));
 	TRY(entry_inode(fs, dir, name, name_len, &entry, &inode));
 	if (S_ISDIR(inode_mode(inode)))
 		return THROW(ERR_IS_DIR, "\"%.*s\" is a directory", (int)name_len, name);
 	TRY(name_remove(fs, dir, inode, &entry));
 	inode_item_set_nlink(inode->item, inode_item_nlink(inode->item) - 1);
-	inode_mark_dirty(inode);
+	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(&fs->core.inodes));
 	return inode_item_nlink(inode->item) ? 0 : inode_delete(fs, inode);
 }
 
@@ -73,7 +77,7 @@ static int rmdir_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char
 	struct dir_entry entry;
 	bool empty;
 
-	TRY(door_enter(&fs->core, 0, 4));
+	TRY(door_enter_remove(&fs->core, 4));
 	TRY(node_dir(fs, dir_node, &dir));
 	TRY(entry_inode(fs, dir, name, name_len, &entry, &inode));
 	if (!S_ISDIR(inode_mode(inode)))

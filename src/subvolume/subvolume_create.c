@@ -63,16 +63,23 @@ int subvolume_create(struct txn *txn, struct inode_table *table, struct inode *d
 	struct root *root;
 	struct key location;
 	uint64_t id, index;
+	int err;
 
 	TRY(root_next_id(table->roots, &id));
 	location = KEY(id, BTRFS_ROOT_ITEM_KEY, UINT64_MAX);
 	TRY(dir_add(dir, name, name_len, &location, BTRFS_FT_DIR, &index));
 	root_item_fill(item, table, txn->generation, uuid);
-	TRY(root_create(txn, table->roots, id, item, &root));
-	TRY(top_create(txn, table, root, &top));
-	TRY(root_ref_add(txn, table->roots, dir->root->objectid, id, dir->ino, index, name,
-			 (uint16_t)name_len));
-	TRY(uuid_tree_add(txn, table->roots, uuid, BTRFS_UUID_KEY_SUBVOL, id));
+	err = root_create(txn, table->roots, id, item, &root);
+	if (err == 0)
+		err = top_create(txn, table, root, &top);
+	if (err == 0)
+		err = root_ref_add(txn, table->roots, dir->root->objectid, id, dir->ino, index,
+				   name, (uint16_t)name_len);
+	if (err == 0)
+		err = uuid_tree_add(txn, table->roots, uuid, BTRFS_UUID_KEY_SUBVOL, id);
+	/* The name is there and the subvolume only in part: law L6. */
+	if (err < 0)
+		return txn_abort(txn, err, "creating a subvolume");
 	*ret_top = top;
 	top = NULL;
 	return 0;
