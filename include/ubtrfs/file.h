@@ -84,6 +84,10 @@ int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, co
 struct ubtrfs_source {
 	int (*read)(void *ctx, uint64_t offset, void *data, size_t len);
 	void (*release)(void *ctx);
+	/* NULL: data is copied. Else data that is stored as it is shares the blocks of the source: a descriptor of it, in which the bytes have
+	 * the offsets of the file; the library closes it. Negative errno. Called by the thread that makes calls of the library. read is used
+	 * too, for checksums. */
+	int (*reflink_fd)(void *ctx);
 	void *ctx;
 	const char *name; /* for messages; borrowed until release */
 };

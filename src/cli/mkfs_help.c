@@ -37,7 +37,7 @@ static const char help_text[] =
 	"      --timestamp SECONDS    reproducible times (default: $SOURCE_DATE_EPOCH); with -U the same input makes the same image\n"
 	"      --clamp-mtime          times later than the timestamp become it\n"
 	"      --strict               a source that changes or vanishes while it is read is an error\n"
-	"      --reflink              not built, refused\n"
+	"      --reflink              share the blocks of the source files with the image\n"
 	"\n"
 	"General:\n"
 	"  -j, --threads N            default: one per processor; the result does not depend on it\n"

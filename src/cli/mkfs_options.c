@@ -277,8 +277,8 @@ static enum taken take_contents(struct mkfs_request *request, int option, const 
 	case OPTION_COMPRESS:
 		return take_compress(request, value);
 	case OPTION_REFLINK:
-		cli_error("option --reflink is not built: file data is always copied");
-		return REFUSED;
+		import->reflink = true;
+		return TAKEN;
 	case OPTION_OWNER:
 		return take_owner("--owner", value, &import->has_owner, &import->owner_uid,
 				  &import->owner_gid);
@@ -360,6 +360,10 @@ static int check_contents(const struct mkfs_request *request)
 		return cli_error("options --rootdir and --from cannot be used together");
 	if (import->nr_subvols && !request->rootdir)
 		return cli_error("option --subvol must be used with --rootdir");
+	if (import->reflink && !request->rootdir)
+		return cli_error("option --reflink must be used with --rootdir");
+	if (import->reflink && request->compress_given)
+		return cli_error("options --reflink and --compress cannot be used together");
 	if (import->nr_inode_flags && !request->rootdir)
 		return cli_error("option --inode-flags must be used with --rootdir");
 	if (lonely && !request->rootdir && !request->nr_archives)

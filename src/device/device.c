@@ -86,6 +86,16 @@ int device_writev(struct device *device, struct phys at, const struct iovec *par
 	return device->ops->writev(device, at, parts, nr_parts, len);
 }
 
+int device_clone(struct device *device, struct phys at, int from_fd, uint64_t from, uint64_t len)
+{
+	TRY(check_writable(device, "share"));
+	TRY(check_range(device, "share", at, len));
+	if (!device->ops->clone)
+		return THROW(ERR_UNSUPPORTED, "%s cannot share blocks with another file",
+			     device->name);
+	return len ? device->ops->clone(device, at, from_fd, from, len) : 0;
+}
+
 int device_flush(struct device *device)
 {
 	/* Nothing was written, so nothing is on its way. */

@@ -35,6 +35,9 @@ struct device_ops {
 	int (*discard)(struct device *device, struct phys at, uint64_t len);
 	/* Changes the size (regular files and memory); ERR_UNSUPPORTED otherwise. */
 	int (*resize)(struct device *device, uint64_t size_bytes);
+	/* Shares blocks of another file instead of writing them; NULL: cannot. */
+	int (*clone)(struct device *device, struct phys at, int from_fd, uint64_t from,
+		     uint64_t len);
 	void (*free)(struct device *device);
 };
 
@@ -54,6 +57,10 @@ int device_writev(struct device *device, struct phys at, const struct iovec *par
 int device_flush(struct device *device) must_check;
 int device_discard(struct device *device, struct phys at, uint64_t len) must_check;
 int device_resize(struct device *device, uint64_t size_bytes) must_check;
+/* Makes the range share the blocks of [from, from + len) of an open file (FICLONERANGE): regular files on one host filesystem that can.
+ * ERR_UNSUPPORTED otherwise. Whole blocks of the host only. */
+int device_clone(struct device *device, struct phys at, int from_fd, uint64_t from,
+		 uint64_t len) must_check;
 /* Flushes nothing. NULL is allowed. */
 void device_free(struct device *device);
 

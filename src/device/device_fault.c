@@ -59,6 +59,15 @@ static void device_fault_free(struct device *device)
 	mem_free(container_of(device, struct device_fault, device));
 }
 
+static int device_fault_clone(struct device *device, struct phys at, int from_fd, uint64_t from,
+			      uint64_t len)
+{
+	if (fault_hit(FAULT_DEVICE_WRITE))
+		return THROW(ERR_FAULT_INJECTED, "%s: injected fault sharing %llu bytes at %llu",
+			     device->name, (unsigned long long)len, (unsigned long long)at.at);
+	return device_clone(lower_of(device), at, from_fd, from, len);
+}
+
 static const struct device_ops device_fault_ops = {
 	.kind = "fault",
 	.read = device_fault_read,
@@ -66,6 +75,7 @@ static const struct device_ops device_fault_ops = {
 	.flush = device_fault_flush,
 	.discard = device_fault_discard,
 	.resize = device_fault_resize,
+	.clone = device_fault_clone,
 	.free = device_fault_free,
 };
 

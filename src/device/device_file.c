@@ -181,6 +181,23 @@ static void device_file_free(struct device *device)
 	mem_free(file);
 }
 
+static int device_file_clone(struct device *device, struct phys at, int from_fd, uint64_t from,
+			     uint64_t len)
+{
+	struct file_clone_range range = {
+		.src_fd = from_fd, .src_offset = from, .src_length = len, .dest_offset = at.at
+	};
+
+	if (ioctl(file_of(device)->fd, FICLONERANGE, &range) == 0)
+		return 0;
+	if (errno == EXDEV || errno == EOPNOTSUPP || errno == ENOTTY || errno == EINVAL)
+		return THROW(ERR_UNSUPPORTED,
+			     "%s cannot share blocks with the source: both must lie on one "
+			     "filesystem that can (btrfs, xfs)",
+			     device->name);
+	return file_failed(device, errno, "share", at.at, len);
+}
+
 static const struct device_ops device_file_ops = {
 	.kind = "file",
 	.read = device_file_read,
@@ -188,6 +205,7 @@ static const struct device_ops device_file_ops = {
 	.flush = device_file_flush,
 	.discard = device_file_discard,
 	.resize = device_file_resize,
+	.clone = device_file_clone,
 	.free = device_file_free,
 };
 

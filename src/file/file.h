@@ -29,6 +29,7 @@
 struct file_source {
 	int (*read)(void *ctx, uint64_t offset, void *data, size_t len);
 	void (*release)(void *ctx);
+	int (*reflink_fd)(void *ctx); /* NULL, or as in struct ubtrfs_source */
 	void *ctx;
 	const char *name;
 };
@@ -114,6 +115,8 @@ int shared_source_new(const struct file_source *source,
 		      struct shared_source **ret_source) must_check;
 struct shared_source *shared_source_ref(struct shared_source *source);
 void shared_source_put(struct shared_source *source);
+/* A descriptor for sharing blocks, closed by the caller; -1 when the source is to be copied. */
+int shared_source_reflink(struct shared_source *source, int *ret_fd) must_check;
 int shared_source_read(struct shared_source *source, uint64_t offset, void *data,
 		       size_t len) must_check;
 

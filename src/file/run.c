@@ -40,6 +40,20 @@ void shared_source_put(struct shared_source *source)
 	mem_free(source);
 }
 
+int shared_source_reflink(struct shared_source *source, int *ret_fd)
+{
+	int fd = -1;
+
+	if (source && source->source.reflink_fd) {
+		fd = source->source.reflink_fd(source->source.ctx);
+		if (fd < 0)
+			return fd > -ERR_FIRST ? THROW_SYS(-fd, "opening %s", source->source.name) :
+						 fd;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 int shared_source_read(struct shared_source *source, uint64_t offset, void *data, size_t len)
 {
 	int err = source->source.read(source->source.ctx, offset, data, len);

@@ -3,6 +3,7 @@
  */
 #include "base/assert.h"
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "file/file.h"
@@ -95,27 +96,13 @@ static int reap_compressed(struct writeback *writeback, struct file_run *run)
 	return batch_write(writeback, addr, packed, disk_bytes, packed);
 }
 
-/* One piece of a plain run; the last one takes the buffer along. */
-static int reap_plain_piece(struct writeback *writeback, struct file_run *run, uint32_t at,
-			    uint64_t addr, uint32_t len, bool last)
+/* Hands a piece of the run's bytes to the devices; the last one takes the buffer along. */
+static int plain_write(struct writeback *writeback, struct file_run *run, uint32_t at,
+		       uint64_t addr, uint32_t len, bool last)
 {
-	uint32_t sectorsize = writeback->geometry.sectorsize;
 	uint8_t *data = run->data + at;
-	uint8_t *buffer = NULL;
+	uint8_t *buffer;
 
-	TRY(extent_note(writeback, run->inode,
-			&(struct extent_note){ .offset = run->offset + at,
-					       .num_bytes = len,
-					       .addr = addr,
-					       .disk_bytes = len,
-					       .ram_bytes = len,
-					       .compress = COMPRESS_NONE }));
-	if (run->csum)
-		TRY(csum_batch_add(writeback, addr,
-				   run->csums + (size_t)(at / sectorsize) *
-							writeback->geometry.csum_size,
-				   len / sectorsize));
-	writeback->disk_bytes += len;
 	if (last) {
 		buffer = run->data;
 		run->data = NULL;
@@ -126,6 +113,49 @@ static int reap_plain_piece(struct writeback *writeback, struct file_run *run, u
 	if (!buffer)
 		return MEM_FAIL("a piece of file data");
 	return batch_write(writeback, addr, buffer, len, buffer);
+}
+
+/* Whole sectors of the source are shared; *ret_len how many bytes. What is behind them (the end of the file) is written. */
+static int plain_share(struct writeback *writeback, struct file_run *run, uint32_t at,
+		       uint64_t addr, uint32_t len, uint32_t *ret_len)
+{
+	uint32_t whole =
+		(uint32_t)round_down(MIN(run->len - at, len), writeback->geometry.sectorsize);
+	int fd, err;
+
+	*ret_len = 0;
+	TRY(shared_source_reflink(run->source, &fd));
+	if (fd < 0)
+		return 0;
+	err = volume_clone(writeback->volume, addr, fd, run->offset + at, whole);
+	close(fd);
+	TRY(err);
+	*ret_len = whole;
+	return 0;
+}
+
+static int reap_plain_piece(struct writeback *writeback, struct file_run *run, uint32_t at,
+			    uint64_t addr, uint32_t len, bool last)
+{
+	const struct geometry *geometry = &writeback->geometry;
+	const uint8_t *csums =
+		run->csums + (size_t)(at / geometry->sectorsize) * geometry->csum_size;
+	uint32_t shared;
+
+	TRY(extent_note(writeback, run->inode,
+			&(struct extent_note){ .offset = run->offset + at,
+					       .num_bytes = len,
+					       .addr = addr,
+					       .disk_bytes = len,
+					       .ram_bytes = len,
+					       .compress = COMPRESS_NONE }));
+	if (run->csum)
+		TRY(csum_batch_add(writeback, addr, csums, len / geometry->sectorsize));
+	writeback->disk_bytes += len;
+	TRY(plain_share(writeback, run, at, addr, len, &shared));
+	if (shared == len)
+		return 0;
+	return plain_write(writeback, run, at + shared, addr + shared, len - shared, last);
 }
 
 static int reap_plain(struct writeback *writeback, struct file_run *run)

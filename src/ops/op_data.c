@@ -109,6 +109,7 @@ UBTRFS_API int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uin
 				 uint64_t len, const struct ubtrfs_source *source)
 {
 	struct file_source from = { .read = source->read,
+				    .reflink_fd = source->reflink_fd,
 				    .release = source->release,
 				    .ctx = source->ctx,
 				    .name = source->name };

@@ -164,6 +164,8 @@ static int archive_check_options(const struct import_options *options)
 	if (options->nr_subvols || options->nr_inode_flags)
 		return THROW(ERR_UNSUPPORTED,
 			     "--subvol and --inode-flags go with --rootdir, not with archives");
+	if (options->reflink)
+		return THROW(ERR_UNSUPPORTED, "--reflink goes with --rootdir, not with archives");
 	return 0;
 }
 

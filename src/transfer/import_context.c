@@ -25,8 +25,6 @@ void import_options_init(struct import_options *options)
 
 static int import_check_options(const struct import_options *options)
 {
-	if (options->reflink)
-		return THROW(ERR_UNSUPPORTED, "--reflink is not built: data is always copied");
 	if (options->clamp_mtime && !options->has_timestamp)
 		return THROW(ERR_INVALID, "--clamp-mtime needs --timestamp or SOURCE_DATE_EPOCH");
 	return 0;

@@ -156,6 +156,18 @@ int source_file_read(void *ctx, uint64_t offset, void *data, size_t len)
 	return ret < 0 ? import_reader_failed(import, ret) : 0;
 }
 
+/* For sharing: a descriptor of its own, which the library closes. */
+static int source_file_reflink_fd(void *ctx)
+{
+	struct scan_entry *entry = ctx;
+	int fd, ret;
+
+	ret = source_open(entry, &fd);
+	if (ret < 0)
+		return import_reader_failed(entry->batch->import, ret);
+	return fd < 0 ? -ENOENT : fd;
+}
+
 static void source_let_go(struct scan_entry *entry, unsigned nr_ranges)
 {
 	struct ref_handle handle;
@@ -187,6 +199,9 @@ static int source_write_ranges(struct import *import, struct scan_entry *entry,
 {
 	const struct ubtrfs_source source = { .read = source_file_read,
 					      .release = source_file_release,
+					      .reflink_fd = import->options.reflink ?
+								    source_file_reflink_fd :
+								    NULL,
 					      .ctx = entry,
 					      .name = entry->path };
 	int ret;

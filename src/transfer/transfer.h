@@ -74,7 +74,7 @@ struct import_options {
 	bool strict;
 	/* Archives are OCI layers: .wh.NAME and .wh..wh..opq remove what lower layers put there. */
 	bool layers;
-	bool reflink; /* refused by name: data is always copied */
+	bool reflink; /* files of a directory share their blocks with the image; refused for archives */
 	/* 1: the walk runs in the importing thread, otherwise beside it. The result is the same. */
 	unsigned threads;
 	const struct import_subvol *subvols; /* of directories only */

@@ -98,6 +98,9 @@ int volume_read(struct volume *volume, uint64_t logical, void *data, size_t len,
 int volume_write(struct volume *volume, uint64_t logical, const void *data, size_t len) must_check;
 int volume_writev(struct volume *volume, uint64_t logical, const struct iovec *parts,
 		  int nr_parts) must_check;
+/* Lets all mirrors of the range share the blocks of an open file from `from` on; whole sectors. ERR_UNSUPPORTED. */
+int volume_clone(struct volume *volume, uint64_t logical, int from_fd, uint64_t from,
+		 uint64_t len) must_check;
 int volume_flush(struct volume *volume) must_check;
 /* Maps one logical byte of one mirror; for tests and dumps. */
 int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_t *ret_devid,

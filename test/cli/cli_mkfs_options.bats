@@ -89,7 +89,7 @@ mkfs_refused()
 	mkfs_refused "--subvol must be used with --rootdir" --from a.tar --subvol x new.img
 	mkfs_refused "--inode-flags must be used with --rootdir" --inode-flags nodatacow:x new.img
 	mkfs_refused "--rootdir and --from" -r dir --from a.tar new.img
-	mkfs_refused "--reflink is not built" -r dir --reflink new.img
+	mkfs_refused "options --reflink and --compress cannot be used together" -r dir --reflink --compress lzo new.img
 	mkfs_refused "read only once" --from - --from - new.img
 }
 
