@@ -66,7 +66,7 @@ mkfs_refused()
 	for feature in raid56 quota squota zoned raid-stripe-tree extent-tree-v2 remap-tree; do
 		mkfs_refused "$feature" -O $feature new.img
 	done
-	mkfs_refused "block-group-tree" -O ^free-space-tree new.img
+	mkfs_refused "block-group-tree" -O ^free-space-tree,block-group-tree new.img
 	mkfs_refused "mixed" -M -n 16k new.img
 }
 
