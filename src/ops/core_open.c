@@ -68,7 +68,10 @@ static int device_open(struct core *core, const struct core_open *how, unsigned 
 	struct device *device;
 	int err;
 
-	TRY(device_file(how->devices[index], how->writable, &device));
+	if (how->opened)
+		device = how->opened[index];
+	else
+		TRY(device_file(how->devices[index], how->writable, &device));
 	err = super_read_magic(device, 0, how->unfinished ? BTRFS_MAGIC_TEMPORARY : BTRFS_MAGIC,
 			       super);
 	if (err == 0 && !how->unfinished)

@@ -46,6 +46,8 @@ int fs_new_uuid(struct ubtrfs *fs, uint8_t ret_uuid[16]) must_check;
 /* core_open.c */
 struct core_open {
 	const char *const *devices;
+	/* NULL: devices are opened by their paths. Else these: what a test has wrapped; each is taken over when its turn comes. */
+	struct device *const *opened;
 	unsigned nr_devices;
 	bool writable;
 	bool unfinished; /* being populated by mkfs: another magic */

@@ -148,6 +148,10 @@ static void op_write(struct sim *sim)
 	/* Appending is what most writers do. */
 	if (rng_one_in(&sim->rng, 3))
 		offset = node->content.len;
+	if (sim->full && rng_one_in(&sim->rng, 2)) {
+		offset = 0;
+		len = rng_below(&sim->rng, sim->max_file);
+	}
 	if (offset + len > sim->max_file)
 		return;
 	data = malloc(len + 1);
@@ -334,7 +338,7 @@ static void sim_step(struct sim *sim)
 		op_write_from(sim);
 	else if (dice < 64)
 		op_truncate(sim);
-	else if (dice < 74)
+	else if (dice < (sim->full ? 68 : 74))
 		op_remove(sim);
 	else if (dice < 80)
 		op_link(sim);
@@ -363,7 +367,7 @@ static void sim_options(struct sim *sim)
 	static const uint32_t nodesizes[] = { 0, 0, 4096, 65536 };
 	struct fs_fixture *fx = &sim->fx;
 
-	fx->mkfs.byte_count = sim->full ? 120 * MIB : 300 * MIB;
+	fx->mkfs.byte_count = 300 * MIB;
 	fx->mkfs.features = features[rng_below(&sim->rng, ARRAY_LEN(features))];
 	fx->mkfs.csum = csums[rng_below(&sim->rng, ARRAY_LEN(csums))];
 	fx->mkfs.nodesize = nodesizes[rng_below(&sim->rng, ARRAY_LEN(nodesizes))];
@@ -377,7 +381,13 @@ static void sim_options(struct sim *sim)
 #endif
 	fx->how.threads = 1 + (unsigned)rng_below(&sim->rng, 3);
 	fx->how.max_inline = rng_one_in(&sim->rng, 4) ? 0 : UINT32_MAX;
-	sim->max_file = sim->full ? 16 * MIB : 600000;
+	sim->max_file = 600000;
+	if (sim->full) {
+		fx->mkfs.mixed = rng_one_in(&sim->rng, 2);
+		fx->mkfs.nodesize = 0;
+		fx->mkfs.byte_count = fx->mkfs.mixed ? 24 * MIB : 112 * MIB;
+		sim->max_file = 4 * MIB;
+	}
 }
 
 static struct sim *sim_new(uint64_t seed, bool full)
@@ -400,8 +410,10 @@ static void sim_free(struct sim *sim)
 	free(sim);
 }
 
-static void sim_run(uint64_t seed, unsigned nr_ops, bool full)
+/* How many operations were refused. */
+static unsigned sim_run(uint64_t seed, unsigned nr_ops, bool full)
 {
+	unsigned nr_refused;
 	struct sim *sim = sim_new(seed, full);
 
 	sim->populating = rng_one_in(&sim->rng, 3);
@@ -429,7 +441,9 @@ static void sim_run(uint64_t seed, unsigned nr_ops, bool full)
 	fixture_reopen(&sim->fx, false);
 	model_compare(&sim->model, &sim->fx);
 	fixture_close(&sim->fx);
+	nr_refused = sim->nr_refused;
 	sim_free(sim);
+	return nr_refused;
 }
 
 /* Which seeds: those of the environment, else from 1 on. */
@@ -466,10 +480,29 @@ static void test_fs_sim__random_operations(void **state)
 	}
 }
 
+/*
+ * Law L9: what does not fit is refused and changes nothing; removing works always; commits never fail. At the end there was something to
+ * refuse.
+ */
+static void test_fs_sim__full(void **state)
+{
+	unsigned first, last, refused = 0;
+
+	(void)state;
+	sim_seeds(&first, &last);
+	for (unsigned seed = first; seed <= (getenv("UBTRFS_SIM_SEEDS") ? last : MAX(1u, last / 8)); seed++) {
+		print_message("# full, seed %u\n", seed);
+		refused += sim_run(seed, 2 * sim_ops(), true);
+	}
+	print_message("# %u refused\n", refused);
+	assert_true(refused > 0 || first == last);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fs_sim__random_operations),
+		cmocka_unit_test(test_fs_sim__full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,17 +188,25 @@ void content_resize(struct content *content, uint64_t size)
 }
 
 /* Every other 64 bytes are the same for the whole seed: compresses to about a half; seeds that are multiples of 5 hardly compress. */
+static uint64_t content_word(uint64_t seed, uint64_t at)
+{
+	uint64_t word =
+		(seed % 5 && at & 64 ? seed : (at >> 3) ^ (seed << 32)) * 0x9e3779b97f4a7c15ULL;
+
+	word ^= word >> 29;
+	return word * 0xbf58476d1ce4e5b9ULL;
+}
+
 void content_bytes(uint64_t seed, uint64_t offset, void *data, size_t len)
 {
 	uint8_t *bytes = data;
+	uint64_t word = content_word(seed, offset);
 
 	for (size_t i = 0; i < len; i++) {
 		uint64_t at = offset + i;
-		uint64_t word = (seed % 5 && at & 64 ? seed : (at >> 3) ^ (seed << 32)) *
-				0x9e3779b97f4a7c15ULL;
 
-		word ^= word >> 29;
-		word *= 0xbf58476d1ce4e5b9ULL;
+		if (at % 8 == 0)
+			word = content_word(seed, at);
 		bytes[i] = (uint8_t)(word >> (8 * (at & 7)));
 	}
 }
