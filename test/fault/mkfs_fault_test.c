@@ -14,7 +14,7 @@
 #include "base/fault.h"
 #include "format/superblock.h"
 
-#define SAMPLES 60u
+#define SAMPLES 200u
 
 static int source_read(void *ctx, uint64_t offset, void *data, size_t len)
 {

@@ -490,7 +490,8 @@ static void test_fs_sim__full(void **state)
 
 	(void)state;
 	sim_seeds(&first, &last);
-	for (unsigned seed = first; seed <= (getenv("UBTRFS_SIM_SEEDS") ? last : MAX(1u, last / 8)); seed++) {
+	for (unsigned seed = first; seed <= (getenv("UBTRFS_SIM_SEEDS") ? last : MAX(1u, last / 8));
+	     seed++) {
 		print_message("# full, seed %u\n", seed);
 		refused += sim_run(seed, 2 * sim_ops(), true);
 	}
