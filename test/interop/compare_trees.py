@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""compare_trees.py A B [--no-times] [--no-holes] [--unit BYTES] [--ignore NAME]...: whether two trees hold the same.
+"""compare_trees.py A B [--no-times] [--no-dir-times] [--no-holes] [--unit BYTES] [--ignore NAME]...: whether two trees hold the same.
 
 Prints one line per difference (the first 40) and exits 1 when there is one. Compared, as root with all of it readable:
 type, mode, owner, size, device number, modification time to the nanosecond, symlink target, every xattr (trusted.* and
@@ -54,7 +54,7 @@ def digest(fd, stretches):
 def describe(path, st, args, seen):
     facts = {'type': stat.S_IFMT(st.st_mode), 'mode': oct(stat.S_IMODE(st.st_mode)),
              'owner': f'{st.st_uid}:{st.st_gid}'}
-    if not args.no_times:
+    if not args.no_times and not (args.no_dir_times and stat.S_ISDIR(st.st_mode)):
         facts['mtime'] = st.st_mtime_ns
     if args.owner and args.owner_now:
         facts['owner'] = args.owner
@@ -125,6 +125,7 @@ def main():
     parser.add_argument('a')
     parser.add_argument('b')
     parser.add_argument('--no-times', action='store_true')
+    parser.add_argument('--no-dir-times', action='store_true')
     parser.add_argument('--no-holes', action='store_true')
     parser.add_argument('--unit', type=int, default=UNIT)
     parser.add_argument('--owner')

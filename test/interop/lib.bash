@@ -8,6 +8,8 @@ JUDGE_LOOPS=()
 JUDGE_MOUNTS=()
 JUDGE_DEVICES=()
 FULL=${UBTRFS_FULL:-}
+# One that every user can run.
+PYTHON=$(PATH=/usr/bin:/bin command -v python3 || command -v python3)
 
 # Lines of the kernel that are no fault of an image: features that the test itself has switched off.
 KERNEL_EXPECTED='space cache v1 is being deprecated|SKINNY_METADATA|skinny'

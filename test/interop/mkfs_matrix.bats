@@ -33,6 +33,18 @@ sector_case()
 	python3 "$HERE/mkfs_matrix.py" >&3
 }
 
+@test "other seeds of the tree, as large as can be in the full run" {
+	local seed size=normal
+	[ -z "$FULL" ] || size=full
+	for seed in 2 3 4; do
+		python3 "$HERE/nasty_tree.py" --seed $seed --size $size "$WORK/src"
+		python3 "$HERE/nasty_tree.py" --size $size --tune "$WORK/src"
+		make_image -b 16G --rootdir "$WORK/src" "$WORK/a.img"
+		NO_LOWMEM=$FULL kernel_judges "$WORK/src" "$WORK/a.img"
+		rm -rf "$WORK/src" "$WORK/a.img"
+	done
+}
+
 @test "sector size 8 KiB" {
 	sector_case 8192 16384 crc32c none single dup 1
 	rm -rf "${WORK:?}"/*
