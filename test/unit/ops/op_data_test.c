@@ -384,7 +384,7 @@ static int failing_read(void *ctx, uint64_t offset, void *data, size_t len)
 {
 	(void)ctx;
 	memset(data, 0, len);
-	return offset >= 131072 ? -EIO : 0;
+	return offset == 131072 ? -EIO : 0;
 }
 
 static void test_op_data__a_failed_source_aborts(void **state)
