@@ -13,6 +13,8 @@
 #define COMMIT_NODES 48u
 /* Kept back from everything but operations that take away: they need space before they give some. */
 #define RESERVE_NODES 16u
+/* And beside that as much as the trees of space hold, up to this: fragments that come free make more items than go (Linux). */
+#define RESERVE_MAX_BYTES (64 * MIB)
 /* Chunks of data are made when they are needed as long as every device has this beside so many times what is pending. */
 #define GROW_FACTOR 2u
 #define GROW_MARGIN_BYTES (64 * MIB)
@@ -43,6 +45,41 @@ int core_flush_delayed(struct core *core, size_t limit_bytes)
 	return 0;
 }
 
+/* Blocks of the trees that a commit changes at many places, as far as they are there. */
+static uint64_t space_trees_bytes(struct core *core)
+{
+	static const uint64_t trees[] = { BTRFS_EXTENT_TREE_OBJECTID,
+					  BTRFS_FREE_SPACE_TREE_OBJECTID,
+					  BTRFS_CSUM_TREE_OBJECTID };
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
+		struct root *root = root_peek(core->roots, trees[i]);
+
+		bytes += root ? atomic_load(&root->used_bytes) : 0;
+	}
+	return bytes;
+}
+
+static uint64_t reserve_bytes(struct core *core)
+{
+	return (uint64_t)RESERVE_NODES * core->geometry.nodesize +
+	       MIN(space_trees_bytes(core), RESERVE_MAX_BYTES);
+}
+
+/* Blocks that are copied because something in them changes. A transaction copies each at most once, so there are no more than exist. */
+static uint64_t pending_copies_bytes(struct core *core, uint64_t more_refs)
+{
+	uint64_t leaves = core->inodes.nr_scattered + core->inodes.nr_scattered / 4;
+	uint64_t refs = ref_queue_nr(space_ref_queue(core->space)) + more_refs + 2 * leaves;
+	uint64_t nodesize = core->geometry.nodesize;
+	struct space_totals totals;
+
+	space_totals_get(core->space, SPACE_METADATA, &totals);
+	return MIN(leaves * nodesize, totals.used_bytes) +
+	       MIN(refs * nodesize, space_trees_bytes(core));
+}
+
 static uint64_t pending_bytes(struct core *core)
 {
 	const struct geometry *geometry = &core->geometry;
@@ -51,8 +88,8 @@ static uint64_t pending_bytes(struct core *core)
 	uint64_t run_csums = (uint64_t)RUN_MAX_BYTES / geometry->sectorsize * geometry->csum_size;
 
 	return runs * (BYTES_PER_RUN + 2 * run_csums) + 2 * (uint64_t)core->inodes.delayed_bytes +
-	       (uint64_t)core->inodes.nr_dirty * core->geometry.nodesize / 4 +
-	       refs * BYTES_PER_REF + (uint64_t)COMMIT_NODES * core->geometry.nodesize;
+	       (uint64_t)core->inodes.nr_dirty * 2 * INODE_ITEM_SIZE + refs * BYTES_PER_REF +
+	       pending_copies_bytes(core, 0) + (uint64_t)COMMIT_NODES * geometry->nodesize;
 }
 
 /* Sectors that runs not yet reaped will need when none of them compresses. */
@@ -93,7 +130,7 @@ static bool data_fits(struct core *core, uint64_t bytes)
 	uint64_t need = pending_data_bytes(core) + bytes;
 
 	if (is_mixed(core))
-		need += pending_bytes(core) + (uint64_t)RESERVE_NODES * core->geometry.nodesize;
+		need += pending_bytes(core) + reserve_bytes(core);
 	return is_free(core, SPACE_DATA, need);
 }
 
@@ -212,8 +249,7 @@ static int door_pass(struct core *core, uint64_t item_bytes, unsigned nr_inodes,
 int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes)
 {
 	TRY(door_check(core));
-	return door_pass(core, item_bytes, nr_inodes,
-			 (uint64_t)RESERVE_NODES * core->geometry.nodesize);
+	return door_pass(core, item_bytes, nr_inodes, reserve_bytes(core));
 }
 
 int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes, unsigned nr_inodes)
@@ -221,8 +257,7 @@ int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes,
 	TRY(door_check(core));
 	if (!data_fits(core, data_bytes))
 		TRY(data_make(core, data_bytes));
-	return door_pass(core, item_bytes, nr_inodes,
-			 (uint64_t)RESERVE_NODES * core->geometry.nodesize);
+	return door_pass(core, item_bytes, nr_inodes, reserve_bytes(core));
 }
 
 int door_enter_remove(struct core *core, unsigned nr_inodes)

@@ -60,6 +60,13 @@ static int csum_cut_end(struct txn *txn, struct tree *tree, const struct csum_sp
 	return *ret_done ? cursor_resize(&cursor, csum_bytes(tree, span->addr, addr)) : 0;
 }
 
+static int csum_join(struct txn *txn, struct tree *tree, uint64_t addr)
+{
+	struct key key = csum_key(addr);
+
+	return tree_rebalance(txn, tree, &key);
+}
+
 /* Takes the range out of the item that begins before it. */
 static int csum_remove_left(struct txn *txn, struct tree *tree, uint64_t addr, uint64_t end)
 {
@@ -74,8 +81,9 @@ static int csum_remove_left(struct txn *txn, struct tree *tree, uint64_t addr, u
 		if (span.end > end)
 			TRY(csum_copy_tail(txn, tree, &span, end));
 		TRY(csum_cut_end(txn, tree, &span, addr, &done));
+		/* A tail of nearly a leaf took a leaf of its own and leaves this one nearly empty. */
 		if (done)
-			return 0;
+			return span.end > end ? csum_join(txn, tree, span.addr) : 0;
 		/* It has grown since: the tail is not complete. */
 		if (span.end > end)
 			TRY(tree_remove(txn, tree, &tail));

@@ -75,6 +75,15 @@ static void overlay_add(struct inode *inode, struct delayed_item *item)
 	inode->table->delayed_bytes += sizeof(*item) + item->capacity;
 }
 
+/* Names and attributes lie by hash; new indices and extents follow each other, and so does all that a new inode gets. */
+static bool is_scattered(const struct inode *inode, uint8_t type, enum delayed_state state)
+{
+	if (!inode->in_tree)
+		return false;
+	return state != DELAYED_INSERT ||
+	       (type != BTRFS_DIR_INDEX_KEY && type != BTRFS_EXTENT_DATA_KEY);
+}
+
 int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *data, uint32_t len,
 		bool exists)
 {
@@ -95,6 +104,8 @@ int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *
 			return MEM_FAIL("a delayed item");
 		if (old)
 			overlay_drop(inode, old);
+		else if (is_scattered(inode, type, state))
+			inode_note_scattered(inode);
 		overlay_add(inode, item);
 	}
 	item->state = state;
@@ -120,6 +131,7 @@ int delayed_remove(struct inode *inode, uint8_t type, uint64_t offset)
 			return MEM_FAIL("a delayed removal");
 		item->state = DELAYED_REMOVE;
 		overlay_add(inode, item);
+		inode_note_scattered(inode);
 	}
 	inode_mark_dirty(inode);
 	return 0;

@@ -36,6 +36,7 @@ struct inode_table {
 	struct list dirty;	     /* oldest first */
 	size_t nr_dirty;
 	size_t delayed_bytes; /* in all overlays */
+	size_t nr_scattered;  /* what is delayed and may touch a leaf of the tree for itself */
 	uint8_t *scratch;     /* nodesize: what delayed_get reads from a tree */
 	uint8_t *edit;	      /* nodesize: where an item is put together */
 	bool fixed_now;	      /* now is used instead of the clock */
@@ -63,6 +64,7 @@ struct inode {
 		open_len;	    /* extent that may still grow; open_len 0 = none */
 	struct file_run *dirty_run; /* of file/: bytes not yet handed to a worker */
 	unsigned nr_in_flight;	    /* runs that are not in the overlay yet */
+	size_t nr_scattered;	    /* its part of the table's */
 };
 
 /* One delayed item. */
@@ -93,6 +95,8 @@ struct inode *inode_ref(struct inode *inode);
 void inode_put(struct inode *inode);
 DEFINE_SCOPED_PTR(inode, inode, inode_put)
 void inode_mark_dirty(struct inode *inode);
+/* Something is delayed whose place in the tree is not beside that of what the inode gets in order. */
+void inode_note_scattered(struct inode *inode);
 struct inode *inode_oldest_dirty(struct inode_table *table);
 
 /* delayed.c: the overlay */

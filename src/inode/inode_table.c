@@ -224,6 +224,14 @@ static void inode_list_dirty(struct inode *inode)
 	inode_ref(inode);
 	list_push_back(&inode->table->dirty, &inode->dirty_link);
 	inode->table->nr_dirty++;
+	if (inode->item_in_tree)
+		inode_note_scattered(inode);
+}
+
+void inode_note_scattered(struct inode *inode)
+{
+	inode->nr_scattered++;
+	inode->table->nr_scattered++;
 }
 
 void inode_mark_dirty(struct inode *inode)
@@ -250,6 +258,8 @@ void inode_drop_dirty(struct inode *inode)
 		rbtree_remove(&inode->overlay, node);
 		mem_free(item);
 	}
+	inode->table->nr_scattered -= inode->nr_scattered;
+	inode->nr_scattered = 0;
 	inode->item_dirty = false;
 	if (link_is_linked(&inode->dirty_link)) {
 		link_remove(&inode->dirty_link);

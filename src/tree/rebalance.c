@@ -116,26 +116,57 @@ static int join(struct cursor *cursor, uint8_t level, struct node *neighbour, bo
 	return 0;
 }
 
+/* The neighbour on one side of the child held at level, locked. */
+static int neighbour_fetch(struct cursor *cursor, uint8_t level, bool is_right,
+			   struct tree_miss *miss, struct node **ret_neighbour)
+{
+	struct node *parent = cursor->path[level + 1];
+	unsigned slot = cursor->path_slot[level + 1] + (is_right ? 1 : -1u);
+	struct node_expect expect;
+	struct key first;
+	int ret;
+
+	expect = tree_child_expect(cursor->tree, parent, slot, &first);
+	ret = tree_fetch(cursor->tree, node_child_addr(parent->data, slot), &expect, miss,
+			 ret_neighbour);
+	if (ret)
+		return ret;
+	lock_neighbour(cursor->path[level], *ret_neighbour, is_right);
+	return 0;
+}
+
+/* A leaf with one great item: neither can it take another nor give a part. */
+static bool is_stubborn(const struct geometry *geometry, const struct node *node,
+			const struct node *neighbour)
+{
+	return node_level(node->data) == 0 && node_nritems(neighbour->data) == 1 &&
+	       node_fill(geometry, node) + node_fill(geometry, neighbour) >
+		       node_room(geometry, node) / 8 * 7;
+}
+
 /* The child held at level is sparse: finds a neighbour under the same parent. */
 static int join_child(struct cursor *cursor, uint8_t level, const struct key *key,
 		      struct tree_miss *miss)
 {
+	const struct geometry *geometry = tree_geometry(cursor->tree);
 	struct node *parent = cursor->path[level + 1];
-	bool is_right = cursor->path_slot[level + 1] + 1 < node_nritems(parent->data);
-	unsigned slot = cursor->path_slot[level + 1] + (is_right ? 1 : -1u);
-	struct node_expect expect;
+	unsigned slot = cursor->path_slot[level + 1];
+	bool is_right = slot + 1 < node_nritems(parent->data);
 	struct node *neighbour;
-	struct key first;
 	int ret;
 
 	if (node_nritems(parent->data) == 1)
 		return 0;
-	expect = tree_child_expect(cursor->tree, parent, slot, &first);
-	ret = tree_fetch(cursor->tree, node_child_addr(parent->data, slot), &expect, miss,
-			 &neighbour);
+	ret = neighbour_fetch(cursor, level, is_right, miss, &neighbour);
+	if (ret == 0 && is_right && slot > 0 &&
+	    is_stubborn(geometry, cursor->path[level], neighbour)) {
+		node_unlock_put(neighbour);
+		is_right = false;
+		ret = neighbour_fetch(cursor, level, is_right, miss, &neighbour);
+	}
 	if (ret)
 		return ret;
-	lock_neighbour(cursor->path[level], neighbour, is_right);
+	slot += is_right ? 1 : -1u;
 	/* Copied even if it goes away at once: its references are then this tree's own, as those of its new place are. */
 	ret = node_make_changeable(cursor->txn, cursor->tree, parent, slot, &neighbour);
 	if (ret < 0) {

@@ -103,6 +103,9 @@ int tree_remove(struct txn *txn, struct tree *tree, const struct key *key) must_
 int tree_remove_range(struct txn *txn, struct tree *tree, const struct key *first,
 		      const struct key *last, uint64_t *ret_nr) must_check;
 
+/* Joins or evens out sparse nodes on the way to key: what removing does by itself, for those who shrink items at a cursor. */
+int tree_rebalance(struct txn *txn, struct tree *tree, const struct key *key) must_check;
+
 /* A write cursor on an exact key: the item may be edited in place through cursor_data_mut. ERR_KEY_NOT_FOUND. */
 int cursor_seek_write(struct txn *txn, struct cursor *cursor, const struct key *key) must_check;
 /* A write cursor on the last item <= key, whose leaf has room for extra_bytes more in that item; ERR_KEY_NOT_FOUND. */

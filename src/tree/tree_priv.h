@@ -134,7 +134,5 @@ int leaf_start(struct cursor *cursor, const struct tree_item *items, size_t nr, 
 
 /* True when the node is so empty that it should be joined with a neighbour. */
 bool node_is_sparse(const struct geometry *geometry, const struct node *node);
-/* Joins or evens out sparse nodes on the way to key. */
-int tree_rebalance(struct txn *txn, struct tree *tree, const struct key *key) must_check;
 
 #endif
