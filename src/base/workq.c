@@ -32,7 +32,6 @@ struct workq {
 	struct cond done; /* a job is done and somebody waits */
 	struct list queue;
 	size_t nr_open;
-	unsigned nr_waiters;
 	bool stopping;
 	unsigned nr_threads;
 	char name[THREAD_NAME_MAX];
@@ -55,7 +54,8 @@ static void job_run(struct workq *workq, struct job *job, unsigned worker)
 	ASSERT(job->state == JOB_RUNNING && workq->nr_open > 0);
 	job->state = JOB_DONE;
 	workq->nr_open--;
-	if (workq->nr_waiters)
+	/* Only for a job that somebody sleeps for: a wake-up for each of many small jobs costs more than they do. */
+	if (job->awaited)
 		cond_broadcast(&workq->done);
 }
 
@@ -167,6 +167,7 @@ void job_init(struct job *job, job_fn run)
 	job->run = run;
 	job->workq = NULL;
 	job->state = JOB_IDLE;
+	job->awaited = false;
 	err_capture(0, &job->report);
 }
 
@@ -186,6 +187,26 @@ void workq_submit(struct workq *workq, struct job *job)
 	mutex_unlock(&workq->lock);
 }
 
+static void job_sleep(struct workq *workq, struct job *job)
+{
+	while (job->state != JOB_DONE) {
+		job->awaited = true;
+		cond_wait(&workq->done, &workq->lock);
+	}
+	job->awaited = false;
+}
+
+void job_await(struct job *job)
+{
+	struct workq *workq = job->workq;
+
+	ASSERT(workq);
+	mutex_lock(&workq->lock);
+	ASSERT(job->state != JOB_IDLE);
+	job_sleep(workq, job);
+	mutex_unlock(&workq->lock);
+}
+
 int job_wait(struct job *job)
 {
 	struct workq *workq = job->workq;
@@ -193,10 +214,7 @@ int job_wait(struct job *job)
 	ASSERT(workq);
 	mutex_lock(&workq->lock);
 	ASSERT(job->state != JOB_IDLE);
-	workq->nr_waiters++;
-	while (job->state != JOB_DONE)
-		cond_wait(&workq->done, &workq->lock);
-	workq->nr_waiters--;
+	job_sleep(workq, job);
 	job->state = JOB_IDLE;
 	mutex_unlock(&workq->lock);
 	if (job->report.err >= 0)

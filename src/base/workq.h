@@ -27,7 +27,9 @@ struct job {
 	struct link link;
 	job_fn run;
 	struct workq *workq;
-	enum job_state state; /* under the queue's lock */
+	/* under the queue's lock */
+	enum job_state state;
+	bool awaited; /* somebody sleeps until it is done */
 	struct err_report report;
 };
 
@@ -43,6 +45,8 @@ void job_init(struct job *job, job_fn run);
 void workq_submit(struct workq *workq, struct job *job);
 /* Waits until the job is done; returns its result and makes its sentence the caller's. The job is idle afterwards. */
 int job_wait(struct job *job) must_check;
+/* Sleeps until the job is done; it stays to be taken with job_wait. */
+void job_await(struct job *job);
 /* True when job_wait would not block. */
 bool job_is_done(struct job *job);
 

@@ -6,6 +6,9 @@
  */
 #include <stdio.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/bytes.h"
 #include "cli/cli.h"
@@ -88,9 +91,22 @@ static int dispatch(int argc, char **argv)
 	return commands[index].run(argc - 1, argv + 1);
 }
 
+/*
+ * Buffers come and go by the thousand; giving the memory back each time would have every page
+ * faulted in again. A choice for a whole program, so it is the command's and not the library's.
+ */
+static void memory_keep(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 1)
 		return 1;
+	memory_keep();
 	return dispatch(argc, argv);
 }

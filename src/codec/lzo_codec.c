@@ -63,7 +63,7 @@ static int lzo_new_state(int level, uint32_t sector_bytes, void **ret_state)
 		return MEM_FAIL("lzo compression");
 	lzo->sector_bytes = sector_bytes;
 	lzo->bounce = mem_alloc(segment_max(sector_bytes));
-	lzo->dictionary = mem_alloc(LZO1X_1_MEM_COMPRESS);
+	lzo->dictionary = mem_alloc(LZO1X_1_12_MEM_COMPRESS);
 	if (!lzo->bounce || !lzo->dictionary) {
 		lzo_free_state(lzo);
 		return MEM_FAIL("lzo compression");
@@ -81,7 +81,7 @@ static int segment_write(struct lzo_state *lzo, const uint8_t *in, size_t in_len
 	int ret;
 
 	/* lzo1x_1_compress knows no limit, so it writes to the bounce buffer. */
-	ret = lzo1x_1_compress(in, in_len, lzo->bounce, &len, lzo->dictionary);
+	ret = lzo1x_1_12_compress(in, in_len, lzo->bounce, &len, lzo->dictionary);
 	ASSERT(ret == LZO_E_OK && len <= segment_max(lzo->sector_bytes));
 	if (field + FIELD_BYTES + len > out_cap)
 		return -ERR_COMPRESS_GREW;

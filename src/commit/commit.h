@@ -22,7 +22,8 @@
 struct core {
 	char *name; /* for messages: the first device */
 	struct geometry geometry;
-	struct workq *workq;
+	struct workq *workq;	/* reading sources, compressing, checksumming */
+	struct workq *io_workq; /* writing data to the devices */
 	struct volume *volume;
 	struct node_cache *cache;
 	struct space *space;

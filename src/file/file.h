@@ -37,6 +37,13 @@ struct file_source {
 /* A source shared by the runs of one file_write_from; released with the last. */
 struct shared_source;
 
+/* What one worker compresses with: small enough to stay in its core's cache from run to run. Made when first needed. */
+struct run_scratch {
+	struct compress_workspace *workspace;
+	uint8_t *data;	 /* RUN_MAX_BYTES: a source is read into it */
+	uint8_t *packed; /* RUN_MAX_BYTES: compressed into it */
+};
+
 struct file_run {
 	struct job job;
 	struct link link; /* filling, then in_flight */
@@ -48,7 +55,7 @@ struct file_run {
 	bool whole_file; /* the run is all of the file: may become inline */
 	int compress;	 /* COMPRESS_* to try */
 	bool csum;
-	uint8_t *data; /* capacity round_up(len, sectorsize), zero behind len */
+	uint8_t *data; /* capacity round_up(len, sectorsize), zero behind len; NULL: still in the source, or only packed */
 	/* results */
 	uint8_t *packed; /* compressed bytes, or NULL */
 	uint32_t packed_len;
@@ -69,6 +76,7 @@ struct writeback_config {
 	struct extents *extents;
 	struct txn *txn;
 	struct workq *workq;
+	struct workq *io_workq; /* one thread: writes to one file do not run beside each other */
 	int compress; /* COMPRESS_* for new data */
 	int compress_level;
 	uint32_t max_inline;
@@ -84,8 +92,8 @@ struct writeback {
 	struct list in_flight; /* runs, oldest first */
 	size_t in_flight_bytes;
 	unsigned nr_in_flight;
-	struct compress_workspace **workspaces; /* one for each worker, made when first needed */
-	unsigned nr_workspaces;
+	struct run_scratch *scratches; /* one for each worker */
+	unsigned nr_scratches;
 	struct csum_batch csums;
 	struct write_batch *batch; /* being filled */
 	struct list batches;	   /* on their way, oldest first */
@@ -109,6 +117,7 @@ int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, u
 	    struct file_run **ret_run) must_check;
 void run_free(struct file_run *run);
 int run_work(struct job *job, unsigned worker) must_check;
+void scratch_fini(struct run_scratch *scratch);
 /* Drops the compressed form: the run is stored plain after all. */
 int run_unpack(struct file_run *run) must_check;
 int shared_source_new(const struct file_source *source,

@@ -200,7 +200,7 @@ static int submit_piece(struct writeback *writeback, struct inode *inode,
 {
 	struct file_run *run;
 
-	TRY(run_new(writeback, inode, offset, len, &run));
+	TRY(run_new(writeback, inode, offset, 0, &run));
 	run->source = shared_source_ref(shared);
 	run->len = len;
 	run->whole_file = whole_file;

@@ -71,11 +71,12 @@ int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, u
 {
 	struct file_run *run = mem_zalloc(sizeof(*run));
 
-	ASSERT(capacity && capacity <= RUN_MAX_BYTES);
+	ASSERT(capacity <= RUN_MAX_BYTES);
 	if (!run)
 		return MEM_FAIL("a run of file data");
-	run->data = mem_alloc(round_up(capacity, writeback->geometry.sectorsize));
-	if (!run->data) {
+	if (capacity)
+		run->data = mem_alloc(round_up(capacity, writeback->geometry.sectorsize));
+	if (capacity && !run->data) {
 		mem_free(run);
 		return MEM_FAIL("a run of file data");
 	}
@@ -98,15 +99,29 @@ void run_free(struct file_run *run)
 	mem_free(run);
 }
 
-static int worker_workspace(struct writeback *writeback, unsigned worker, int type,
-			    struct compress_workspace **ret_workspace)
+void scratch_fini(struct run_scratch *scratch)
 {
-	ASSERT(worker < writeback->nr_workspaces);
-	if (!writeback->workspaces[worker])
+	compress_free_workspace(scratch->workspace);
+	mem_free(scratch->data);
+	mem_free(scratch->packed);
+}
+
+static int scratch_get(struct writeback *writeback, unsigned worker, int type,
+		       struct run_scratch **ret_scratch)
+{
+	struct run_scratch *scratch = &writeback->scratches[worker];
+
+	ASSERT(worker < writeback->nr_scratches);
+	if (!scratch->data)
+		scratch->data = mem_alloc(RUN_MAX_BYTES);
+	if (!scratch->packed)
+		scratch->packed = mem_alloc(RUN_MAX_BYTES);
+	if (!scratch->data || !scratch->packed)
+		return MEM_FAIL("a worker's buffers");
+	if (!scratch->workspace)
 		TRY(compress_new_workspace(type, writeback->config.compress_level,
-					   writeback->geometry.sectorsize,
-					   &writeback->workspaces[worker]));
-	*ret_workspace = writeback->workspaces[worker];
+					   writeback->geometry.sectorsize, &scratch->workspace));
+	*ret_scratch = scratch;
 	return 0;
 }
 
@@ -121,33 +136,29 @@ static uint32_t run_packed_limit(const struct file_run *run)
 	return run->whole_file ? MIN(run->len - 1, run->writeback->config.max_inline) : 0;
 }
 
-static int run_compress(struct file_run *run, unsigned worker)
+/* Leaves packed NULL when it is not worth it. */
+static int run_compress(struct file_run *run, struct run_scratch *scratch, const uint8_t *data,
+			uint32_t limit)
 {
 	uint32_t sectorsize = run->writeback->geometry.sectorsize;
-	uint32_t limit = run_packed_limit(run);
-	struct compress_workspace *workspace;
 	uint32_t in_len = run->len;
-	size_t packed_len;
+	size_t len, padded;
 	int err;
 
-	if (!limit)
-		return 0;
-	run->packed = mem_alloc(round_up(limit, sectorsize));
-	if (!run->packed)
-		return MEM_FAIL("compressed data");
-	TRY(worker_workspace(run->writeback, worker, run->compress, &workspace));
 	/* Whole sectors, so that a reader finds every byte of the extent; only what may become inline is exact. */
 	if (run->len > sectorsize)
 		in_len = (uint32_t)round_up(run->len, sectorsize);
-	err = compress_run(workspace, run->data, in_len, run->packed, limit, &packed_len);
-	if (err == -ERR_COMPRESS_GREW) {
-		mem_free(run->packed);
-		run->packed = NULL;
+	err = compress_run(scratch->workspace, data, in_len, scratch->packed, limit, &len);
+	if (err == -ERR_COMPRESS_GREW)
 		return 0;
-	}
 	TRY(err);
-	run->packed_len = (uint32_t)packed_len;
-	memset(run->packed + packed_len, 0, round_up(packed_len, sectorsize) - packed_len);
+	padded = round_up(len, sectorsize);
+	run->packed = mem_alloc(padded);
+	if (!run->packed)
+		return MEM_FAIL("compressed data");
+	memcpy(run->packed, scratch->packed, len);
+	memset(run->packed + len, 0, padded - len);
+	run->packed_len = (uint32_t)len;
 	return 0;
 }
 
@@ -165,8 +176,23 @@ static int run_checksum(struct file_run *run)
 	return 0;
 }
 
+/* The plain bytes, when only the compressed ones were kept. */
+static int run_restore(struct file_run *run)
+{
+	uint32_t sectorsize = run->writeback->geometry.sectorsize;
+	size_t padded = round_up(run->len, sectorsize);
+
+	run->data = mem_alloc(padded);
+	if (!run->data)
+		return MEM_FAIL("a run of file data");
+	return decompress_run(run->compress, sectorsize, run->packed, run->packed_len, run->data,
+			      padded);
+}
+
 int run_unpack(struct file_run *run)
 {
+	if (!run->data)
+		TRY(run_restore(run));
 	mem_free(run->packed);
 	run->packed = NULL;
 	mem_free(run->csums);
@@ -174,17 +200,46 @@ int run_unpack(struct file_run *run)
 	return run->csum ? run_checksum(run) : 0;
 }
 
+static int run_read(struct file_run *run, uint8_t *into)
+{
+	size_t padded = round_up(run->len, run->writeback->geometry.sectorsize);
+
+	TRY(shared_source_read(run->source, run->offset, into, run->len));
+	memset(into + run->len, 0, padded - run->len);
+	return 0;
+}
+
+/* A source that compresses never has its plain bytes outside the scratch buffer. */
+static int run_pack(struct file_run *run, unsigned worker, uint32_t limit)
+{
+	size_t padded = round_up(run->len, run->writeback->geometry.sectorsize);
+	struct run_scratch *scratch;
+
+	TRY(scratch_get(run->writeback, worker, run->compress, &scratch));
+	if (run->source)
+		TRY(run_read(run, scratch->data));
+	TRY(run_compress(run, scratch, run->source ? scratch->data : run->data, limit));
+	if (run->source && !run->packed) {
+		run->data = mem_dup(scratch->data, padded);
+		if (!run->data)
+			return MEM_FAIL("a run of file data");
+	}
+	return 0;
+}
+
 int run_work(struct job *job, unsigned worker)
 {
 	struct file_run *run = container_of(job, struct file_run, job);
-	uint32_t padded = (uint32_t)round_up(run->len, run->writeback->geometry.sectorsize);
+	uint32_t limit = run->compress ? run_packed_limit(run) : 0;
 
-	if (run->source) {
-		TRY(shared_source_read(run->source, run->offset, run->data, run->len));
-		memset(run->data + run->len, 0, padded - run->len);
+	if (limit) {
+		TRY(run_pack(run, worker, limit));
+	} else if (run->source) {
+		run->data = mem_alloc(round_up(run->len, run->writeback->geometry.sectorsize));
+		if (!run->data)
+			return MEM_FAIL("a run of file data");
+		TRY(run_read(run, run->data));
 	}
-	if (run->compress)
-		TRY(run_compress(run, worker));
 	if (run->csum)
 		TRY(run_checksum(run));
 	return 0;

@@ -20,13 +20,13 @@ int writeback_init(struct writeback *writeback, const struct writeback_config *c
 	list_init(&writeback->filling);
 	list_init(&writeback->in_flight);
 	list_init(&writeback->batches);
-	writeback->nr_workspaces = workq_nr_workers(config->workq);
-	writeback->workspaces = mem_array(writeback->nr_workspaces, sizeof(*writeback->workspaces));
+	writeback->nr_scratches = workq_nr_workers(config->workq);
+	writeback->scratches = mem_array(writeback->nr_scratches, sizeof(*writeback->scratches));
 	writeback->csums.capacity = geometry_max_csums(&writeback->geometry);
 	writeback->csums.csums =
 		mem_array(writeback->csums.capacity, writeback->geometry.csum_size);
-	if (!writeback->workspaces || !writeback->csums.csums) {
-		mem_free(writeback->workspaces);
+	if (!writeback->scratches || !writeback->csums.csums) {
+		mem_free(writeback->scratches);
 		mem_free(writeback->csums.csums);
 		memset(writeback, 0, sizeof(*writeback));
 		return MEM_FAIL("the writeback");
@@ -56,9 +56,9 @@ void writeback_fini(struct writeback *writeback)
 	}
 	batch_drop_all(writeback);
 	file_drop_dirty(writeback);
-	for (unsigned i = 0; i < writeback->nr_workspaces; i++)
-		compress_free_workspace(writeback->workspaces[i]);
-	mem_free(writeback->workspaces);
+	for (unsigned i = 0; i < writeback->nr_scratches; i++)
+		scratch_fini(&writeback->scratches[i]);
+	mem_free(writeback->scratches);
 	mem_free(writeback->csums.csums);
 }
 
@@ -235,6 +235,23 @@ static int reap_oldest(struct writeback *writeback)
 	return err;
 }
 
+/*
+ * Room for more: sleeps until the run in the middle of the window is done and reaps all up to it, so that a window costs
+ * two sleeps, not one for each run, and the workers still have the other half to do.
+ */
+static int window_make_room(struct writeback *writeback)
+{
+	struct link *link = list_first(&writeback->in_flight);
+	unsigned nr = (writeback->nr_in_flight + 1) / 2;
+
+	for (unsigned i = 1; i < nr; i++)
+		link = list_next(&writeback->in_flight, link);
+	job_await(&list_entry(link, struct file_run, link)->job);
+	for (unsigned i = 0; i < nr; i++)
+		TRY(reap_oldest(writeback));
+	return 0;
+}
+
 int run_submit(struct writeback *writeback, struct file_run *run)
 {
 	uint64_t flags = inode_item_flags(run->inode->item);
@@ -244,7 +261,7 @@ int run_submit(struct writeback *writeback, struct file_run *run)
 	while (err == 0 && writeback->nr_in_flight &&
 	       (writeback->nr_in_flight >= WINDOW_MAX_RUNS ||
 		writeback->in_flight_bytes + run->len > WINDOW_MAX_BYTES))
-		err = reap_oldest(writeback);
+		err = window_make_room(writeback);
 	if (err < 0) {
 		run_free(run);
 		return err;
