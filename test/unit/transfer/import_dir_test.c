@@ -374,9 +374,6 @@ static void test_import_dir__wrong_options_are_named(void **state)
 	subvols[0].dir = "dir/";
 	f->options.nr_subvols = 2;
 	expect_failure(f, "subvolume dir is given twice");
-	f->options.nr_subvols = 0;
-	f->options.reflink = true;
-	expect_failure(f, "--reflink");
 }
 
 static void test_import_dir__parses_specs(void **state)
