@@ -1,8 +1,9 @@
 /*
  * Errors of libubtrfs.
  *
- * Every function that can fail returns 0 (or a count) on success and a negative errno on failure. The sentence that
- * names what failed, where and why is kept per thread until the next failing call of that thread.
+ * Every function that can fail returns 0 (or a count) on success and a negative errno on failure.
+ * The sentence that names what failed, where and why is kept per thread until the next failing call
+ * of that thread.
  */
 #ifndef UBTRFS_ERROR_H
 #define UBTRFS_ERROR_H

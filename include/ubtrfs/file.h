@@ -1,8 +1,9 @@
 /*
  * Files and directories by node: look up, create, read, write, attributes, names.
  *
- * A node is (subvolume id, inode number). Names are bytes with a length, at most 255, without '/' and NUL. Looking up the name
- * of a subvolume yields its top directory (inode 256 of that subvolume).
+ * A node is (subvolume id, inode number). Names are bytes with a length, at most 255, without '/'
+ * and NUL. Looking up the name of a subvolume yields its top directory (inode 256 of that
+ * subvolume).
  */
 #ifndef UBTRFS_FILE_H
 #define UBTRFS_FILE_H
@@ -52,7 +53,10 @@ struct ubtrfs_node ubtrfs_default_top(struct ubtrfs *fs);
 
 int ubtrfs_lookup(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len,
 		  struct ubtrfs_node *ret_node);
-/* Follows a path from a directory; symlinks inside are followed within the filesystem (at most 40), the last one only if follow. Crosses subvolumes. */
+/*
+ * Follows a path from a directory; symlinks inside are followed within the filesystem (at most
+ * 40), the last one only if follow. Crosses subvolumes.
+ */
 int ubtrfs_resolve(struct ubtrfs *fs, struct ubtrfs_node from, const char *path, bool follow,
 		   struct ubtrfs_node *ret_node);
 int ubtrfs_getattr(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr);
@@ -71,22 +75,28 @@ int ubtrfs_link(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node d
 /* Files of any kind but directories. */
 int ubtrfs_unlink(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len);
 int ubtrfs_rmdir(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len);
-/* Sets what `set` names. A change of names or contents afterwards stamps the times again, so set times last. */
+/*
+ * Sets what `set` names. A change of names or contents afterwards stamps the times again, so set
+ * times last.
+ */
 int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
 		   unsigned set);
 
 /* Writes from memory (copied). */
 int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, const void *data,
 		 size_t len);
-/* Writes what a source yields: read is called on worker threads, for pieces of the range, each once, in any order, before the next
- * ubtrfs_commit returns at the latest. It must fill all of len or return a negative errno; release is called once after the last read.
- * This is how data moves without passing through the caller. *_failed of a source surfaces at the operation that meets it. */
+/* Writes what a source yields: read is called on worker threads, for pieces of the range, each
+ * once, in any order, before the next ubtrfs_commit returns at the latest. It must fill all of
+ * len or return a negative errno; release is called once after the last read. This is how data
+ * moves without passing through the caller. *_failed of a source surfaces at the operation that
+ * meets it. */
 struct ubtrfs_source {
 	int (*read)(void *ctx, uint64_t offset, void *data, size_t len);
 	void (*release)(void *ctx);
-	/* NULL: data is copied. Else data that is stored as it is shares the blocks of the source: a descriptor of it, in which the bytes have
-	 * the offsets of the file; the library closes it. Negative errno. Called by the thread that makes calls of the library. read is used
-	 * too, for checksums. */
+	/* NULL: data is copied. Else data that is stored as it is shares the blocks of the
+	 * source: a descriptor of it, in which the bytes have the offsets of the file; the
+	 * library closes it. Negative errno. Called by the thread that makes calls of the
+	 * library. read is used too, for checksums. */
 	int (*reflink_fd)(void *ctx);
 	void *ctx;
 	const char *name; /* for messages; borrowed until release */
@@ -96,7 +106,10 @@ int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 /* Up to len bytes; *ret_len is short only at the end of the file. Checksums are verified. */
 int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data, size_t len,
 		size_t *ret_len);
-/* The next range of data at or after offset: -ENXIO when there is none before the end of the file. */
+/*
+ * The next range of data at or after offset: -ENXIO when there is none before the end of the
+ * file.
+ */
 int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
 		     uint64_t *ret_start, uint64_t *ret_end);
 int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity,
@@ -110,13 +123,19 @@ struct ubtrfs_dirent {
 	const char *name; /* borrowed during the call; not terminated */
 	size_t name_len;
 };
-/* Calls visit for each entry behind cookie (0 = from the start), without "." and ".."; nonzero from visit stops and is returned. */
+/*
+ * Calls visit for each entry behind cookie (0 = from the start), without "." and ".."; nonzero
+ * from visit stops and is returned.
+ */
 int ubtrfs_readdir(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cookie,
 		   int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx);
 
 int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value,
 		    size_t len);
-/* *ret_len: the true length; -ERANGE when capacity is smaller (capacity 0 asks for the length). -ENODATA. */
+/*
+ * *ret_len: the true length; -ERANGE when capacity is smaller (capacity 0 asks for the length).
+ * -ENODATA.
+ */
 int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value,
 		    size_t capacity, size_t *ret_len);
 int ubtrfs_listxattr(struct ubtrfs *fs, struct ubtrfs_node node,

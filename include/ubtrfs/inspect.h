@@ -12,7 +12,10 @@
 extern "C" {
 #endif
 
-/* Prints the superblock copy (0..2) of a device; works on a filesystem that cannot be opened. force: also when it is not valid. */
+/*
+ * Prints the superblock copy (0..2) of a device; works on a filesystem that cannot be opened.
+ * force: also when it is not valid.
+ */
 int ubtrfs_dump_super(const char *path, unsigned copy, bool full, bool force, FILE *out);
 
 struct ubtrfs_dump_tree {

@@ -1,8 +1,9 @@
 /*
  * libubtrfs: open, commit and close a btrfs in user space.
  *
- * A `struct ubtrfs` is one open filesystem. Nodes (files, directories, ...) are named by value: subvolume and inode number.
- * All functions may be called from several threads. Changes become durable with ubtrfs_commit or ubtrfs_close.
+ * A `struct ubtrfs` is one open filesystem. Nodes (files, directories, ...) are named by value:
+ * subvolume and inode number. All functions may be called from several threads. Changes become
+ * durable with ubtrfs_commit or ubtrfs_close.
  */
 #ifndef UBTRFS_UBTRFS_H
 #define UBTRFS_UBTRFS_H
@@ -33,11 +34,14 @@ struct ubtrfs_open_options {
 	int compress;
 	int compress_level;
 	uint32_t max_inline; /* bytes; UINT32_MAX = Linux's default, 2048 */
-	/* Worker threads for reading sources, compressing, checksumming and device writes; 0 = one per processor. The result never
-	 * depends on it. */
+	/* Worker threads for reading sources, compressing, checksumming and device writes; 0 =
+	 * one per processor. The result never depends on it. */
 	unsigned threads;
 	size_t cache_bytes; /* memory for clean tree blocks; 0 = default */
-	/* Times given to what the library itself stamps (directory changes, new nodes without times); NULL = the clock. */
+	/*
+	 * Times given to what the library itself stamps (directory changes, new nodes without
+	 * times); NULL = the clock.
+	 */
 	const struct ubtrfs_time *now;
 };
 
@@ -50,7 +54,10 @@ struct ubtrfs_time {
 /* Sets every field to its default. */
 void ubtrfs_open_options_init(struct ubtrfs_open_options *options);
 
-/* Opens. -EUCLEAN damaged, -EOPNOTSUPP a feature (named), -EBUSY opened for writing by somebody else. */
+/*
+ * Opens. -EUCLEAN damaged, -EOPNOTSUPP a feature (named), -EBUSY opened for writing by somebody
+ * else.
+ */
 int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubtrfs **ret_fs);
 /* Commits if writable and closes; the filesystem is gone also when an error is returned. */
 int ubtrfs_close(struct ubtrfs *fs);

@@ -1,6 +1,6 @@
 /*
- * The end of a failed assertion: one line naming the place, the stack, abort. Owns nothing, takes no lock, allocates
- * nothing of ours.
+ * The end of a failed assertion: one line naming the place, the stack, abort. Owns nothing, takes
+ * no lock, allocates nothing of ours.
  */
 #include <execinfo.h>
 #include <stdio.h>

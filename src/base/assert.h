@@ -1,6 +1,7 @@
 /*
- * Assertions: ASSERT is our own mistake and stays on in release builds; ASSERT_SLOW only in debug builds;
- * CORRUPT_IF is a bad disk and returns an error from the calling function. Disk data is never asserted.
+ * Assertions: ASSERT is our own mistake and stays on in release builds; ASSERT_SLOW only in debug
+ * builds; CORRUPT_IF is a bad disk and returns an error from the calling function. Disk data is
+ * never asserted.
  */
 #ifndef UBTRFS_BASE_ASSERT_H
 #define UBTRFS_BASE_ASSERT_H

@@ -1,5 +1,6 @@
 /*
- * What the folder base offers: everything that is not about btrfs. It includes nothing of the project but itself.
+ * What the folder base offers: everything that is not about btrfs. It includes nothing of the
+ * project but itself.
  *
  *   err, err_codes    one int, one sentence; THROW, TRY, the table of codes
  *   assert            ASSERT (our mistake), ASSERT_SLOW (debug builds), CORRUPT_IF (a bad disk)
@@ -16,8 +17,9 @@
  *   log               leveled lines to stderr or a callback
  *   fault             the n-th allocation or device access fails
  *
- * Nothing here does I/O except log lines. Process-wide state: the level and sink of log, the table of fault, the table
- * of ref_tracker (debug builds); per thread: the last error, the ranks held (debug builds).
+ * Nothing here does I/O except log lines. Process-wide state: the level and sink of log, the table
+ * of fault, the table of ref_tracker (debug builds); per thread: the last error, the ranks held
+ * (debug builds).
  */
 #ifndef UBTRFS_BASE_BASE_H
 #define UBTRFS_BASE_BASE_H

@@ -69,7 +69,10 @@ void bitmap_clear(struct bitmap *bitmap, size_t first, size_t nr)
 		bitmap->words[base / WORD_BITS] &= ~word_mask(base, first, first + nr);
 }
 
-/* The first bit in [from, end) that differs from those of `flip` (0: looks for ones; all ones: for zeros), or end. */
+/*
+ * The first bit in [from, end) that differs from those of `flip` (0: looks for ones; all ones:
+ * for zeros), or end.
+ */
 static size_t next_differing(const struct bitmap *bitmap, size_t from, size_t end, uint64_t flip)
 {
 	for (size_t base = round_down(from, WORD_BITS); base < end; base += WORD_BITS) {

@@ -1,5 +1,6 @@
 /*
- * A dense array of bits, in words of 64. Ranges outside the bitmap are our own mistake (asserted). Locks nothing.
+ * A dense array of bits, in words of 64. Ranges outside the bitmap are our own mistake (asserted).
+ * Locks nothing.
  *
  * Invariant: the bits of the last word beyond nr_bits are zero.
  */

@@ -1,6 +1,6 @@
 /*
- * Scoped release by attribute: SCOPED(type) struct type var; calls type_scope_end(&var) when the scope ends.
- * DEFINE_SCOPED(cursor, cursor_fini) defines that function. SCOPED_MEM frees a pointer.
+ * Scoped release by attribute: SCOPED(type) struct type var; calls type_scope_end(&var) when the
+ * scope ends. DEFINE_SCOPED(cursor, cursor_fini) defines that function. SCOPED_MEM frees a pointer.
  */
 #ifndef UBTRFS_BASE_CLEANUP_H
 #define UBTRFS_BASE_CLEANUP_H

@@ -1,6 +1,6 @@
 /*
- * Time: thin wrappers that cannot fail. Nothing else in the engine asks the system for the time, so that a given
- * timestamp can stand for it. Owns nothing.
+ * Time: thin wrappers that cannot fail. Nothing else in the engine asks the system for the time, so
+ * that a given timestamp can stand for it. Owns nothing.
  */
 #include <time.h>
 

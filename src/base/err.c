@@ -1,8 +1,9 @@
 /*
- * Errors: owns the sentence of the last failure of each thread (thread-local) and the mapping of codes to errno.
+ * Errors: owns the sentence of the last failure of each thread (thread-local) and the mapping of
+ * codes to errno.
  *
- * Invariant: last.text is always terminated; last.err is 0 or the negative code that the text belongs to. Nothing here
- * allocates, so that running out of memory can be told. Takes no lock.
+ * Invariant: last.text is always terminated; last.err is 0 or the negative code that the text
+ * belongs to. Nothing here allocates, so that running out of memory can be told. Takes no lock.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,10 +1,11 @@
 /*
  * Errors: one int, one sentence.
  *
- * A function that can fail returns 0 or more on success and a negative number on failure: minus an errno (1..4095) for
- * a failed system call, minus a private code (ERR_FIRST..) otherwise. The sentence naming what, where and why is kept in
- * the calling thread (thread-local, the one global of this file) until the next THROW in that thread; work done on
- * another thread carries it over with err_capture() and err_rethrow().
+ * A function that can fail returns 0 or more on success and a negative number on failure: minus an
+ * errno (1..4095) for a failed system call, minus a private code (ERR_FIRST..) otherwise. The
+ * sentence naming what, where and why is kept in the calling thread (thread-local, the one global
+ * of this file) until the next THROW in that thread; work done on another thread carries it over
+ * with err_capture() and err_rethrow().
  */
 #ifndef UBTRFS_BASE_ERR_H
 #define UBTRFS_BASE_ERR_H
@@ -33,7 +34,10 @@ struct err_report {
 	char text[ERR_TEXT_MAX]; /* the sentence */
 };
 
-/* Lets the compiler see that a throw is negative: it warns of outputs left unset on failure otherwise. */
+/*
+ * Lets the compiler see that a throw is negative: it warns of outputs left unset on failure
+ * otherwise.
+ */
 #define ERR_NEGATIVE(call)                       \
 	({                                       \
 		int thrown = (call);             \
@@ -42,14 +46,23 @@ struct err_report {
 		thrown;                          \
 	})
 
-/* Fails with a private code: THROW(ERR_CORRUPT, "leaf %llu slot %u: ...", ...). Yields the negative code. */
+/*
+ * Fails with a private code: THROW(ERR_CORRUPT, "leaf %llu slot %u: ...", ...). Yields the
+ * negative code.
+ */
 #define THROW(code, ...) ERR_NEGATIVE(err_throw(__FILE__, __LINE__, (code), __VA_ARGS__))
 
-/* Fails with the errno of a system call: THROW_SYS(errno, "cannot open %s", path); ": <strerror>" is appended. */
+/*
+ * Fails with the errno of a system call: THROW_SYS(errno, "cannot open %s", path); ":
+ * <strerror>" is appended.
+ */
 #define THROW_SYS(saved_errno, ...) \
 	ERR_NEGATIVE(err_throw_sys(__FILE__, __LINE__, (saved_errno), __VA_ARGS__))
 
-/* Returns from the calling function if the call fails; debug builds log file and line of the way up. */
+/*
+ * Returns from the calling function if the call fails; debug builds log file and line of the way
+ * up.
+ */
 #define TRY(call)                                               \
 	do {                                                    \
 		int try_ret = (call);                           \
@@ -65,12 +78,21 @@ int err_throw_sys(const char *file, int line, int saved_errno, const char *forma
 	__attribute__((format(printf, 4, 5), cold));
 void err_trace(const char *file, int line, int err) __attribute__((cold));
 
-/* Puts words before the current sentence ("importing a/b: " + sentence); returns err for chaining. */
+/*
+ * Puts words before the current sentence ("importing a/b: " + sentence); returns err for
+ * chaining.
+ */
 int err_prefix(int err, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
-/* The sentence of the last failure in this thread; never NULL. err is the code returned to the caller. */
+/*
+ * The sentence of the last failure in this thread; never NULL. err is the code returned to the
+ * caller.
+ */
 const char *err_text(int err);
-/* The same for the last failure of this thread, whatever its code; "success" when there was none. */
+/*
+ * The same for the last failure of this thread, whatever its code; "success" when there was
+ * none.
+ */
 const char *err_last_text(void);
 
 /* Maps a negative result of this library to a positive errno. */

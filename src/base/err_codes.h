@@ -1,8 +1,9 @@
 /*
  * The one table of private error codes: name, class of errno, sentence.
  *
- * A code says what went wrong; the text given to THROW() says where and why. Each code is thrown for one
- * kind of failure and mapped to errno only at the edge (err_to_errno). Rows are grouped by layer.
+ * A code says what went wrong; the text given to THROW() says where and why. Each code is thrown
+ * for one kind of failure and mapped to errno only at the edge (err_to_errno). Rows are grouped by
+ * layer.
  */
 #ifndef UBTRFS_BASE_ERR_CODES_H
 #define UBTRFS_BASE_ERR_CODES_H

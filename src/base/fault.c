@@ -1,8 +1,8 @@
 /*
  * Fault points: owns the process-wide table of armed faults, one row per kind, all of it atomic.
  *
- * Invariant: a row that was never armed is not counting, so that an ordinary run pays one load of a shared, unwritten
- * cache line per fault point. Takes no lock.
+ * Invariant: a row that was never armed is not counting, so that an ordinary run pays one load of a
+ * shared, unwritten cache line per fault point. Takes no lock.
  */
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Intrusive hash table. Invariant: a node is in the chain of bucket_nr(its key); on average a chain holds at most one
- * node, unless memory ran out. It grows by doubling and does not shrink.
+ * Intrusive hash table. Invariant: a node is in the chain of bucket_nr(its key); on average a chain
+ * holds at most one node, unless memory ran out. It grows by doubling and does not shrink.
  */
 #include <string.h>
 

@@ -1,8 +1,9 @@
 /*
  * Intrusive hash table keyed by 64 bits, with chains. Owns its buckets only, locks nothing.
  *
- * Insertion cannot fail: when there is no memory to grow, the chains just become longer, and the next insertion tries
- * again. Several nodes may have one key; hash_find returns one of them, hash_find_next the others.
+ * Insertion cannot fail: when there is no memory to grow, the chains just become longer, and the
+ * next insertion tries again. Several nodes may have one key; hash_find returns one of them,
+ * hash_find_next the others.
  */
 #ifndef UBTRFS_BASE_HASH_H
 #define UBTRFS_BASE_HASH_H
@@ -59,8 +60,8 @@ struct hash_node *hash_find(const struct hash_table *table, uint64_t key);
 struct hash_node *hash_find_next(const struct hash_node *node);
 
 /*
- * Walks over all nodes in no particular order: for (n = hash_first(t); n; n = hash_next(t, n)). Nothing may be
- * inserted meanwhile; to remove the current one, ask for the next before.
+ * Walks over all nodes in no particular order: for (n = hash_first(t); n; n = hash_next(t, n)).
+ * Nothing may be inserted meanwhile; to remove the current one, ask for the next before.
  */
 struct hash_node *hash_first(const struct hash_table *table);
 struct hash_node *hash_next(const struct hash_table *table, const struct hash_node *node);

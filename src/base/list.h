@@ -1,6 +1,6 @@
 /*
- * Intrusive doubly linked list. A head is a link that points to itself when empty; a link not in a list has next == NULL
- * (link_is_linked). Owns nothing, locks nothing.
+ * Intrusive doubly linked list. A head is a link that points to itself when empty; a link not in a
+ * list has next == NULL (link_is_linked). Owns nothing, locks nothing.
  */
 #ifndef UBTRFS_BASE_LIST_H
 #define UBTRFS_BASE_LIST_H

@@ -1,10 +1,12 @@
 /*
  * Ranked locks over pthread.
  *
- * Debug builds own, per thread, the list of locks that it holds (thread-local) and check it before a lock blocks, so
- * that a deadlock that needs bad luck is found without it. A try-lock cannot wait, so it is recorded but not checked.
- * Invariant: held.nr <= HELD_MAX, and a lock is in the list exactly while the thread has it. Readers do not overtake a
- * waiting writer, so a second read lock on one lock by one thread could wait for ever and is refused like any other.
+ * Debug builds own, per thread, the list of locks that it holds (thread-local) and check it before
+ * a lock blocks, so that a deadlock that needs bad luck is found without it. A try-lock cannot
+ * wait, so it is recorded but not checked.
+ * Invariant: held.nr <= HELD_MAX, and a lock is in the list exactly while the thread has it.
+ * Readers do not overtake a waiting writer, so a second read lock on one lock by one thread could
+ * wait for ever and is refused like any other.
  */
 #include <stdio.h>
 
@@ -263,7 +265,10 @@ void cond_wait(struct cond *cond, struct mutex *mutex)
 {
 	int ret;
 
-	/* Waking takes the mutex again: it must still be in order with everything else that is held. */
+	/*
+	 * Waking takes the mutex again: it must still be in order with everything else that is
+	 * held.
+	 */
 	held_remove(&mutex->info);
 	held_check(&mutex->info);
 	ret = pthread_cond_wait(&cond->cond, &mutex->mutex);

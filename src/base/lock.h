@@ -1,9 +1,10 @@
 /*
  * Ranked locks: mutex, reader-writer lock, condition.
  *
- * Debug builds keep the ranks that each thread holds and abort, naming both locks, when one is taken out of order
- * (lock_rank.h). Within one rank, nesting is allowed only for locks made with an order > 0, in ascending or equal order
- * (tree nodes). Release builds compile to plain pthread calls.
+ * Debug builds keep the ranks that each thread holds and abort, naming both locks, when one is
+ * taken out of order (lock_rank.h). Within one rank, nesting is allowed only for locks made with an
+ * order > 0, in ascending or equal order (tree nodes). Release builds compile to plain pthread
+ * calls.
  */
 #ifndef UBTRFS_BASE_LOCK_H
 #define UBTRFS_BASE_LOCK_H
@@ -58,7 +59,10 @@ void rwlock_unwrite(struct rwlock *lock);
 
 void cond_init(struct cond *cond);
 void cond_fini(struct cond *cond);
-/* The mutex may be released and taken again with other locks of higher order held by nobody in this thread. */
+/*
+ * The mutex may be released and taken again with other locks of higher order held by nobody in
+ * this thread.
+ */
 void cond_wait(struct cond *cond, struct mutex *mutex);
 void cond_signal(struct cond *cond);
 void cond_broadcast(struct cond *cond);

@@ -1,8 +1,10 @@
 /*
- * The one list of lock ranks, in the order of acquisition: a thread may take a lock only of a rank greater than
- * every rank it holds. Ranks follow the layers from the top down (calls go down, so do locks).
+ * The one list of lock ranks, in the order of acquisition: a thread may take a lock only of a rank
+ * greater than every rank it holds. Ranks follow the layers from the top down (calls go down, so do
+ * locks).
  *
- * Tree nodes share one rank; among them the order is by tree class, then from the root down, then left to right.
+ * Tree nodes share one rank; among them the order is by tree class, then from the root down, then
+ * left to right.
  */
 #ifndef UBTRFS_BASE_LOCK_RANK_H
 #define UBTRFS_BASE_LOCK_RANK_H

@@ -1,6 +1,6 @@
 /*
- * Logs: owns the level and the sink of the process, both atomic. A line is written with one call, so that lines of
- * several threads do not mix. errno survives a log line. Takes no lock of ours.
+ * Logs: owns the level and the sink of the process, both atomic. A line is written with one call,
+ * so that lines of several threads do not mix. errno survives a log line. Takes no lock of ours.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /*
  * Logs: leveled lines to stderr or to one callback.
  *
- * The level and the sink are process-wide (globals of this folder): both are set at start, before threads, and read without a lock.
- * A line is handed over whole, without a newline. The callback may be called from any thread, with any lock held, and
- * must not call back into the library.
+ * The level and the sink are process-wide (globals of this folder): both are set at start, before
+ * threads, and read without a lock. A line is handed over whole, without a newline. The callback
+ * may be called from any thread, with any lock held, and must not call back into the library.
  */
 #ifndef UBTRFS_BASE_LOG_H
 #define UBTRFS_BASE_LOG_H

@@ -1,6 +1,6 @@
 /*
- * Memory: the only callers of malloc and free. Every allocation passes the fault point FAULT_ALLOC first, except
- * mem_debug_alloc. A length of zero yields a block that can be freed. Takes no lock.
+ * Memory: the only callers of malloc and free. Every allocation passes the fault point FAULT_ALLOC
+ * first, except mem_debug_alloc. A length of zero yields a block that can be freed. Takes no lock.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /*
  * Intrusive red-black tree. Owns nothing, locks nothing, allocates nothing.
  *
- * Invariants: the root is black; no red node has a red child; every path from the root down holds as many black nodes.
- * A missing child is NULL and counts as black. Nothing recurses: the height is at most 2 log2(nr + 1).
+ * Invariants: the root is black; no red node has a red child; every path from the root down holds
+ * as many black nodes. A missing child is NULL and counts as black. Nothing recurses: the height is
+ * at most 2 log2(nr + 1).
  */
 #include "base/assert.h"
 #include "base/rbtree.h"
@@ -117,8 +118,8 @@ struct rb_node *rbtree_insert(struct rbtree *tree, struct rb_node *node)
 }
 
 /*
- * One step of remove_fix: the paths through node (the left or right child of parent, maybe NULL) lack one black node.
- * Returns true when the lack moved up to parent, false when it is gone.
+ * One step of remove_fix: the paths through node (the left or right child of parent, maybe NULL)
+ * lack one black node. Returns true when the lack moved up to parent, false when it is gone.
  */
 static bool remove_fix_step(struct rbtree *tree, struct rb_node *parent, bool left)
 {
@@ -187,7 +188,10 @@ void rbtree_remove(struct rbtree *tree, struct rb_node *node)
 		lost_red = node->red;
 		replace_child(tree, parent, node, child);
 	} else {
-		/* The next node in order has no left child: it leaves its place and takes node's, colour included. */
+		/*
+		 * The next node in order has no left child: it leaves its place and takes
+		 * node's, colour included.
+		 */
 		heir = rb_next(node);
 		child = heir->right;
 		parent = heir->parent == node ? heir : heir->parent;

@@ -1,7 +1,8 @@
 /*
  * Intrusive red-black tree ordered by a comparison function. Owns nothing, locks nothing.
  *
- * Invariants: no red node has a red child; every path from the root to a leaf holds as many black nodes.
+ * Invariants: no red node has a red child; every path from the root to a leaf holds as many black
+ * nodes.
  */
 #ifndef UBTRFS_BASE_RBTREE_H
 #define UBTRFS_BASE_RBTREE_H

@@ -1,13 +1,15 @@
 /*
  * Counted references: the one counter type.
  *
- * A get hands out a handle, which the matching put gives back. In release builds a handle has no bytes and the counter
- * is a bare atomic; in debug builds a handle names the get in the tracker (ref_tracker.h), for the types selected at run
- * time. A reference held across calls keeps its handle in the object that holds it, a short one on the stack.
+ * A get hands out a handle, which the matching put gives back. In release builds a handle has no
+ * bytes and the counter is a bare atomic; in debug builds a handle names the get in the tracker
+ * (ref_tracker.h), for the types selected at run time. A reference held across calls keeps its
+ * handle in the object that holds it, a short one on the stack.
  *
- * A counter starts at 0: nobody holds the object. What 0 means is the owner's law: an object that is freed then (the
- * put that returned true frees it), or one that may rest in a table and be found again under the table's lock
- * (ref_get_first). Getting and putting are safe from any thread; the last put sees everything done before the others.
+ * A counter starts at 0: nobody holds the object. What 0 means is the owner's law: an object that
+ * is freed then (the put that returned true frees it), or one that may rest in a table and be found
+ * again under the table's lock (ref_get_first). Getting and putting are safe from any thread; the
+ * last put sees everything done before the others.
  */
 #ifndef UBTRFS_BASE_REF_H
 #define UBTRFS_BASE_REF_H
@@ -51,8 +53,8 @@ void ref_track_get(struct ref *ref, struct ref_handle *ret_handle);
 void ref_track_put(struct ref *ref, struct ref_handle *handle);
 
 /*
- * Count 0. type is a constant string, the name for selecting; domain is the object whose closing reports the leak
- * (compared as a pointer only), may be NULL.
+ * Count 0. type is a constant string, the name for selecting; domain is the object whose closing
+ * reports the leak (compared as a pointer only), may be NULL.
  */
 static inline void ref_init(struct ref *ref, const char *type, const void *domain)
 {
@@ -71,7 +73,10 @@ static inline uint32_t ref_count(const struct ref *ref)
 	return atomic_load_explicit(&ref->count, memory_order_acquire);
 }
 
-/* From any count, zero too: the caller created the object or holds the lock under which it would be freed. */
+/*
+ * From any count, zero too: the caller created the object or holds the lock under which it would
+ * be freed.
+ */
 static inline void ref_get_first(struct ref *ref, struct ref_handle *ret_handle)
 {
 	uint32_t before = atomic_fetch_add_explicit(&ref->count, 1, memory_order_relaxed);

@@ -1,9 +1,10 @@
 /*
  * Who holds the counted references. Debug builds only; in release builds just the refusal is left.
  *
- * Owns one table per process: the held references in chains by id, and the last GRAVES released ones, so that a second
- * put of the same handle can show the first. All of it under `lock` (RANK_REF_TRACKER, taken under any lock; inside it no
- * other). Ids are never given out twice. Records come from mem_debug_alloc: tracking adds no fault point and cannot fail.
+ * Owns one table per process: the held references in chains by id, and the last GRAVES released
+ * ones, so that a second put of the same handle can show the first. All of it under `lock`
+ * (RANK_REF_TRACKER, taken under any lock; inside it no other). Ids are never given out twice.
+ * Records come from mem_debug_alloc: tracking adds no fault point and cannot fail.
  */
 #include <string.h>
 
@@ -120,7 +121,10 @@ void ref_track_get(struct ref *ref, struct ref_handle *ret_handle)
 	ret_handle->id = track->id;
 }
 
-/* Ends the program: says what is wrong, then the stack of now and those that are known of the handle. */
+/*
+ * Ends the program: says what is wrong, then the stack of now and those that are known of the
+ * handle.
+ */
 static void put_refused(const struct ref *ref, const struct track *known, const char *what)
 {
 	struct track_stack now;
@@ -139,7 +143,10 @@ static void put_refused(const struct ref *ref, const struct track *known, const 
 	ASSERT(!"each reference is given back once, by whom it was given to");
 }
 
-/* Moves a record from the held ones to the graves; the caller frees what had to make room. Under the lock. */
+/*
+ * Moves a record from the held ones to the graves; the caller frees what had to make room. Under
+ * the lock.
+ */
 static struct track *bury(struct track **slot, const struct track_stack *now)
 {
 	struct track *track = *slot;

@@ -1,5 +1,6 @@
 /*
- * Random numbers: splitmix64 spreads the seed, xoshiro256** (Blackman and Vigna) runs. Owns nothing, locks nothing.
+ * Random numbers: splitmix64 spreads the seed, xoshiro256** (Blackman and Vigna) runs. Owns
+ * nothing, locks nothing.
  *
  * Invariant: the state is never all zero (splitmix64 yields zero for one of its inputs only).
  */
@@ -62,7 +63,10 @@ uint64_t rng_below(struct rng *rng, uint64_t limit)
 	uint64_t v, threshold;
 
 	ASSERT(limit > 0);
-	/* 2^64 mod limit values at the low end would make some results likelier: they are drawn again. */
+	/*
+	 * 2^64 mod limit values at the low end would make some results likelier: they are drawn
+	 * again.
+	 */
 	threshold = -limit % limit;
 	do {
 		v = rng_next(rng);

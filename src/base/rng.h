@@ -1,6 +1,6 @@
 /*
- * Random numbers from a seed: xoshiro256** started by splitmix64. The state is explicit; equal seeds give equal numbers
- * on every host. Not for secrets.
+ * Random numbers from a seed: xoshiro256** started by splitmix64. The state is explicit; equal
+ * seeds give equal numbers on every host. Not for secrets.
  */
 #ifndef UBTRFS_BASE_RNG_H
 #define UBTRFS_BASE_RNG_H

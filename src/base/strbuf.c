@@ -1,6 +1,6 @@
 /*
- * A growing string. Invariants: text is NULL exactly when capacity is 0; len < capacity otherwise and text[len] is 0.
- * Growth doubles, so that n appends copy O(n) bytes. Takes no lock.
+ * A growing string. Invariants: text is NULL exactly when capacity is 0; len < capacity otherwise
+ * and text[len] is 0. Growth doubles, so that n appends copy O(n) bytes. Takes no lock.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * A growing string. After an allocation fails the buffer is marked failed, later appends do nothing, and
- * strbuf_status() tells: callers append freely and check once.
+ * A growing string. After an allocation fails the buffer is marked failed, later appends do
+ * nothing, and strbuf_status() tells: callers append freely and check once.
  */
 #ifndef UBTRFS_BASE_STRBUF_H
 #define UBTRFS_BASE_STRBUF_H

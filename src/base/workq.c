@@ -1,13 +1,14 @@
 /*
  * Worker threads over one queue.
  *
- * Owns the threads and the queue; jobs belong to the callers. Everything mutable is under `lock` (RANK_WORKQ), which is
- * not held while a job runs. State of a job, with the function of each transition:
+ * Owns the threads and the queue; jobs belong to the callers. Everything mutable is under `lock`
+ * (RANK_WORKQ), which is not held while a job runs. State of a job, with the function of each
+ * transition:
  *
  *   idle --workq_submit--> queued --job_run--> running --job_run--> done --job_wait--> idle
  *
- * Invariants: a job is in the list exactly while it is queued; nr_open counts queued and running jobs; after a job is
- * done the queue never touches it again (its owner may free it).
+ * Invariants: a job is in the list exactly while it is queued; nr_open counts queued and running
+ * jobs; after a job is done the queue never touches it again (its owner may free it).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -54,7 +55,10 @@ static void job_run(struct workq *workq, struct job *job, unsigned worker)
 	ASSERT(job->state == JOB_RUNNING && workq->nr_open > 0);
 	job->state = JOB_DONE;
 	workq->nr_open--;
-	/* Only for a job that somebody sleeps for: a wake-up for each of many small jobs costs more than they do. */
+	/*
+	 * Only for a job that somebody sleeps for: a wake-up for each of many small jobs costs
+	 * more than they do.
+	 */
 	if (job->awaited)
 		cond_broadcast(&workq->done);
 }

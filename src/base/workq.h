@@ -1,11 +1,12 @@
 /*
  * A fixed set of worker threads over one queue of jobs.
  *
- * A job is embedded in the caller's object and stays the caller's. Jobs start in the order of submission; they may end
- * in any order, so a caller that needs a deterministic result waits for its jobs in its own order (job_wait). With zero
- * threads the job runs inside workq_submit: the same results, no threads. A job's function must not submit or wait.
- * (With zero threads worker is 0 in every submitting thread: per-worker workspaces then want one submitter.)
- * State of a job: idle -> queued (workq_submit) -> running (worker) -> done (worker) -> idle (job_wait).
+ * A job is embedded in the caller's object and stays the caller's. Jobs start in the order of
+ * submission; they may end in any order, so a caller that needs a deterministic result waits for
+ * its jobs in its own order (job_wait). With zero threads the job runs inside workq_submit: the
+ * same results, no threads. A job's function must not submit or wait. (With zero threads worker is
+ * 0 in every submitting thread: per-worker workspaces then want one submitter.) State of a job:
+ * idle -> queued (workq_submit) -> running (worker) -> done (worker) -> idle (job_wait).
  */
 #ifndef UBTRFS_BASE_WORKQ_H
 #define UBTRFS_BASE_WORKQ_H
@@ -18,7 +19,10 @@
 struct workq;
 struct job;
 
-/* Does the work; the result and its sentence travel to job_wait. worker is 0..nr_threads-1, for per-thread workspaces. */
+/*
+ * Does the work; the result and its sentence travel to job_wait. worker is 0..nr_threads-1, for
+ * per-thread workspaces.
+ */
 typedef int (*job_fn)(struct job *job, unsigned worker);
 
 enum job_state { JOB_IDLE, JOB_QUEUED, JOB_RUNNING, JOB_DONE };
@@ -43,7 +47,10 @@ unsigned workq_nr_workers(const struct workq *workq);
 
 void job_init(struct job *job, job_fn run);
 void workq_submit(struct workq *workq, struct job *job);
-/* Waits until the job is done; returns its result and makes its sentence the caller's. The job is idle afterwards. */
+/*
+ * Waits until the job is done; returns its result and makes its sentence the caller's. The job
+ * is idle afterwards.
+ */
 int job_wait(struct job *job) must_check;
 /* Sleeps until the job is done; it stays to be taken with job_wait. */
 void job_await(struct job *job);

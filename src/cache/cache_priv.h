@@ -1,8 +1,9 @@
 /*
  * What the files of cache/ share: the cache, its shards, and the bits of a node's state.
  *
- * Invariants: a node is in exactly one list of its shard: `lru` while it is in the index, `dead` afterwards (NODE_DEAD). A
- * node in the dirty list has NODE_DIRTY, and only those. NODE_IO and NODE_READING imply that the I/O holds a reference.
+ * Invariants: a node is in exactly one list of its shard: `lru` while it is in the index, `dead`
+ * afterwards (NODE_DEAD). A node in the dirty list has NODE_DIRTY, and only those. NODE_IO and
+ * NODE_READING imply that the I/O holds a reference.
  * Locks: dirty_lock (RANK_CACHE_DIRTY), then shard->lock (RANK_CACHE_SHARD).
  */
 #ifndef UBTRFS_CACHE_CACHE_PRIV_H
@@ -77,10 +78,16 @@ struct node *shard_find(struct cache_shard *shard, uint64_t addr);
 void shard_insert(struct cache_shard *shard, struct node *node);
 /* Out of the index; freed by the shard once nobody holds it. */
 void shard_detach(struct cache_shard *shard, struct node *node);
-/* Frees dead nodes that nobody holds and, when the cache is over its limit, looks at a few of the oldest. */
+/*
+ * Frees dead nodes that nobody holds and, when the cache is over its limit, looks at a few of
+ * the oldest.
+ */
 void shard_tidy(struct node_cache *cache, struct cache_shard *shard);
 
-/* Life of a node (node.c). Taking a reference from any count: under the shard's lock, or the dirty list's for its nodes. */
+/*
+ * Life of a node (node.c). Taking a reference from any count: under the shard's lock, or the
+ * dirty list's for its nodes.
+ */
 int node_alloc(struct node_cache *cache, uint64_t addr, uint32_t state,
 	       struct node **ret_node) must_check;
 void node_free(struct node *node);

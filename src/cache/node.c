@@ -1,11 +1,12 @@
 /*
  * One node: its references, its states, and the questions about them.
  *
- * A node object is read at most once: who inserts it into the index owns the read (NODE_READING), the others wait for
- * NODE_VALID or NODE_FAILED. Valid is set in the same step that ends the reading, and never cleared, so no read is ever
- * issued into bytes that somebody uses. A failed node leaves the index, and the next caller reads anew.
- * Transitions: node_get (reading -> valid|failed), node_create (dirty), cache_write_dirty (io, written), node_cancel
- * (cancelled), node_forget (dead). Locks: the shard's; dirty_lock for the dirty list.
+ * A node object is read at most once: who inserts it into the index owns the read (NODE_READING),
+ * the others wait for NODE_VALID or NODE_FAILED. Valid is set in the same step that ends the
+ * reading, and never cleared, so no read is ever issued into bytes that somebody uses. A failed
+ * node leaves the index, and the next caller reads anew. Transitions: node_get (reading ->
+ * valid|failed), node_create (dirty), cache_write_dirty (io, written), node_cancel (cancelled),
+ * node_forget (dead). Locks: the shard's; dirty_lock for the dirty list.
  */
 #include "base/assert.h"
 #include "cache/cache_priv.h"
@@ -13,7 +14,10 @@
 #include "format/node_layout.h"
 
 #ifdef UBTRFS_DEBUG
-/* node_put names no handle: the references of one node are interchangeable, the last handle goes first. */
+/*
+ * node_put names no handle: the references of one node are interchangeable, the last handle goes
+ * first.
+ */
 static void node_handle_push(struct node *node)
 {
 	ASSERT(node->nr_handles < NODE_HANDLES_MAX);

@@ -1,10 +1,11 @@
 /*
  * The cache: owns the shards of the index, the limit, and the eviction.
  *
- * Law L1: everything that frees a node is here and runs under the lock of its shard: a node in the index is evicted with
- * count 0, clean and not under I/O; a node out of the index is freed with count 0, and as no lookup finds it the count
- * stays 0. A put does nothing but count down, so there is no window between a count and a flag.
- * Eviction is second chance: lookups mark a node as accessed and move nothing. Reading and writing are not here.
+ * Law L1: everything that frees a node is here and runs under the lock of its shard: a node in the
+ * index is evicted with count 0, clean and not under I/O; a node out of the index is freed with
+ * count 0, and as no lookup finds it the count stays 0. A put does nothing but count down, so there
+ * is no window between a count and a flag. Eviction is second chance: lookups mark a node as
+ * accessed and move nothing. Reading and writing are not here.
  */
 #include "base/assert.h"
 #include "base/log.h"
@@ -13,7 +14,10 @@
 
 static uint64_t addr_hash(uint64_t addr)
 {
-	/* Addresses are multiples of the sector size: the product's high bits depend on all of theirs. */
+	/*
+	 * Addresses are multiples of the sector size: the product's high bits depend on all of
+	 * theirs.
+	 */
 	return (addr >> 12) * 0x9e3779b97f4a7c15u;
 }
 

@@ -1,9 +1,10 @@
 /*
  * Reading a node: every mirror in turn until one holds the node that was asked for.
  *
- * A copy is good when its checksum, address, filesystem, level, generation, owner and first key are what the caller
- * expects and the format's validator finds nothing (law L7). Bad disk data is an error that names the block, never an
- * assertion. Takes no lock: the thread that reads owns the node until it is valid. Repairing bad copies is not here.
+ * A copy is good when its checksum, address, filesystem, level, generation, owner and first key are
+ * what the caller expects and the format's validator finds nothing (law L7). Bad disk data is an
+ * error that names the block, never an assertion. Takes no lock: the thread that reads owns the
+ * node until it is valid. Repairing bad copies is not here.
  */
 #include "base/assert.h"
 #include "base/log.h"
@@ -18,7 +19,10 @@ static int unexpected(const struct node *node, const char *what, uint64_t is, ui
 		     (unsigned long long)expected);
 }
 
-/* The first key lies at the same place in leaves and internal nodes. nritems is not looked at: it may be changing. */
+/*
+ * The first key lies at the same place in leaves and internal nodes. nritems is not looked at:
+ * it may be changing.
+ */
 static int check_first_key(const struct node *node, const struct key *expected)
 {
 	struct key is = key_load(node->data + HEADER_SIZE);

@@ -1,10 +1,11 @@
 /*
- * Writing the dirty nodes: sorted by address, neighbours joined into runs, each run validated, checksummed and written by
- * one job.
+ * Writing the dirty nodes: sorted by address, neighbours joined into runs, each run validated,
+ * checksummed and written by one job.
  *
- * Law L2: all nodes are marked as written before the first byte of any is read for the checksum; from then on the tree
- * copies them. Law L7: no node is written that the validator would refuse to read. A node whose write failed stays dirty
- * (its bytes are nowhere else); the caller aborts the transaction. Locks: dirty_lock, not held during I/O.
+ * Law L2: all nodes are marked as written before the first byte of any is read for the checksum;
+ * from then on the tree copies them. Law L7: no node is written that the validator would refuse to
+ * read. A node whose write failed stays dirty (its bytes are nowhere else); the caller aborts the
+ * transaction. Locks: dirty_lock, not held during I/O.
  */
 #include <stdlib.h>
 
@@ -156,7 +157,10 @@ int cache_write_dirty(struct node_cache *cache, struct workq *workq)
 	SCOPED_MEM struct node **nodes = NULL;
 	size_t nr_nodes;
 
-	/* Room for the runs first: once nodes are marked as written nothing else may fail before their write. */
+	/*
+	 * Room for the runs first: once nodes are marked as written nothing else may fail before
+	 * their write.
+	 */
 	runs = mem_array(MAX(atomic_load(&cache->nr_dirty), (size_t)1), sizeof(*runs));
 	if (!runs)
 		return MEM_FAIL("the writes of tree blocks");

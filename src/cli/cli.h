@@ -1,9 +1,10 @@
 /*
  * The command `ubtrfs`: a customer of the public API.
  *
- * main.c owns the table of subcommands and nothing else. Each cmd_*.c is one subcommand: it gets its own name as argv[0],
- * reads its options, prints to stdout, and returns the exit code: 0, 1 after an error (one sentence on stderr), 130 when it
- * was interrupted. What several of them share is below; no command calls another.
+ * main.c owns the table of subcommands and nothing else. Each cmd_*.c is one subcommand: it gets
+ * its own name as argv[0], reads its options, prints to stdout, and returns the exit code: 0, 1
+ * after an error (one sentence on stderr), 130 when it was interrupted. What several of them share
+ * is below; no command calls another.
  */
 #ifndef UBTRFS_CLI_CLI_H
 #define UBTRFS_CLI_CLI_H
@@ -41,15 +42,24 @@ int cli_finish_output(void);
 /* Long options without a letter. */
 #define OPTION_HELP 256
 
-/* The next option, as getopt_long does it, and -1 past the last; a bad one is named on stderr. shorts begins with ':'. */
+/*
+ * The next option, as getopt_long does it, and -1 past the last; a bad one is named on stderr.
+ * shorts begins with ':'.
+ */
 int cli_option(int argc, char **argv, const char *shorts, const struct option *longs);
-/* 0 when word is a possible beginning of exactly one name (or a whole one): its index; messages otherwise. what: "command". */
+/*
+ * 0 when word is a possible beginning of exactly one name (or a whole one): its index; messages
+ * otherwise. what: "command".
+ */
 int cli_match(const char *what, const char *word, const char *(*name_at)(unsigned index),
 	      unsigned *ret_index) must_check;
 
 /* ---- size_parse.c: numbers ---- */
 
-/* Digits with an optional suffix k m g t p e (1024 each), which b or ib may follow, in either case. -EINVAL, -ERANGE. */
+/*
+ * Digits with an optional suffix k m g t p e (1024 each), which b or ib may follow, in either
+ * case. -EINVAL, -ERANGE.
+ */
 int size_parse(const char *text, uint64_t *ret_bytes) must_check;
 /* A decimal or 0x number, nothing behind it. -EINVAL, -ERANGE. */
 int number_parse(const char *text, uint64_t *ret_number) must_check;

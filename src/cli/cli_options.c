@@ -1,5 +1,6 @@
 /*
- * Reading arguments: options through getopt_long, with our own sentences; names of commands, which may be abbreviated.
+ * Reading arguments: options through getopt_long, with our own sentences; names of commands, which
+ * may be abbreviated.
  */
 #include <string.h>
 

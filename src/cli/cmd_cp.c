@@ -34,7 +34,10 @@ static const char help_text[] =
 	"\n"
 	"Holes stay holes. Copying into an image is not built.\n";
 
-/* The last part of the path inside the image; "." when it names a directory by its contents (/, /dir/.). Owned by the caller. */
+/*
+ * The last part of the path inside the image; "." when it names a directory by its contents (/,
+ * /dir/.). Owned by the caller.
+ */
 static char *source_name(const char *path)
 {
 	const char *end = path + strlen(path), *start;

@@ -51,7 +51,10 @@ static int show_help(void)
 	return cli_finish_output();
 }
 
-/* ---- dump-super ---------------------------------------------------------------------------------------------- */
+/*
+ * ---- dump-super
+ * ----------------------------------------------------------------------------------------------
+ */
 
 struct super_wish {
 	bool full, force, all;
@@ -116,7 +119,10 @@ static int cmd_dump_super(int argc, char **argv)
 	return code | cli_finish_output();
 }
 
-/* ---- dump-tree ----------------------------------------------------------------------------------------------- */
+/*
+ * ---- dump-tree
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* -1: go on; otherwise the exit code. */
 static int dump_tree_options(int argc, char **argv, struct ubtrfs_dump_tree *what)
@@ -199,7 +205,10 @@ static int cmd_dump_tree(int argc, char **argv)
 	return code | cli_finish_output();
 }
 
-/* ---- the group ----------------------------------------------------------------------------------------------- */
+/*
+ * ---- the group
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static const char *subcommand_name(unsigned index)
 {

@@ -1,7 +1,8 @@
 /*
  * `ubtrfs ls`: names in an image, with attributes (-l), hidden ones (-a), and what is below (-R).
  *
- * Owners are numbers, because the names of this machine mean nothing for an image. Times are local (TZ), to the minute.
+ * Owners are numbers, because the names of this machine mean nothing for an image. Times are local
+ * (TZ), to the minute.
  */
 #include <linux/btrfs_tree.h>
 #include <stdio.h>

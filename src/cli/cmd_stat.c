@@ -1,5 +1,6 @@
 /*
- * `ubtrfs stat`: everything about a file of an image, in the layout of stat(1), with what btrfs knows beyond it.
+ * `ubtrfs stat`: everything about a file of an image, in the layout of stat(1), with what btrfs
+ * knows beyond it.
  */
 #include <stdio.h>
 #include <sys/stat.h>

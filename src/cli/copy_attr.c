@@ -1,6 +1,6 @@
 /*
- * The attributes that cp -a keeps: owner, mode, xattrs, times, in this order, since a change of owner takes away set-id bits and
- * security.capability, and everything takes away times.
+ * The attributes that cp -a keeps: owner, mode, xattrs, times, in this order, since a change of
+ * owner takes away set-id bits and security.capability, and everything takes away times.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,10 @@ static int told(const struct place *place, const char *what)
 			 strerror(errno));
 }
 
-/* An ordinary user cannot give files away, as with cp -a; set-id bits must not pass to another owner then. */
+/*
+ * An ordinary user cannot give files away, as with cp -a; set-id bits must not pass to another
+ * owner then.
+ */
 static int owner_set(const struct place *place, const struct ubtrfs_attr *attr, bool *ret_owned)
 {
 	struct stat st;

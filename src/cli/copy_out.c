@@ -1,7 +1,8 @@
 /*
  * Copying out of an image: the walk, and the contents of files.
  *
- * A directory is made with rwx for us and gets its own mode when all below it is there. Holes stay holes in regular files.
+ * A directory is made with rwx for us and gets its own mode when all below it is there. Holes stay
+ * holes in regular files.
  */
 #include "cli/copy_out.h"
 
@@ -32,7 +33,10 @@ struct made_link {
 
 static int copy_node(struct copy_out *copy, struct ubtrfs_node node, const struct dest *dest);
 
-/* ---- what holds for a whole run ------------------------------------------------------------------------------ */
+/*
+ * ---- what holds for a whole run
+ * ------------------------------------------------------------------------------
+ */
 
 /* One descriptor is open per level of directories. */
 static void raise_open_files(void)
@@ -86,14 +90,20 @@ void copy_out_use(struct copy_out *copy, struct ubtrfs *fs)
 	copy->fs = fs;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------ */
+/*
+ * ---- messages
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int told(const struct copy_out *copy, const char *what)
 {
 	return cli_error("%s: cannot %s: %s", strbuf_text(&copy->path), what, strerror(errno));
 }
 
-/* ---- contents ------------------------------------------------------------------------------------------------ */
+/*
+ * ---- contents
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int write_all(int fd, const uint8_t *data, size_t len)
 {
@@ -164,9 +174,15 @@ static int copy_ranges(const struct copy_out *copy, const struct ubtrfs_attr *at
 	return 0;
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------- */
+/*
+ * ---- files
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-/* Takes away what is not a regular file, so that nothing is written through a symlink or into a fifo. 0, or 1 with a message. */
+/*
+ * Takes away what is not a regular file, so that nothing is written through a symlink or into a
+ * fifo. 0, or 1 with a message.
+ */
 static int clear_way(const struct copy_out *copy, const struct dest *dest, bool keep_regular)
 {
 	struct stat st;
@@ -244,7 +260,10 @@ static int copy_special(struct copy_out *copy, const struct ubtrfs_attr *attr,
 	return copy->archive ? copy_attrs(copy, attr, dest->dir_fd, dest->name, -1) : 0;
 }
 
-/* ---- directories --------------------------------------------------------------------------------------------- */
+/*
+ * ---- directories
+ * ---------------------------------------------------------------------------------------------
+ */
 
 static int copy_entries(struct copy_out *copy, struct ubtrfs_node dir, int fd)
 {
@@ -294,7 +313,10 @@ static int copy_dir(struct copy_out *copy, const struct ubtrfs_attr *attr, const
 	return code;
 }
 
-/* ---- hard links ---------------------------------------------------------------------------------------------- */
+/*
+ * ---- hard links
+ * ----------------------------------------------------------------------------------------------
+ */
 
 static const struct made_link *link_find(const struct copy_out *copy, struct ubtrfs_node node)
 {
@@ -330,7 +352,10 @@ static int copy_link(struct copy_out *copy, const struct made_link *link, const 
 	return 0;
 }
 
-/* ---- a node of any kind -------------------------------------------------------------------------------------- */
+/*
+ * ---- a node of any kind
+ * --------------------------------------------------------------------------------------
+ */
 
 static int copy_as_its_kind(struct copy_out *copy, const struct ubtrfs_attr *attr,
 			    const struct dest *dest)

@@ -1,8 +1,9 @@
 /*
  * Copying out of an image, into the filesystems of this machine.
  *
- * Everything below the destination is reached through descriptors of its directory and never through a symlink, so that no image,
- * however it was made, can have anything written outside of the destination.
+ * Everything below the destination is reached through descriptors of its directory and never
+ * through a symlink, so that no image, however it was made, can have anything written outside of
+ * the destination.
  */
 #ifndef UBTRFS_CLI_COPY_OUT_H
 #define UBTRFS_CLI_COPY_OUT_H
@@ -36,13 +37,15 @@ void copy_out_fini(struct copy_out *copy);
 /* The following nodes are of this filesystem: forgets hard links of another. */
 void copy_out_use(struct copy_out *copy, struct ubtrfs *fs);
 
-/* Copies a node to path. by_user: its last part is a name that the user chose, and a symlink there is followed; otherwise it is
- * replaced, since another source may have put it there. Yields 0, or 1 after what failed was told on stderr; what can be copied is. */
+/* Copies a node to path. by_user: its last part is a name that the user chose, and a symlink
+ * there is followed; otherwise it is replaced, since another source may have put it there.
+ * Yields 0, or 1 after what failed was told on stderr; what can be copied is. */
 int copy_out_node(struct copy_out *copy, struct ubtrfs_node node, const char *path, bool by_user);
 /* The contents of a file, written in order to any descriptor. */
 int copy_out_stream(struct ubtrfs *fs, struct ubtrfs_node node, uint8_t *buffer, int fd) must_check;
 
-/* copy_attr.c: owner, mode, xattrs, times of what was made at dir_fd/name. fd: the same, open, or -1 (symlinks, special files).
+/* copy_attr.c: owner, mode, xattrs, times of what was made at dir_fd/name. fd: the same, open, or
+ * -1 (symlinks, special files).
  * 0, or 1 with a message. */
 int copy_attrs(struct copy_out *copy, const struct ubtrfs_attr *attr, int dir_fd, const char *name,
 	       int fd);

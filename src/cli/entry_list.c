@@ -1,6 +1,6 @@
 /*
- * Directories of an image read into memory, so that nothing calls back into the library while it walks a directory, and
- * sorted, so that output does not depend on the order of creation.
+ * Directories of an image read into memory, so that nothing calls back into the library while it
+ * walks a directory, and sorted, so that output does not depend on the order of creation.
  */
 #include "cli/entry_list.h"
 

@@ -24,7 +24,10 @@ struct entry_list {
 	size_t nr, capacity;
 };
 
-/* Reads a whole directory. A name that no file can have (empty, '/', '.', '..') is an error. Released also after a failure. */
+/*
+ * Reads a whole directory. A name that no file can have (empty, '/', '.', '..') is an error.
+ * Released also after a failure.
+ */
 int entry_list_read(struct ubtrfs *fs, struct ubtrfs_node dir,
 		    struct entry_list *ret_list) must_check;
 void entry_list_release(struct entry_list *list);

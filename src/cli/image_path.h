@@ -1,9 +1,9 @@
 /*
  * IMAGE:/PATH: naming a file inside an image, and the images opened for it.
  *
- * As in scp the first colon separates, when no '/' stands before it. An image that is named with a directory (out/disk.img,
- * ./disk:1.img) is separated by the first colon that a '/' follows, or else by the first colon. So an image name with a colon in it
- * gets ./ before.
+ * As in scp the first colon separates, when no '/' stands before it. An image that is named with a
+ * directory (out/disk.img, ./disk:1.img) is separated by the first colon that a '/' follows, or
+ * else by the first colon. So an image name with a colon in it gets ./ before.
  */
 #ifndef UBTRFS_CLI_IMAGE_PATH_H
 #define UBTRFS_CLI_IMAGE_PATH_H
@@ -40,8 +40,8 @@ int image_view_init(struct image_view *view, unsigned max_devices) must_check;
 void image_view_add_device(struct image_view *view, const char *path);
 /* Closes. */
 void image_view_fini(struct image_view *view);
-/* Opens the image of the argument (read-only) if another one is open, and finds the node that it names. follow: a symlink as the last part.
- * Errors are told on stderr: 0 or 1. */
+/* Opens the image of the argument (read-only) if another one is open, and finds the node that it
+ * names. follow: a symlink as the last part. Errors are told on stderr: 0 or 1. */
 int image_view_find(struct image_view *view, const char *text, bool follow,
 		    struct ubtrfs_node *ret_node) must_check;
 

@@ -1,10 +1,11 @@
 /*
  * SIGINT, SIGTERM and SIGHUP while something is made that must not stay behind half done.
  *
- * The signals are blocked in every thread and one thread waits for them, so no handler and no global is needed. After one came,
- * interrupt_asked() is true; who works looks at it now and then, stops, and tidies up. If the work does not end soon
- * (it waits for a pipe), last_resort is called on the waiting thread and the process ends with code 130; not so while the work is held
- * to be beyond that (interrupt_hold).
+ * The signals are blocked in every thread and one thread waits for them, so no handler and no
+ * global is needed. After one came, interrupt_asked() is true; who works looks at it now and then,
+ * stops, and tidies up. If the work does not end soon (it waits for a pipe), last_resort is called
+ * on the waiting thread and the process ends with code 130; not so while the work is held to be
+ * beyond that (interrupt_hold).
  */
 #ifndef UBTRFS_CLI_INTERRUPT_H
 #define UBTRFS_CLI_INTERRUPT_H

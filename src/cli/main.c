@@ -1,8 +1,8 @@
 /*
  * The table of subcommands and the dispatch to one of them.
  *
- * Run under the name mkfs.btrfs or mkfs.ubtrfs the program is its subcommand mkfs. A name may be abbreviated as long as
- * only one command begins with it.
+ * Run under the name mkfs.btrfs or mkfs.ubtrfs the program is its subcommand mkfs. A name may be
+ * abbreviated as long as only one command begins with it.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * The summary as JSON: one object, whose fields only ever grow in number; `version` changes when one changes its meaning.
+ * The summary as JSON: one object, whose fields only ever grow in number; `version` changes when
+ * one changes its meaning.
  */
 #include <jansson.h>
 #include <stdio.h>

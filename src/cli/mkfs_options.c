@@ -1,8 +1,9 @@
 /*
  * The options of `ubtrfs mkfs`: those of mkfs.btrfs and ours.
  *
- * Three switches, by what an option is about: the filesystem, what goes into it, how the command behaves. Each tells
- * whether an option was its own. The last value of an option counts; -O, --from, --subvol and --inode-flags add up.
+ * Three switches, by what an option is about: the filesystem, what goes into it, how the command
+ * behaves. Each tells whether an option was its own. The last value of an option counts; -O,
+ * --from, --subvol and --inode-flags add up.
  */
 #include "cli/mkfs_options.h"
 
@@ -74,7 +75,10 @@ static const struct option long_options[] = {
 /* What the switches answer. */
 enum taken { NOT_MINE, TAKEN, TAKEN_DONE, REFUSED };
 
-/* ---- values -------------------------------------------------------------------------------------------------- */
+/*
+ * ---- values
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static enum taken refuse_value(const char *option, const char *value, const char *expected)
 {
@@ -199,7 +203,10 @@ static enum taken take_compress(struct mkfs_request *request, const char *value)
 			    "one of no, zlib, lzo, zstd, with an optional :LEVEL");
 }
 
-/* ---- the three switches -------------------------------------------------------------------------------------- */
+/*
+ * ---- the three switches
+ * --------------------------------------------------------------------------------------
+ */
 
 static enum taken take_filesystem(struct mkfs_request *request, int option, const char *value)
 {
@@ -343,7 +350,10 @@ static enum taken take_option(struct mkfs_request *request, int option, const ch
 	return taken;
 }
 
-/* ---- rules among options ------------------------------------------------------------------------------------- */
+/*
+ * ---- rules among options
+ * -------------------------------------------------------------------------------------
+ */
 
 static int check_contents(const struct mkfs_request *request)
 {
@@ -408,7 +418,10 @@ static int check_targets(const struct mkfs_request *request)
 	return 0;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------- */
+/*
+ * ---- the whole
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static int request_init(struct mkfs_request *request, int argc)
 {

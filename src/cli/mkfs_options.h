@@ -1,7 +1,8 @@
 /*
  * What `ubtrfs mkfs` was asked for: the arguments, read and checked against one another.
  *
- * Only rules among options are checked here; what the library can judge (profiles, sizes, features, the label) it judges.
+ * Only rules among options are checked here; what the library can judge (profiles, sizes, features,
+ * the label) it judges.
  */
 #ifndef UBTRFS_CLI_MKFS_OPTIONS_H
 #define UBTRFS_CLI_MKFS_OPTIONS_H
@@ -34,8 +35,8 @@ struct mkfs_request {
 
 enum mkfs_parsed { MKFS_RUN, MKFS_DONE, MKFS_BAD };
 
-/* Reads the arguments. MKFS_DONE: help, version or a list was asked for and printed; MKFS_BAD: told why on stderr. The request
- * is to be released in every case. */
+/* Reads the arguments. MKFS_DONE: help, version or a list was asked for and printed; MKFS_BAD:
+ * told why on stderr. The request is to be released in every case. */
 enum mkfs_parsed mkfs_options_parse(int argc, char **argv, struct mkfs_request *ret_request);
 void mkfs_options_release(struct mkfs_request *request);
 

@@ -1,5 +1,6 @@
 /*
- * What `ubtrfs mkfs` tells when it is done: as text like mkfs.btrfs, or as JSON (ubtrfs-mkfs(8) has the schema).
+ * What `ubtrfs mkfs` tells when it is done: as text like mkfs.btrfs, or as JSON (ubtrfs-mkfs(8) has
+ * the schema).
  */
 #ifndef UBTRFS_CLI_MKFS_SUMMARY_H
 #define UBTRFS_CLI_MKFS_SUMMARY_H

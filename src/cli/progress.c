@@ -1,7 +1,9 @@
 /*
- * Progress of an import on a terminal: items, bytes, rate, and the time left once the totals are known.
+ * Progress of an import on a terminal: items, bytes, rate, and the time left once the totals are
+ * known.
  *
- * Writes to stderr only. Rates are over the whole run, which is steadier than a window and as good for minutes.
+ * Writes to stderr only. Rates are over the whole run, which is steadier than a window and as good
+ * for minutes.
  */
 #include "cli/progress.h"
 

@@ -1,5 +1,6 @@
 /*
- * Numbers as users write them: sizes with suffixes, owners, seconds; and sizes as btrfs-progs prints them.
+ * Numbers as users write them: sizes with suffixes, owners, seconds; and sizes as btrfs-progs
+ * prints them.
  */
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * The front of compression: names and levels, workspaces, the padding with zeros. Owns the workspace and the state of
- * its codec; takes no lock.
+ * The front of compression: names and levels, workspaces, the padding with zeros. Owns the
+ * workspace and the state of its codec; takes no lock.
  */
 #include <stdlib.h>
 #include <string.h>

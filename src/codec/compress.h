@@ -1,9 +1,10 @@
 /*
  * Compression of file data: one front over the three codecs.
  *
- * Compressing needs a workspace, which belongs to one thread at a time and is reused for many pieces; the result depends
- * on the input, the level and the sector size only. Decompressing allocates what it needs, accepts any bytes, and never
- * writes beyond what it was given. sector_bytes is the filesystem's sector size: the lzo framing depends on it.
+ * Compressing needs a workspace, which belongs to one thread at a time and is reused for many
+ * pieces; the result depends on the input, the level and the sector size only. Decompressing
+ * allocates what it needs, accepts any bytes, and never writes beyond what it was given.
+ * sector_bytes is the filesystem's sector size: the lzo framing depends on it.
  */
 #ifndef UBTRFS_CODEC_COMPRESS_H
 #define UBTRFS_CODEC_COMPRESS_H
@@ -27,28 +28,32 @@ bool compress_type_known(uint64_t type);
 const char *compress_name(enum compress_type type);
 
 /*
- * "zlib[:1-9]", "lzo", "zstd[:-15..15]", "no", "none", without regard to case; no level means 3 (lzo and none: 0).
- * ERR_INVALID for an unknown name or level, ERR_UNSUPPORTED for lzo in a build without it.
+ * "zlib[:1-9]", "lzo", "zstd[:-15..15]", "no", "none", without regard to case; no level means 3
+ * (lzo and none: 0). ERR_INVALID for an unknown name or level, ERR_UNSUPPORTED for lzo in a build
+ * without it.
  */
 int compress_parse(const char *text, enum compress_type *ret_type, int *ret_level) must_check;
 
-/* type is not COMPRESS_NONE; level as from compress_parse (0: the default). ERR_UNSUPPORTED as there. */
+/*
+ * type is not COMPRESS_NONE; level as from compress_parse (0: the default). ERR_UNSUPPORTED as
+ * there.
+ */
 int compress_new_workspace(enum compress_type type, int level, uint32_t sector_bytes,
 			   struct compress_workspace **ret_workspace) must_check;
 /* NULL is allowed. */
 void compress_free_workspace(struct compress_workspace *workspace);
 
 /*
- * 0 < in_len <= COMPRESS_PIECE_MAX. ERR_COMPRESS_GREW when the result does not fit into out_cap, which is the usual way to
- * say "not worth it"; out is then undefined.
+ * 0 < in_len <= COMPRESS_PIECE_MAX. ERR_COMPRESS_GREW when the result does not fit into out_cap,
+ * which is the usual way to say "not worth it"; out is then undefined.
  */
 int compress_run(struct compress_workspace *workspace, const void *in, size_t in_len, void *out,
 		 size_t out_cap, size_t *ret_len) must_check;
 
 /*
- * Fills out with exactly out_len bytes; a stream that ends early leaves the rest zero, and what it has beyond is not
- * read. in may be padded after the end of the stream. ERR_DECOMPRESS for damaged input, ERR_UNSUPPORTED for lzo in a
- * build without it. On failure out is undefined.
+ * Fills out with exactly out_len bytes; a stream that ends early leaves the rest zero, and what it
+ * has beyond is not read. in may be padded after the end of the stream. ERR_DECOMPRESS for damaged
+ * input, ERR_UNSUPPORTED for lzo in a build without it. On failure out is undefined.
  */
 int decompress_run(enum compress_type type, uint32_t sector_bytes, const void *in, size_t in_len,
 		   void *out, size_t out_len) must_check;

@@ -1,8 +1,9 @@
 /*
  * The codecs behind compress.h: each offers one row of functions. Only compress.c calls them.
  *
- * A row's compress returns 0 and the length, or -ERR_COMPRESS_GREW without a sentence (the front has one); its decompress
- * returns 0 and how many bytes of out it filled (at most out_len), or an error.
+ * A row's compress returns 0 and the length, or -ERR_COMPRESS_GREW without a sentence (the front
+ * has one); its decompress returns 0 and how many bytes of out it filled (at most out_len), or an
+ * error.
  */
 #ifndef UBTRFS_CODEC_COMPRESS_PRIV_H
 #define UBTRFS_CODEC_COMPRESS_PRIV_H

@@ -1,6 +1,6 @@
 /*
- * Checksums by ISA-L (crc32c), xxhash and libgcrypt (sha256, blake2b). Owns nothing but libgcrypt's start, which happens
- * once, before its first use here, unless the program did it already.
+ * Checksums by ISA-L (crc32c), xxhash and libgcrypt (sha256, blake2b). Owns nothing but libgcrypt's
+ * start, which happens once, before its first use here, unless the program did it already.
  */
 #include <gcrypt.h>
 #include <isa-l/crc.h>

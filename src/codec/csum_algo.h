@@ -1,7 +1,9 @@
 /*
- * Checksums: the four algorithms that btrfs knows, as bytes to be stored. Pure functions, safe from any thread.
+ * Checksums: the four algorithms that btrfs knows, as bytes to be stored. Pure functions, safe from
+ * any thread.
  *
- * crc32c_update is the bare CRC without inversion at either end; csum_compute is what stands on disk.
+ * crc32c_update is the bare CRC without inversion at either end; csum_compute is what stands on
+ * disk.
  */
 #ifndef UBTRFS_CODEC_CSUM_ALGO_H
 #define UBTRFS_CODEC_CSUM_ALGO_H
@@ -23,7 +25,10 @@ bool csum_type_known(uint64_t type);
 uint32_t csum_size(enum csum_type type);
 /* "crc32c", "xxhash64", "sha256", "blake2b" */
 const char *csum_name(enum csum_type type);
-/* Accepts these names, "xxhash" and "blake2", without regard to case. ERR_INVALID names the ones there are. */
+/*
+ * Accepts these names, "xxhash" and "blake2", without regard to case. ERR_INVALID names the ones
+ * there are.
+ */
 int csum_by_name(const char *name, enum csum_type *ret_type) must_check;
 
 /* The rest of ret_csum after csum_size is zero. */

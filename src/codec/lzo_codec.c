@@ -6,9 +6,9 @@
  *                 le32  length of what follows
  *                 ...   lzo1x
  *
- * Invariant: the length field of a segment does not cross a multiple of the sector size (counted from 0 above): where
- * less than 4 bytes are left, they are zero and the field stands behind. The data of a segment may cross. After the last
- * segment there is no padding; readers accept it.
+ * Invariant: the length field of a segment does not cross a multiple of the sector size (counted
+ * from 0 above): where less than 4 bytes are left, they are zero and the field stands behind. The
+ * data of a segment may cross. After the last segment there is no padding; readers accept it.
  *
  * This file is all there is of LZO; a build without lzo2 (GPL-2.0-or-later) leaves it out.
  */
@@ -111,8 +111,8 @@ static int lzo_compress(void *state, const uint8_t *in, size_t in_len, uint8_t *
 }
 
 /*
- * Decompresses one segment to the front of out, at most a sector. A segment that holds more than out takes goes through
- * a buffer, as lzo1x has no half results.
+ * Decompresses one segment to the front of out, at most a sector. A segment that holds more than
+ * out takes goes through a buffer, as lzo1x has no half results.
  */
 static int segment_read(uint32_t sector_bytes, const uint8_t *in, size_t in_len, uint8_t *out,
 			size_t out_len, size_t *ret_len)

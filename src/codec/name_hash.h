@@ -1,5 +1,6 @@
 /*
- * The hashes that stand in keys: of names in directories and back references, of the owner of a data extent. Pure.
+ * The hashes that stand in keys: of names in directories and back references, of the owner of a
+ * data extent. Pure.
  */
 #ifndef UBTRFS_CODEC_NAME_HASH_H
 #define UBTRFS_CODEC_NAME_HASH_H

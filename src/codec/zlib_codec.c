@@ -1,8 +1,9 @@
 /*
  * zlib streams (header, deflate, adler32) by libdeflate, whose output is the same on every CPU.
  *
- * A level of btrfs means "as small as zlib makes it at this level", and the libdeflate level that does so soonest is
- * taken. Measured on 16 MiB of Linux source in pieces of 128 KiB, one core; ratio and MB/s:
+ * A level of btrfs means "as small as zlib makes it at this level", and the libdeflate level that
+ * does so soonest is taken. Measured on 16 MiB of Linux source in pieces of 128 KiB, one core;
+ * ratio and MB/s:
  *
  *     level   zlib          libdeflate level taken
  *     1       0.255  142    1    0.232  280
@@ -15,7 +16,8 @@
  *     8       0.204   36    8    0.203   50
  *     9       0.203   33    9    0.203   50
  *
- * (libdeflate 2 gives 0.224 at 208 MB/s; 10 gives 0.197 at 12 MB/s, more than anybody who asks for zlib waits.)
+ * (libdeflate 2 gives 0.224 at 208 MB/s; 10 gives 0.197 at 12 MB/s, more than anybody who asks for
+ * zlib waits.)
  */
 #include <libdeflate.h>
 #include <string.h>
@@ -59,8 +61,8 @@ static int zlib_compress(void *state, const uint8_t *in, size_t in_len, uint8_t 
 }
 
 /*
- * A stream that holds more than is asked for: libdeflate has no half results, so the whole piece goes through a
- * buffer. Nothing that btrfs wrote is longer than a piece.
+ * A stream that holds more than is asked for: libdeflate has no half results, so the whole piece
+ * goes through a buffer. Nothing that btrfs wrote is longer than a piece.
  */
 static int zlib_decompress_longer(struct libdeflate_decompressor *decompressor, const uint8_t *in,
 				  size_t in_len, uint8_t *out, size_t out_len)

@@ -1,8 +1,8 @@
 /*
  * zstd frames by libzstd: one frame per piece, content size in its header, no checksum.
  *
- * Invariant: the window is at most 128 KiB, because the kernel reads no frame with a larger one; the same bound holds
- * when reading, so that a frame from disk cannot ask for more memory.
+ * Invariant: the window is at most 128 KiB, because the kernel reads no frame with a larger one;
+ * the same bound holds when reading, so that a frame from disk cannot ask for more memory.
  */
 #include <zstd.h>
 #include <zstd_errors.h>

@@ -15,7 +15,10 @@ int devices_cut(struct core *core)
 	return 0;
 }
 
-/* Nobody gets a block of a group that goes, so those that the last commit still needs stay untouched without being pinned. */
+/*
+ * Nobody gets a block of a group that goes, so those that the last commit still needs stay
+ * untouched without being pinned.
+ */
 static int leaving_step(struct core *core, bool *ret_gone)
 {
 	struct block_group *group = space_group_of(core->space, core->leaving_start);
@@ -29,7 +32,10 @@ static int leaving_step(struct core *core, bool *ret_gone)
 	return space_mark_removed(core->space, group);
 }
 
-/* References, items of space, root items: each step may make work for the others, until nothing changes. */
+/*
+ * References, items of space, root items: each step may make work for the others, until nothing
+ * changes.
+ */
 static int commit_settle(struct core *core)
 {
 	for (unsigned round = 0; round < COMMIT_MAX_ROUNDS; round++) {

@@ -1,9 +1,10 @@
 /*
  * 17 commit: the order of all. The door, the commit, space flushing.
  *
- * struct core gathers the layers below. The door (door.c) is where an operation asks for space before it changes anything (law L9); when there
- * is not enough it flushes delayed inodes, makes a new chunk, commits, in this order. The commit (commit.c) is one function that lists
- * its steps (law L8): data and nodes, flush, superblocks, flush; only then are freed blocks given out again.
+ * struct core gathers the layers below. The door (door.c) is where an operation asks for space
+ * before it changes anything (law L9); when there is not enough it flushes delayed inodes, makes a
+ * new chunk, commits, in this order. The commit (commit.c) is one function that lists its steps
+ * (law L8): data and nodes, flush, superblocks, flush; only then are freed blocks given out again.
  * Locks: serialised by ops/ (RANK_OPS).
  */
 #ifndef UBTRFS_COMMIT_COMMIT_H
@@ -37,16 +38,23 @@ struct core {
 	bool super_dirty; /* something in it changed that no tree tells (label, flags, magic) */
 	bool writable;
 	bool changed; /* something happened since the last commit */
-	/* A block group that goes within this commit, as soon as its last block has moved (shrink.c); 0 = none. Nothing is allocated from then on
-	 * but what is free in the other groups, and the devices end behind what is left. */
+	/* A block group that goes within this commit, as soon as its last block has moved
+	 * (shrink.c); 0 = none. Nothing is allocated from then on but what is free in the other
+	 * groups, and the devices end behind what is left. */
 	uint64_t leaving_start;
 	bool tight; /* space is counted out: a commit makes no new chunks (shrink.c) */
 };
 
 /* door.c */
-/* An operation is about to add at most item_bytes of items to at most nr_inodes inodes. ERR_NO_SPACE changes nothing. */
+/*
+ * An operation is about to add at most item_bytes of items to at most nr_inodes inodes.
+ * ERR_NO_SPACE changes nothing.
+ */
 int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes) must_check;
-/* The same for an operation that also stores data_bytes of contents, counted plain and in whole sectors. */
+/*
+ * The same for an operation that also stores data_bytes of contents, counted plain and in whole
+ * sectors.
+ */
 int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes,
 		    unsigned nr_inodes) must_check;
 /* The same for an operation that takes away: it may use what is kept back from the others. */
@@ -59,17 +67,24 @@ int core_flush_inode(struct core *core, struct inode *inode) must_check;
 int core_flush_delayed(struct core *core, size_t limit_bytes) must_check;
 
 /* commit.c */
-/* Makes everything durable; nothing to do is nothing done. On failure the transaction is aborted (law L6). */
+/*
+ * Makes everything durable; nothing to do is nothing done. On failure the transaction is aborted
+ * (law L6).
+ */
 int core_commit(struct core *core) must_check;
 
-/* Writes the superblocks of the last commit once more, with the magic that core->super has now: everything else of it is durable. */
+/*
+ * Writes the superblocks of the last commit once more, with the magic that core->super has now:
+ * everything else of it is durable.
+ */
 int core_rewrite_supers(struct core *core) must_check;
 /* Cuts every device behind its last chunk: its item and its size in RAM. */
 int devices_cut(struct core *core) must_check;
 
 /* shrink.c */
-/* Packs all metadata into as little as it needs behind the data, gives back empty and half-empty chunks, and cuts the devices: the smallest
- * filesystem that holds what is there. Commits. ERR_TOO_SMALL when a device would need more than limit_bytes (0: no limit). */
+/* Packs all metadata into as little as it needs behind the data, gives back empty and half-empty
+ * chunks, and cuts the devices: the smallest filesystem that holds what is there. Commits.
+ * ERR_TOO_SMALL when a device would need more than limit_bytes (0: no limit). */
 int core_shrink(struct core *core, uint64_t limit_bytes) must_check;
 /* Regular files become as long as their devices. */
 int core_cut_files(struct core *core) must_check;

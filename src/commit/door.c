@@ -1,21 +1,34 @@
 /*
  * The door: space is promised before it is needed (law L9).
  *
- * What an operation will need of metadata is bounded: its items, twice (splits leave leaves half full), and one more leaf for each inode
- * it touches. The sum for everything that is delayed, and what the commit itself will write, must be free; so the tree work that happens later
- * never finds the disk full. Contents are counted plain: sectors for all that is not yet reaped must be free, or the devices have room
- * for many more chunks of data.
+ * What an operation will need of metadata is bounded: its items, twice (splits leave leaves half
+ * full), and one more leaf for each inode it touches. The sum for everything that is delayed, and
+ * what the commit itself will write, must be free; so the tree work that happens later never finds
+ * the disk full. Contents are counted plain: sectors for all that is not yet reaped must be free,
+ * or the devices have room for many more chunks of data.
  */
 #include "base/assert.h"
 #include "commit/commit.h"
 
-/* Tree blocks that any commit may copy or add in the trees of its own: paths of six trees and their splits. */
+/*
+ * Tree blocks that any commit may copy or add in the trees of its own: paths of six trees and
+ * their splits.
+ */
 #define COMMIT_NODES 48u
-/* Kept back from everything but operations that take away: they need space before they give some. */
+/*
+ * Kept back from everything but operations that take away: they need space before they give
+ * some.
+ */
 #define RESERVE_NODES 16u
-/* And beside that as much as the trees of space hold, up to this: fragments that come free make more items than go (Linux). */
+/*
+ * And beside that as much as the trees of space hold, up to this: fragments that come free make
+ * more items than go (Linux).
+ */
 #define RESERVE_MAX_BYTES (64 * MIB)
-/* Chunks of data are made when they are needed as long as every device has this beside so many times what is pending. */
+/*
+ * Chunks of data are made when they are needed as long as every device has this beside so many
+ * times what is pending.
+ */
 #define GROW_FACTOR 2u
 #define GROW_MARGIN_BYTES (64 * MIB)
 /* Room in the extent tree, free-space tree and csum tree for one queued reference. */
@@ -67,7 +80,10 @@ static uint64_t reserve_bytes(struct core *core)
 	       MIN(space_trees_bytes(core), RESERVE_MAX_BYTES);
 }
 
-/* Blocks that are copied because something in them changes. A transaction copies each at most once, so there are no more than exist. */
+/*
+ * Blocks that are copied because something in them changes. A transaction copies each at most
+ * once, so there are no more than exist.
+ */
 static uint64_t pending_copies_bytes(struct core *core, uint64_t more_refs)
 {
 	uint64_t leaves = core->inodes.nr_scattered + core->inodes.nr_scattered / 4;

@@ -1,25 +1,28 @@
 /*
  * Shrinking: the smallest filesystem that holds what is there.
  *
- * While a filesystem is built to be shrunk, data grows from the low end of the devices and metadata lies at the high end. The steps here, each a
- * commit:
+ * While a filesystem is built to be shrunk, data grows from the low end of the devices and metadata
+ * lies at the high end. The steps here, each a commit:
  *   1 trim      data groups lose their free tails, empty ones go
- *   2 rehearse  all tree blocks move, in the order of trees, into one new group at the high end: how many there are of them in that order is
- *               known afterwards
- *   3 move      right behind the data a system group and a metadata group of exactly that size are made; all tree blocks move there
- *   4 lift      the metadata group is closed: what every commit rewrites goes to a temporary group at the high end, leaving as many holes;
- *               the old groups go
- *   5 land      what was lifted comes back into the holes; the temporary group goes; the devices end behind the metadata
- * So the last commit, too, leaves no hole. When the move needs more blocks than the rehearsal told, 2 to 4 run again with more room. Nothing
- * is given out again from the group that goes in 5, so its pinned blocks need not wait for the next commit (law L8 holds: nobody overwrites
- * them).
+ *   2 rehearse  all tree blocks move, in the order of trees, into one new group at the high end:
+ *               how many there are of them in that order is known afterwards
+ *   3 move      right behind the data a system group and a metadata group of exactly that size are
+ *               made; all tree blocks move there
+ *   4 lift      the metadata group is closed: what every commit rewrites goes to a temporary group
+ *               at the high end, leaving as many holes; the old groups go
+ *   5 land      what was lifted comes back into the holes; the temporary group goes; the devices
+ *               end behind the metadata
+ * So the last commit, too, leaves no hole. When the move needs more blocks than the rehearsal told,
+ * 2 to 4 run again with more room. Nothing is given out again from the group that goes in 5, so its
+ * pinned blocks need not wait for the next commit (law L8 holds: nobody overwrites them).
  */
 #include "base/assert.h"
 #include "commit/commit.h"
 
 /*
- * Free tree blocks that stay. Linux 6.18 mounts a filesystem without any, but its first commit needs some before it can give anything back:
- * with 3 free blocks of 16 KiB that commit aborted ("Transaction aborted, error -28"), with 4 and more operations failed cleanly with ENOSPC. The
+ * Free tree blocks that stay. Linux 6.18 mounts a filesystem without any, but its first commit
+ * needs some before it can give anything back: with 3 free blocks of 16 KiB that commit aborted
+ * ("Transaction aborted, error -28"), with 4 and more operations failed cleanly with ENOSPC. The
  * double is for taller trees.
  */
 #define KEEP_NODES 8u
@@ -190,7 +193,10 @@ static int rehearse(struct core *core)
 	return commit_forced(core);
 }
 
-/* Step 3. What does not fit into the main group overflows into the temporary one, which has higher addresses. */
+/*
+ * Step 3. What does not fit into the main group overflows into the temporary one, which has
+ * higher addresses.
+ */
 static int move_down(struct core *core, uint64_t extra_nodes, struct block_group **ret_main,
 		     struct block_group **ret_temporary)
 {
@@ -236,7 +242,10 @@ static int land(struct core *core, struct block_group *main, struct block_group 
 
 /* ---- the whole ---- */
 
-/* Data and metadata share groups: what is behind the last used byte, and room for two commits, goes. */
+/*
+ * Data and metadata share groups: what is behind the last used byte, and room for two commits,
+ * goes.
+ */
 static int shrink_mixed(struct core *core)
 {
 	uint64_t nodes = MIXED_COMMIT_NODES + used_nodes(core, SPACE_METADATA) / 256;

@@ -1,8 +1,9 @@
 /*
  * csum_insert: new checksums.
  *
- * Data is written in rising order, so most insertions touch the item on their left: that one grows until it is full, then
- * new items begin. Nothing is joined to the right. The whole range is checked to be empty before the first change.
+ * Data is written in rising order, so most insertions touch the item on their left: that one grows
+ * until it is full, then new items begin. Nothing is joined to the right. The whole range is
+ * checked to be empty before the first change.
  * Locks: cursors' only. Whoever inserts owns the range, so that nobody inserts into it meanwhile.
  */
 #include "csum/csum_priv.h"
@@ -51,7 +52,10 @@ static void insertion_advance(struct csum_insertion *in, uint64_t nr)
 	in->nr -= nr;
 }
 
-/* Lets the item on the left grow. Somebody may have changed it since it was looked at: then it is left alone. */
+/*
+ * Lets the item on the left grow. Somebody may have changed it since it was looked at: then it
+ * is left alone.
+ */
 static int insertion_extend(struct csum_insertion *in, const struct csum_span *left)
 {
 	uint32_t size = in->geometry->csum_size, max = geometry_max_csums(in->geometry);

@@ -1,8 +1,8 @@
 /*
  * csum_lookup: reading checksums; and how an item is understood.
  *
- * Items do not overlap. Each holds whole checksums, of consecutive sectors from the key's offset on. Locks: a read
- * cursor's only.
+ * Items do not overlap. Each holds whole checksums, of consecutive sectors from the key's offset
+ * on. Locks: a read cursor's only.
  */
 #include "csum/csum_priv.h"
 
@@ -79,7 +79,10 @@ static int query_run(struct cursor *cursor, struct csum_query *query)
 	bool exact;
 	int err;
 
-	/* The item before may reach into the range; when there is none, begin with the first one behind. */
+	/*
+	 * The item before may reach into the range; when there is none, begin with the first one
+	 * behind.
+	 */
 	TRY(csum_seek_le(cursor, query->addr, &span));
 	err = cursor->leaf ? 0 : cursor_seek(cursor, &first, &exact);
 	while (err == 0) {

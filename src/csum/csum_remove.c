@@ -1,10 +1,11 @@
 /*
  * csum_remove: forgets the checksums of a range.
  *
- * Three steps: the item that reaches in over the left end is cut (when it reaches out over the right end too, its tail
- * becomes an item of its own first); the one that reaches out over the right end loses its front; whole items go.
- * A reader finds at every moment the checksums that stay. Somebody may insert beside the range meanwhile and let an item
- * grow: each step looks again at what it changes. One thread at a time removes from a tree. Locks: cursors' only.
+ * Three steps: the item that reaches in over the left end is cut (when it reaches out over the
+ * right end too, its tail becomes an item of its own first); the one that reaches out over the
+ * right end loses its front; whole items go. A reader finds at every moment the checksums that
+ * stay. Somebody may insert beside the range meanwhile and let an item grow: each step looks again
+ * at what it changes. One thread at a time removes from a tree. Locks: cursors' only.
  */
 #include "csum/csum_priv.h"
 
@@ -81,7 +82,10 @@ static int csum_remove_left(struct txn *txn, struct tree *tree, uint64_t addr, u
 		if (span.end > end)
 			TRY(csum_copy_tail(txn, tree, &span, end));
 		TRY(csum_cut_end(txn, tree, &span, addr, &done));
-		/* A tail of nearly a leaf took a leaf of its own and leaves this one nearly empty. */
+		/*
+		 * A tail of nearly a leaf took a leaf of its own and leaves this one nearly
+		 * empty.
+		 */
 		if (done)
 			return span.end > end ? csum_join(txn, tree, span.addr) : 0;
 		/* It has grown since: the tail is not complete. */

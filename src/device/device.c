@@ -1,9 +1,11 @@
 /*
  * Devices: the dispatch over kinds.
  *
- * Owns the checks that no kind repeats: the range lies inside the device, a device opened for reading is not changed.
- * Invariant: an op is called with len > 0 and at + len <= size_bytes. Takes no lock; the size is read and
- * written atomically, since a resize may run beside I/O below both sizes. Does not retry and does not order.
+ * Owns the checks that no kind repeats: the range lies inside the device, a device opened for
+ * reading is not changed.
+ * Invariant: an op is called with len > 0 and at + len <= size_bytes. Takes no lock; the size is
+ * read and written atomically, since a resize may run beside I/O below both sizes. Does not retry
+ * and does not order.
  */
 #include "base/assert.h"
 #include "base/bytes.h"

@@ -1,9 +1,10 @@
 /*
  * 03 device: one device. Read, write, flush, discard, resize through a stackable vtable.
  *
- * A device is a flat array of bytes with physical addresses; `struct phys` keeps them apart from logical ones. Devices
- * stack: fault and record devices wrap another and own it. All calls may come from several threads at once; ordering
- * is the caller's (write, then flush). Errors name the device, the offset and the length.
+ * A device is a flat array of bytes with physical addresses; `struct phys` keeps them apart from
+ * logical ones. Devices stack: fault and record devices wrap another and own it. All calls may come
+ * from several threads at once; ordering is the caller's (write, then flush). Errors name the
+ * device, the offset and the length.
  */
 #ifndef UBTRFS_DEVICE_DEVICE_H
 #define UBTRFS_DEVICE_DEVICE_H
@@ -31,7 +32,10 @@ struct device_ops {
 	int (*writev)(struct device *device, struct phys at, const struct iovec *parts,
 		      int nr_parts, size_t len);
 	int (*flush)(struct device *device);
-	/* Tells that the range holds nothing any more; it reads as anything afterwards. ERR_UNSUPPORTED where there is no such call. */
+	/*
+	 * Tells that the range holds nothing any more; it reads as anything afterwards.
+	 * ERR_UNSUPPORTED where there is no such call.
+	 */
 	int (*discard)(struct device *device, struct phys at, uint64_t len);
 	/* Changes the size (regular files and memory); ERR_UNSUPPORTED otherwise. */
 	int (*resize)(struct device *device, uint64_t size_bytes);
@@ -57,8 +61,9 @@ int device_writev(struct device *device, struct phys at, const struct iovec *par
 int device_flush(struct device *device) must_check;
 int device_discard(struct device *device, struct phys at, uint64_t len) must_check;
 int device_resize(struct device *device, uint64_t size_bytes) must_check;
-/* Makes the range share the blocks of [from, from + len) of an open file (FICLONERANGE): regular files on one host filesystem that can.
- * ERR_UNSUPPORTED otherwise. Whole blocks of the host only. */
+/* Makes the range share the blocks of [from, from + len) of an open file (FICLONERANGE): regular
+ * files on one host filesystem that can. ERR_UNSUPPORTED otherwise. Whole blocks of the host
+ * only. */
 int device_clone(struct device *device, struct phys at, int from_fd, uint64_t from,
 		 uint64_t len) must_check;
 /* Flushes nothing. NULL is allowed. */
@@ -70,15 +75,19 @@ void device_free(struct device *device);
 #define DEVICE_CREATE 2u   /* create a regular file that does not exist */
 #define DEVICE_TRUNCATE 4u /* a regular file starts as empty (all holes) */
 
-/* A regular file or a block device. Without DEVICE_WRITE no lock is taken. ERR_DEVICE_BUSY: somebody else writes it. */
+/*
+ * A regular file or a block device. Without DEVICE_WRITE no lock is taken. ERR_DEVICE_BUSY:
+ * somebody else writes it.
+ */
 int device_file_open(const char *path, unsigned flags, struct device **ret_device) must_check;
 /* Sparse memory, for tests: pages appear when written. */
 int device_mem_new(const char *name, uint64_t size_bytes, struct device **ret_device) must_check;
 /* Passes fault points FAULT_DEVICE_READ/WRITE/FLUSH before each call. Owns lower, once made. */
 int device_fault_new(struct device *lower, struct device **ret_device) must_check;
 
-/* Records what succeeded, in order (for L8 and crash states). Owns lower, once made. An entry before a flush was complete
- * when that flush began. Entries stay valid until the record is freed. */
+/* Records what succeeded, in order (for L8 and crash states). Owns lower, once made. An entry
+ * before a flush was complete when that flush began. Entries stay valid until the record is
+ * freed. */
 struct device_record_entry {
 	enum { RECORD_WRITE, RECORD_FLUSH, RECORD_DISCARD, RECORD_RESIZE } kind;
 	struct phys at;

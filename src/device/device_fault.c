@@ -1,8 +1,10 @@
 /*
- * A device that fails on demand: passes a fault point (base/fault.h) before each read, write and flush.
+ * A device that fails on demand: passes a fault point (base/fault.h) before each read, write and
+ * flush.
  *
- * Owns the device below. A call that is made to fail does not reach it, so what fails was not written at all. Has no
- * state of its own and takes no lock. Discard and resize have no fault point.
+ * Owns the device below. A call that is made to fail does not reach it, so what fails was not
+ * written at all. Has no state of its own and takes no lock. Discard and resize have no fault
+ * point.
  */
 #include "base/bytes.h"
 #include "base/fault.h"

@@ -1,10 +1,11 @@
 /*
  * A device over a regular file or a block device of the host.
  *
- * Owns the descriptor and, when writing, the exclusive lock: flock for a file, O_EXCL for a block device (which also
- * keeps the kernel from mounting it). Takes no lock of ours: positioned I/O is safe from several threads. Interrupted
- * and short calls are continued until all is done. A full host file system keeps its errno (ENOSPC); every other failed
- * call is ERR_DEVICE_IO. Goes through the page cache; does not cache by itself.
+ * Owns the descriptor and, when writing, the exclusive lock: flock for a file, O_EXCL for a block
+ * device (which also keeps the kernel from mounting it). Takes no lock of ours: positioned I/O is
+ * safe from several threads. Interrupted and short calls are continued until all is done. A full
+ * host file system keeps its errno (ENOSPC); every other failed call is ERR_DEVICE_IO. Goes through
+ * the page cache; does not cache by itself.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -85,7 +86,10 @@ static int write_all(struct device *device, struct phys at, const uint8_t *data,
 	return 0;
 }
 
-/* The caller's array is never changed or copied: a part that was cut is finished by itself, then the row goes on. */
+/*
+ * The caller's array is never changed or copied: a part that was cut is finished by itself, then
+ * the row goes on.
+ */
 static int device_file_writev(struct device *device, struct phys at, const struct iovec *parts,
 			      int nr_parts, size_t len)
 {
@@ -100,7 +104,10 @@ static int device_file_writev(struct device *device, struct phys at, const struc
 		done = pwritev(fd, parts + next, MIN(nr_parts - next, IOV_MAX), (off_t)at.at);
 		if (done < 0 && errno == EINTR)
 			continue;
-		/* A row of empty parts writes nothing; any other zero is a device that takes no more. */
+		/*
+		 * A row of empty parts writes nothing; any other zero is a device that takes no
+		 * more.
+		 */
 		if (done < 0)
 			return file_failed(device, errno, "write", at.at, len);
 		left = (size_t)done;
@@ -209,7 +216,10 @@ static const struct device_ops device_file_ops = {
 	.free = device_file_free,
 };
 
-/* Looks before it opens: opening a fifo would wait, and O_EXCL means something else for a file that is created. */
+/*
+ * Looks before it opens: opening a fifo would wait, and O_EXCL means something else for a file
+ * that is created.
+ */
 static int open_fd(const char *path, unsigned flags, int *ret_fd)
 {
 	int how = O_CLOEXEC | (flags & DEVICE_WRITE ? O_RDWR : O_RDONLY);

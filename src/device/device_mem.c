@@ -1,8 +1,10 @@
 /*
- * A device in memory, for tests: pages of 64 KiB appear when they are first written, holes read as zeroes.
+ * A device in memory, for tests: pages of 64 KiB appear when they are first written, holes read as
+ * zeroes.
  *
- * Owns the pages, in a tree by index. Invariant: each page lies at least partly below the size; its bytes beyond the
- * size are zero, so that growing again shows zeroes. Lock: RANK_DEVICE, readers-writer, over the tree and the bytes.
+ * Owns the pages, in a tree by index. Invariant: each page lies at least partly below the size; its
+ * bytes beyond the size are zero, so that growing again shows zeroes. Lock: RANK_DEVICE,
+ * readers-writer, over the tree and the bytes.
  */
 #include <string.h>
 
@@ -140,7 +142,10 @@ static int device_mem_flush(struct device *device)
 	return 0;
 }
 
-/* Whole pages go, the edges become zero. Walks the pages there are, not the range: that may be huge. */
+/*
+ * Whole pages go, the edges become zero. Walks the pages there are, not the range: that may be
+ * huge.
+ */
 static void forget_range(struct device_mem *mem, uint64_t at, uint64_t end)
 {
 	uint64_t first = at / MEM_PAGE_BYTES;

@@ -1,8 +1,9 @@
 /*
  * Inside 03 device: what the kinds of device share.
  *
- * A kind embeds struct device as its first concern, fills it with device_init and is reached through its ops only. The
- * dispatch (device.c) has checked range and permission before an op is called: an op sees len > 0, inside the device.
+ * A kind embeds struct device as its first concern, fills it with device_init and is reached
+ * through its ops only. The dispatch (device.c) has checked range and permission before an op is
+ * called: an op sees len > 0, inside the device.
  */
 #ifndef UBTRFS_DEVICE_DEVICE_PRIV_H
 #define UBTRFS_DEVICE_DEVICE_PRIV_H

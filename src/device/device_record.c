@@ -1,12 +1,13 @@
 /*
- * A device that remembers, in order, what was done to it: the witness of law L8 (order of durability) and the source of
- * crash states.
+ * A device that remembers, in order, what was done to it: the witness of law L8 (order of
+ * durability) and the source of crash states.
  *
- * Owns the device below and the entries, with copies of the data. Only what succeeded is recorded. Invariant: an entry
- * before a flush was complete below before that flush began, so everything before the last flush of a prefix is
- * durable there. To hold it, a write is recorded after it is done, a flush takes its place before it starts and gives
- * it back when it fails. An entry stays where it is in memory until the device is freed. Lock: RANK_DEVICE over the
- * list of entries; never held while the device below works.
+ * Owns the device below and the entries, with copies of the data. Only what succeeded is recorded.
+ * Invariant: an entry before a flush was complete below before that flush began, so everything
+ * before the last flush of a prefix is durable there. To hold it, a write is recorded after it is
+ * done, a flush takes its place before it starts and gives it back when it fails. An entry stays
+ * where it is in memory until the device is freed. Lock: RANK_DEVICE over the list of entries;
+ * never held while the device below works.
  */
 #include <string.h>
 
@@ -29,7 +30,10 @@ static const struct device_ops device_record_ops;
 static struct device_record *record_of(const struct device *device)
 {
 	ASSERT(device->ops == &device_record_ops);
-	/* A record is asked through a const pointer; its lock is not part of what the caller sees. */
+	/*
+	 * A record is asked through a const pointer; its lock is not part of what the caller
+	 * sees.
+	 */
 	return (struct device_record *)container_of(device, const struct device_record, device);
 }
 

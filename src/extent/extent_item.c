@@ -1,9 +1,10 @@
 /*
  * extent_item: EXTENT_ITEM and METADATA_ITEM: find, build, change.
  *
- * An extent has exactly one of them: data under (address, EXTENT_ITEM, length); a tree block under (address,
- * METADATA_ITEM, level), or in old filesystems under (address, EXTENT_ITEM, node size) with a tree_block_info. Both forms
- * may stand in one tree. refs is the sum over all references, inline and keyed. Locks: none of its own.
+ * An extent has exactly one of them: data under (address, EXTENT_ITEM, length); a tree block under
+ * (address, METADATA_ITEM, level), or in old filesystems under (address, EXTENT_ITEM, node size)
+ * with a tree_block_info. Both forms may stand in one tree. refs is the sum over all references,
+ * inline and keyed. Locks: none of its own.
  */
 #include "extent/extent_priv.h"
 
@@ -43,7 +44,10 @@ int extent_item_read(struct tree *tree, uint64_t addr, struct extent_image *imag
 	return 0;
 }
 
-/* The first key of a tree block of this transaction, for a tree_block_info; an empty leaf has none. */
+/*
+ * The first key of a tree block of this transaction, for a tree_block_info; an empty leaf has
+ * none.
+ */
 static int block_first_key(struct tree *tree, const struct ref_record *record, struct key *ret_key)
 {
 	struct node_expect expect = { .generation = record->generation, .level = record->level };
@@ -89,7 +93,10 @@ static int ref_negative(const struct extent_image *image, const struct ref_chang
 		     -change->delta);
 }
 
-/* Changes an inline reference, or makes one if it may; *ret_done false: it is or must become a keyed one. */
+/*
+ * Changes an inline reference, or makes one if it may; *ret_done false: it is or must become a
+ * keyed one.
+ */
 static int apply_inline(const struct geometry *geometry, struct extent_image *image,
 			const struct ref_change *change, bool *ret_done)
 {
@@ -109,7 +116,10 @@ static int apply_inline(const struct geometry *geometry, struct extent_image *im
 		inline_ref_set_count(image, at, (uint32_t)(count + change->delta));
 		return 0;
 	}
-	/* Like Linux: nothing new goes inline beside keyed references, where it might stand already. */
+	/*
+	 * Like Linux: nothing new goes inline beside keyed references, where it might stand
+	 * already.
+	 */
 	if (change->delta < 0 || sum != refs || image->len + size >= inline_ref_limit(geometry)) {
 		*ret_done = false;
 		return 0;

@@ -1,8 +1,9 @@
 /*
  * Private to extent/: extent items as bytes in RAM, and how references stand in and beside them.
  *
- * An item is copied out of its leaf, changed as bytes (struct extent_image), and written back whole: no lock is held between
- * the steps; the runner is the only one who changes the extent tree's items.
+ * An item is copied out of its leaf, changed as bytes (struct extent_image), and written back
+ * whole: no lock is held between the steps; the runner is the only one who changes the extent
+ * tree's items.
  */
 #ifndef UBTRFS_EXTENT_EXTENT_PRIV_H
 #define UBTRFS_EXTENT_EXTENT_PRIV_H
@@ -14,8 +15,8 @@
 #include "extent/extent.h"
 #include "format/node_layout.h"
 
-/* An extent item being read or changed. data has room for geometry_max_item bytes (of a new item: for the limit of inline
- * references, and one more reference). */
+/* An extent item being read or changed. data has room for geometry_max_item bytes (of a new
+ * item: for the limit of inline references, and one more reference). */
 struct extent_image {
 	struct key key;
 	uint8_t *data;
@@ -43,18 +44,24 @@ void inline_ref_set_count(struct extent_image *image, uint32_t at, uint32_t coun
 
 /* The key's offset; collisions of the hash go to the next free one. */
 uint64_t ref_key_sequence(const struct ref_key *key);
-/* Adds delta to a reference; a missing one is made (delta > 0) or ERR_EXTENT_MISSING; at zero it is removed. */
+/*
+ * Adds delta to a reference; a missing one is made (delta > 0) or ERR_EXTENT_MISSING; at zero it
+ * is removed.
+ */
 int keyed_ref_change(struct txn *txn, struct tree *tree, uint64_t addr, const struct ref_key *key,
 		     int64_t delta) must_check;
-/* The first keyed reference of an extent at or after *from (a key of the tree); ERR_KEY_NOT_FOUND at the end. *from moves
- * behind it. */
+/* The first keyed reference of an extent at or after *from (a key of the tree);
+ * ERR_KEY_NOT_FOUND at the end. *from moves behind it. */
 int keyed_ref_next(struct tree *tree, uint64_t addr, struct key *from, struct ref_key *ret_key,
 		   uint32_t *ret_count) must_check;
 
 /* ---- extent_item.c ---- */
 
 int extent_tree(struct extents *extents, struct tree **ret_tree) must_check;
-/* Copies the item of the extent at an address; image->data has geometry_max_item bytes. ERR_EXTENT_MISSING. */
+/*
+ * Copies the item of the extent at an address; image->data has geometry_max_item bytes.
+ * ERR_EXTENT_MISSING.
+ */
 int extent_item_read(struct tree *tree, uint64_t addr, struct extent_image *image) must_check;
 /* An item without references for a record that is born. */
 int extent_item_build(struct extents *extents, struct tree *tree, const struct ref_record *record,
@@ -68,8 +75,8 @@ int extent_item_add_flags(struct txn *txn, struct tree *tree, const struct key *
 
 /* ---- extent_refs.c ---- */
 
-/* As extent_refs, without waiting for a runner: for who holds a handle, and node locks. ret_key: of the item; type 0
- * when there is none yet. */
+/* As extent_refs, without waiting for a runner: for who holds a handle, and node locks. ret_key:
+ * of the item; type 0 when there is none yet. */
 int extent_refs_inside(struct extents *extents, uint64_t addr, bool metadata, int64_t *ret_refs,
 		       uint64_t *ret_flags, struct key *ret_key) must_check;
 

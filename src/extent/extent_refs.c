@@ -1,8 +1,9 @@
 /*
  * extent_refs: questions about references, and the changes of data references that files ask for.
  *
- * The answer is always disk plus queue. Who holds a handle may ask at any time (references are not run while handles are
- * inside); others wait for the runner. Locks: RANK_REF_RUN for those others, RANK_REF_DROP for drops of data.
+ * The answer is always disk plus queue. Who holds a handle may ask at any time (references are not
+ * run while handles are inside); others wait for the runner. Locks: RANK_REF_RUN for those others,
+ * RANK_REF_DROP for drops of data.
  */
 #include "extent/extent_priv.h"
 
@@ -176,8 +177,8 @@ int extent_add_data(struct txn *txn, struct extents *extents, uint64_t addr, uin
 	return data_ref_push(extents, &request, root, inode, offset);
 }
 
-/* An extent that is about to vanish from the queue without ever having had an item leaves its checksums behind: they go
- * first, since its space may be given out again at once. */
+/* An extent that is about to vanish from the queue without ever having had an item leaves its
+ * checksums behind: they go first, since its space may be given out again at once. */
 static int drop_csums_of_unborn(struct txn *txn, struct extents *extents,
 				const struct ref_request *request)
 {
@@ -208,7 +209,10 @@ int extent_ref_data(struct txn *txn, struct extents *extents, uint64_t addr, uin
 	ASSERT(delta != 0);
 	if (delta > 0)
 		return data_ref_push(extents, &request, root, inode, offset);
-	/* Two droppers must not both see the other's reference and leave the checksums to nobody. */
+	/*
+	 * Two droppers must not both see the other's reference and leave the checksums to
+	 * nobody.
+	 */
 	mutex_lock(&extents->drop_lock);
 	err = drop_csums_of_unborn(txn, extents, &request);
 	if (err == 0)

@@ -1,9 +1,9 @@
 /*
  * inline_ref: references inside an extent item, as bytes.
  *
- * Order, as Linux demands it: type rising; within a type the sequence (hash for data references, else tree or parent)
- * falling. Data references with equal hashes stand side by side. Owner references (simple quotas) count for nothing and
- * stay. Pure functions over an image; no locks.
+ * Order, as Linux demands it: type rising; within a type the sequence (hash for data references,
+ * else tree or parent) falling. Data references with equal hashes stand side by side. Owner
+ * references (simple quotas) count for nothing and stay. Pure functions over an image; no locks.
  */
 #include "codec/name_hash.h"
 #include "extent/extent_priv.h"

@@ -1,9 +1,10 @@
 /*
  * keyed_ref: references that stand as items of their own behind the extent item.
  *
- * Key: (address, type of reference, tree or parent or hash). References to tree blocks have no bytes; data references have
- * a count. Two data references with one hash: the second takes the next free offset, so that a search goes on from the
- * hash to the last data reference of the extent. Locks: none of its own; the runner is the only writer.
+ * Key: (address, type of reference, tree or parent or hash). References to tree blocks have no
+ * bytes; data references have a count. Two data references with one hash: the second takes the next
+ * free offset, so that a search goes on from the hash to the last data reference of the extent.
+ * Locks: none of its own; the runner is the only writer.
  */
 #include "extent/extent_priv.h"
 

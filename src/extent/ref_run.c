@@ -1,13 +1,14 @@
 /*
  * ref_run: brings what is queued to disk.
  *
- * Records are taken in order of address. Born ones are collected and inserted many at a time; neighbours are taken out of
- * the free-space tree, accounted, given back, and freed of checksums as one range. A record of an extent that has an item
- * is run at once. Law L3: within a record adds come before drops (the queue hands them out so).
- * Running changes trees, which queues more: sweeps go on until the queue is empty. It ends because each node is copied
- * once per transaction; RUN_MORE_MAX is for the case that we are wrong.
- * Nothing may be queued for an address between taking its record and flushing, except records that come later in order:
- * what is collected is flushed before the sweep starts again from below.
+ * Records are taken in order of address. Born ones are collected and inserted many at a time;
+ * neighbours are taken out of the free-space tree, accounted, given back, and freed of checksums as
+ * one range. A record of an extent that has an item is run at once. Law L3: within a record adds
+ * come before drops (the queue hands them out so). Running changes trees, which queues more: sweeps
+ * go on until the queue is empty. It ends because each node is copied once per transaction;
+ * RUN_MORE_MAX is for the case that we are wrong. Nothing may be queued for an address between
+ * taking its record and flushing, except records that come later in order: what is collected is
+ * flushed before the sweep starts again from below.
  * Locks: RANK_REF_RUN.
  */
 #include "extent/extent_priv.h"
@@ -182,7 +183,10 @@ static int run_existing(struct ref_run *run, const struct ref_record *record)
 	return tree_replace(run->txn, run->items, &image.key, image.data, image.len);
 }
 
-/* One sweep over the addresses, from the lowest up, with what is queued meanwhile above; then everything is flushed. */
+/*
+ * One sweep over the addresses, from the lowest up, with what is queued meanwhile above; then
+ * everything is flushed.
+ */
 static int run_sweep(struct ref_run *run)
 {
 	struct ref_queue *queue = space_ref_queue(run->store->space);

@@ -1,5 +1,6 @@
 /*
- * Checksums of neighbouring sectors are gathered and put into the csum tree together: one full item after the other.
+ * Checksums of neighbouring sectors are gathered and put into the csum tree together: one full item
+ * after the other.
  */
 #include "base/assert.h"
 #include "file/file.h"

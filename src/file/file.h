@@ -1,11 +1,13 @@
 /*
  * 15 file: contents. Dirty runs, the ordered writeback, extents of a file, reading, dropping.
  *
- * One straight line for data, in the order of submission (law of determinism): a run (up to 128 KiB of one file) is submitted by the
- * caller; a worker reads its source, compresses and checksums it: pure work, in any order; then the caller reaps runs in the order of submission:
- * allocates, notes the file extent in the inode's overlay, the checksums for the csum tree, and hands the bytes to a write batch, which a
- * worker writes to the devices. How far workers run ahead is bounded in bytes and in runs by constants, so every decision is made by one
- * thread in one order, whatever the number of workers.
+ * One straight line for data, in the order of submission (law of determinism): a run (up to 128 KiB
+ * of one file) is submitted by the caller; a worker reads its source, compresses and checksums it:
+ * pure work, in any order; then the caller reaps runs in the order of submission: allocates, notes
+ * the file extent in the inode's overlay, the checksums for the csum tree, and hands the bytes to a
+ * write batch, which a worker writes to the devices. How far workers run ahead is bounded in bytes
+ * and in runs by constants, so every decision is made by one thread in one order, whatever the
+ * number of workers.
  * States of a run: filling (dirty_run of its inode) -> submitted (in_flight) -> reaped (in a write batch, or inline, and gone).
  * Locks: serialised by the caller (ops/); workers touch only the run or batch they were given.
  */
@@ -37,7 +39,10 @@ struct file_source {
 /* A source shared by the runs of one file_write_from; released with the last. */
 struct shared_source;
 
-/* What one worker compresses with: small enough to stay in its core's cache from run to run. Made when first needed. */
+/*
+ * What one worker compresses with: small enough to stay in its core's cache from run to run.
+ * Made when first needed.
+ */
 struct run_scratch {
 	struct compress_workspace *workspace;
 	uint8_t *data;	 /* RUN_MAX_BYTES: a source is read into it */
@@ -77,7 +82,7 @@ struct writeback_config {
 	struct txn *txn;
 	struct workq *workq;
 	struct workq *io_workq; /* one thread: writes to one file do not run beside each other */
-	int compress; /* COMPRESS_* for new data */
+	int compress;		/* COMPRESS_* for new data */
 	int compress_level;
 	uint32_t max_inline;
 };
@@ -179,8 +184,8 @@ int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t s
 int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start,
 		    uint64_t end) must_check;
 int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size) must_check;
-/* Before a file of inline contents grows to size with more than one run: contents become a run. The runs of the inode that are in
- * flight see the new size. */
+/* Before a file of inline contents grows to size with more than one run: contents become a run.
+ * The runs of the inode that are in flight see the new size. */
 int file_uninline(struct writeback *writeback, struct inode *inode, uint64_t size) must_check;
 
 /* extent_map.c: one extent of a file as its item tells */
@@ -196,7 +201,10 @@ struct file_extent {
 };
 void file_extent_fini(struct file_extent *extent);
 DEFINE_SCOPED(file_extent, file_extent_fini)
-/* The extent that covers pos, or the next one behind it; ERR_KEY_NOT_FOUND. The inode is settled and flushed. */
+/*
+ * The extent that covers pos, or the next one behind it; ERR_KEY_NOT_FOUND. The inode is settled
+ * and flushed.
+ */
 int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_extent) must_check;
 /* End of the last extent item; 0 when none. Notes it in the inode. */
 int file_extent_end(struct inode *inode, uint64_t *ret_end) must_check;

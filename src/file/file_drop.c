@@ -4,7 +4,10 @@
 #include "base/assert.h"
 #include "file/file.h"
 
-/* Reference of an extent as the extent tree counts it: by the offset that the start of the whole extent would have in the file. */
+/*
+ * Reference of an extent as the extent tree counts it: by the offset that the start of the whole
+ * extent would have in the file.
+ */
 static int extent_ref(struct writeback *writeback, struct inode *inode,
 		      const struct file_extent *extent, int delta)
 {
@@ -88,7 +91,10 @@ int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t s
 	int err;
 
 	TRY(inode_flush_noted(txn, inode));
-	/* Extents of this very transaction give their space back at once: what is on its way to them must have arrived. */
+	/*
+	 * Extents of this very transaction give their space back at once: what is on its way to
+	 * them must have arrived.
+	 */
 	TRY(batch_drain(writeback));
 	TRY(csum_batch_flush(writeback));
 	err = drop_steps(writeback, inode, start, end);

@@ -1,8 +1,9 @@
 /*
  * Extents of a file on their way into its overlay: joining neighbours, inline contents, holes.
  *
- * A plain extent that was just noted stays open (inode->open_*) while the next piece continues it on disk and in the file; its item and its
- * reference are made when it is closed. Invariant: extent_end is the end of the last extent of the file, open one included.
+ * A plain extent that was just noted stays open (inode->open_*) while the next piece continues it
+ * on disk and in the file; its item and its reference are made when it is closed. Invariant:
+ * extent_end is the end of the last extent of the file, open one included.
  */
 #include "base/assert.h"
 #include "file/file.h"

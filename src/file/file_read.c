@@ -1,7 +1,8 @@
 /*
  * Reading: extent by extent, verified against the checksums, decompressed; holes are zero.
  *
- * When a range does not verify as a whole, each sector is looked for on each mirror, so that one bad sector per copy is survived.
+ * When a range does not verify as a whole, each sector is looked for on each mirror, so that one
+ * bad sector per copy is survived.
  */
 #include <sys/stat.h>
 

@@ -1,10 +1,11 @@
 /*
  * Writing: bytes from memory gather in the dirty run of their inode; sources become runs at once.
  *
- * Runs begin at sector boundaries. A write that begins or ends inside a sector which the file has already takes the rest of that sector
- * along: it is read first (the slow way: settle, flush, read). Between two calls every dirty run may be submitted as it is: dirty runs
- * are on the list `filling` of the writeback, oldest first, at most FILLING_MAX_RUNS.
- * Inline contents are the only extent of their file: a write behind them makes them a run first.
+ * Runs begin at sector boundaries. A write that begins or ends inside a sector which the file has
+ * already takes the rest of that sector along: it is read first (the slow way: settle, flush,
+ * read). Between two calls every dirty run may be submitted as it is: dirty runs are on the list
+ * `filling` of the writeback, oldest first, at most FILLING_MAX_RUNS. Inline contents are the only
+ * extent of their file: a write behind them makes them a run first.
  */
 #include "base/assert.h"
 #include "file/file.h"
@@ -86,7 +87,10 @@ static int file_has_behind(struct inode *inode, uint64_t offset, bool *ret_has)
 	return 0;
 }
 
-/* Starts a dirty run for a write at offset; the part of its first sector before offset comes from the file. */
+/*
+ * Starts a dirty run for a write at offset; the part of its first sector before offset comes
+ * from the file.
+ */
 static int dirty_start(struct writeback *writeback, struct inode *inode, uint64_t offset)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;

@@ -1,7 +1,8 @@
 /*
  * One run: a piece of a file on its way to disk; what a worker does with it.
  *
- * The worker's part reads the source, compresses and checksums. It looks at nothing but the run, so its result depends on nothing else.
+ * The worker's part reads the source, compresses and checksums. It looks at nothing but the run, so
+ * its result depends on nothing else.
  */
 #include <stdatomic.h>
 
@@ -58,7 +59,10 @@ int shared_source_read(struct shared_source *source, uint64_t offset, void *data
 {
 	int err = source->source.read(source->source.ctx, offset, data, len);
 
-	/* A foreign callback leaves no sentence of ours behind unless it used the same machinery. */
+	/*
+	 * A foreign callback leaves no sentence of ours behind unless it used the same
+	 * machinery.
+	 */
 	if (err < 0 && err > -ERR_FIRST)
 		return THROW_SYS(-err, "reading %s at byte %llu",
 				 source->source.name ? source->source.name : "a source",
@@ -125,7 +129,10 @@ static int scratch_get(struct writeback *writeback, unsigned worker, int type,
 	return 0;
 }
 
-/* The most bytes a compressed form may have to be worth it: one sector less than the plain form, or few enough to be inline. */
+/*
+ * The most bytes a compressed form may have to be worth it: one sector less than the plain form,
+ * or few enough to be inline.
+ */
 static uint32_t run_packed_limit(const struct file_run *run)
 {
 	uint32_t sectorsize = run->writeback->geometry.sectorsize;
@@ -145,7 +152,10 @@ static int run_compress(struct file_run *run, struct run_scratch *scratch, const
 	size_t len, padded;
 	int err;
 
-	/* Whole sectors, so that a reader finds every byte of the extent; only what may become inline is exact. */
+	/*
+	 * Whole sectors, so that a reader finds every byte of the extent; only what may become
+	 * inline is exact.
+	 */
 	if (run->len > sectorsize)
 		in_len = (uint32_t)round_up(run->len, sectorsize);
 	err = compress_run(scratch->workspace, data, in_len, scratch->packed, limit, &len);

@@ -1,8 +1,9 @@
 /*
  * Changing the size of a file.
  *
- * A file that shrinks into the middle of a sector rewrites that sector with zeroes behind its new end, so that growing again never shows
- * old bytes. Inline contents are rewritten at their new length.
+ * A file that shrinks into the middle of a sector rewrites that sector with zeroes behind its new
+ * end, so that growing again never shows old bytes. Inline contents are rewritten at their new
+ * length.
  */
 #include "base/assert.h"
 #include "file/file.h"

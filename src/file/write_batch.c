@@ -1,8 +1,9 @@
 /*
- * Write batches: neighbouring runs go to the devices in one write, on the one thread that writes (a file's writes exclude each other in the kernel:
- * two threads would only wait for each other).
+ * Write batches: neighbouring runs go to the devices in one write, on the one thread that writes (a
+ * file's writes exclude each other in the kernel: two threads would only wait for each other).
  *
- * A batch owns the buffers of its parts. At most BATCHES_MAX are on their way; the oldest is waited for first.
+ * A batch owns the buffers of its parts. At most BATCHES_MAX are on their way; the oldest is waited
+ * for first.
  */
 #include "base/assert.h"
 #include "file/file.h"

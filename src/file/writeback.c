@@ -108,14 +108,20 @@ static int plain_write(struct writeback *writeback, struct file_run *run, uint32
 		run->data = NULL;
 		return batch_write(writeback, addr, data, len, buffer);
 	}
-	/* The buffer stays with the run: a split run is rare, so its pieces but the last are copied. */
+	/*
+	 * The buffer stays with the run: a split run is rare, so its pieces but the last are
+	 * copied.
+	 */
 	buffer = mem_dup(data, len);
 	if (!buffer)
 		return MEM_FAIL("a piece of file data");
 	return batch_write(writeback, addr, buffer, len, buffer);
 }
 
-/* Whole sectors of the source are shared; *ret_len how many bytes. What is behind them (the end of the file) is written. */
+/*
+ * Whole sectors of the source are shared; *ret_len how many bytes. What is behind them (the end
+ * of the file) is written.
+ */
 static int plain_share(struct writeback *writeback, struct file_run *run, uint32_t at,
 		       uint64_t addr, uint32_t len, uint32_t *ret_len)
 {
@@ -216,7 +222,10 @@ static int run_finish(struct writeback *writeback, struct file_run *run)
 	return reap_plain(writeback, run);
 }
 
-/* Law L6: a run that cannot be stored leaves a hole in a file that its writer believes to be whole. */
+/*
+ * Law L6: a run that cannot be stored leaves a hole in a file that its writer believes to be
+ * whole.
+ */
 static int reap_oldest(struct writeback *writeback)
 {
 	struct file_run *run;
@@ -236,8 +245,9 @@ static int reap_oldest(struct writeback *writeback)
 }
 
 /*
- * Room for more: sleeps until the run in the middle of the window is done and reaps all up to it, so that a window costs
- * two sleeps, not one for each run, and the workers still have the other half to do.
+ * Room for more: sleeps until the run in the middle of the window is done and reaps all up to it,
+ * so that a window costs two sleeps, not one for each run, and the workers still have the other
+ * half to do.
  */
 static int window_make_room(struct writeback *writeback)
 {
@@ -299,7 +309,10 @@ int writeback_drain(struct writeback *writeback)
 		TRY(file_submit_oldest(writeback));
 	while (writeback->nr_in_flight)
 		TRY(reap_oldest(writeback));
-	/* Reaping may take inodes off the list and put them at its end; settling those that have nothing in flight does not. */
+	/*
+	 * Reaping may take inodes off the list and put them at its end; settling those that have
+	 * nothing in flight does not.
+	 */
 	for (struct link *link = list_first(dirty); link; link = list_next(dirty, link))
 		TRY(file_settle(writeback, list_entry(link, struct inode, dirty_link)));
 	TRY(batch_drain(writeback));

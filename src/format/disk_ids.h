@@ -1,8 +1,10 @@
 /*
- * Numbers of the on-disk format under Linux's names: object ids, key types, feature bits, flags, limits.
+ * Numbers of the on-disk format under Linux's names: object ids, key types, feature bits, flags,
+ * limits.
  *
- * Owns constants only. Where <linux/btrfs_tree.h> has the name, the definition here is the same token for token, so that
- * both headers can be included in one file (test/unit/format/linux_layout_test.c does, and the compiler compares).
+ * Owns constants only. Where <linux/btrfs_tree.h> has the name, the definition here is the same
+ * token for token, so that both headers can be included in one file
+ * (test/unit/format/linux_layout_test.c does, and the compiler compares).
  */
 #ifndef UBTRFS_FORMAT_DISK_IDS_H
 #define UBTRFS_FORMAT_DISK_IDS_H
@@ -167,7 +169,10 @@
 #define BTRFS_SUPER_FLAG_CHANGING_DATA_CSUM	(1ULL << 39)
 #define BTRFS_SUPER_FLAG_CHANGING_META_CSUM	(1ULL << 40)
 
-/* The top byte of a tree block's flags is the revision of back references; ours (and everybody's since 2009) is 1. */
+/*
+ * The top byte of a tree block's flags is the revision of back references; ours (and everybody's
+ * since 2009) is 1.
+ */
 #define BTRFS_BACKREF_REV_MAX		256
 #define BTRFS_BACKREF_REV_SHIFT		56
 #define BTRFS_BACKREF_REV_MASK		(((uint64_t)BTRFS_BACKREF_REV_MAX - 1) << BTRFS_BACKREF_REV_SHIFT)

@@ -1,6 +1,7 @@
 /*
- * Holds the tables of disk_structs.h at compile time: rows follow each other without gap or overlap, and end at the
- * structure's size. Owns no code; the packed structures exist for the comparison only.
+ * Holds the tables of disk_structs.h at compile time: rows follow each other without gap or
+ * overlap, and end at the structure's size. Owns no code; the packed structures exist for the
+ * comparison only.
  */
 #include "format/disk_structs.h"
 

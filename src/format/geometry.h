@@ -1,5 +1,6 @@
 /*
- * The sizes that shape every tree of a filesystem, and what follows from them. By value, never changes after open.
+ * The sizes that shape every tree of a filesystem, and what follows from them. By value, never
+ * changes after open.
  */
 #ifndef UBTRFS_FORMAT_GEOMETRY_H
 #define UBTRFS_FORMAT_GEOMETRY_H
@@ -45,7 +46,10 @@ static inline uint32_t geometry_max_xattr(const struct geometry *g)
 	return geometry_max_item(g) - DIR_ITEM_SIZE;
 }
 
-/* Checksums in one csum item: two items always fit a leaf's headers, one checksum of slack, at most 4096 as Linux. */
+/*
+ * Checksums in one csum item: two items always fit a leaf's headers, one checksum of slack, at
+ * most 4096 as Linux.
+ */
 static inline uint32_t geometry_max_csums(const struct geometry *g)
 {
 	return MIN((geometry_leaf_bytes(g) - 2 * ITEM_SIZE) / g->csum_size - 1, 4096u);

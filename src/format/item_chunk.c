@@ -1,6 +1,7 @@
 /*
- * Validators of where space lies: CHUNK_ITEM (and the chunks of the superblock), BLOCK_GROUP_ITEM, DEV_ITEM, DEV_EXTENT,
- * RAID_STRIPE. Owns the table of what each profile asks of its number of stripes.
+ * Validators of where space lies: CHUNK_ITEM (and the chunks of the superblock), BLOCK_GROUP_ITEM,
+ * DEV_ITEM, DEV_EXTENT, RAID_STRIPE. Owns the table of what each profile asks of its number of
+ * stripes.
  */
 #include <stdio.h>
 

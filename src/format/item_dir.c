@@ -1,5 +1,6 @@
 /*
- * Validators of names: DIR_ITEM, DIR_INDEX, XATTR_ITEM (one structure), and the ranges of a log's directories.
+ * Validators of names: DIR_ITEM, DIR_INDEX, XATTR_ITEM (one structure), and the ranges of a log's
+ * directories.
  */
 #include "codec/name_hash.h"
 #include "format/item_validate.h"

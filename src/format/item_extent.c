@@ -1,6 +1,7 @@
 /*
- * Validators of references: EXTENT_ITEM, METADATA_ITEM with their inline references, and references with keys of their
- * own. The order of inline references is: type rising, within a type the sequence (see ref_sequence) falling.
+ * Validators of references: EXTENT_ITEM, METADATA_ITEM with their inline references, and references
+ * with keys of their own. The order of inline references is: type rising, within a type the
+ * sequence (see ref_sequence) falling.
  */
 #include "codec/name_hash.h"
 #include "format/item_validate.h"
@@ -95,7 +96,10 @@ static int validate_inline_refs(const struct item_view *item, uint32_t at, bool 
 	return 0;
 }
 
-/* The key and flags of a tree block; the block of an EXTENT_ITEM has a tree_block_info. Yields the first reference. */
+/*
+ * The key and flags of a tree block; the block of an EXTENT_ITEM has a tree_block_info. Yields
+ * the first reference.
+ */
 static int validate_tree_block(const struct item_view *item, uint32_t *ret_at)
 {
 	if (item->key.type == BTRFS_METADATA_ITEM_KEY) {
@@ -167,7 +171,10 @@ int item_validate_extent(const struct item_view *item)
 	return validate_extent_before(item);
 }
 
-/* TREE_BLOCK_REF, SHARED_BLOCK_REF, SHARED_DATA_REF, EXTENT_OWNER_REF: key offset is a tree or the parent's address. */
+/*
+ * TREE_BLOCK_REF, SHARED_BLOCK_REF, SHARED_DATA_REF, EXTENT_OWNER_REF: key offset is a tree or
+ * the parent's address.
+ */
 int item_validate_keyed_ref(const struct item_view *item)
 {
 	uint8_t type = item->key.type;

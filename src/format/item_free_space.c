@@ -1,6 +1,6 @@
 /*
- * Validators of free space: FREE_SPACE_INFO, FREE_SPACE_EXTENT, FREE_SPACE_BITMAP, and the header (an item without a type)
- * of the version 1 cache.
+ * Validators of free space: FREE_SPACE_INFO, FREE_SPACE_EXTENT, FREE_SPACE_BITMAP, and the header
+ * (an item without a type) of the version 1 cache.
  */
 #include "format/item_validate.h"
 

@@ -1,5 +1,6 @@
 /*
- * Validators of what an inode is: INODE_ITEM, INODE_REF, INODE_EXTREF, ORPHAN_ITEM, VERITY_DESC_ITEM.
+ * Validators of what an inode is: INODE_ITEM, INODE_REF, INODE_EXTREF, ORPHAN_ITEM,
+ * VERITY_DESC_ITEM.
  */
 #include <sys/stat.h>
 

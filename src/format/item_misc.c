@@ -1,7 +1,8 @@
 /*
  * Validators of the small kinds: quota, balance status, device statistics, device replace, UUIDs.
  *
- * Records that Linux declares to grow (statistics, quota status, replace) may be longer than what we know.
+ * Records that Linux declares to grow (statistics, quota status, replace) may be longer than what
+ * we know.
  */
 #include "format/item_validate.h"
 

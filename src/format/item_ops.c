@@ -1,5 +1,6 @@
 /*
- * The table of operations by key type. A row is all that a new key type needs, besides its functions.
+ * The table of operations by key type. A row is all that a new key type needs, besides its
+ * functions.
  */
 #include "format/item_ops.h"
 

@@ -1,8 +1,9 @@
 /*
  * One row of operations per key type: its name, how to validate an item, how to print it.
  *
- * Owns nothing; the table is const. Validators live in item_<subject>.c, printers in print_<subject>_items.c.
- * A type without a row is legal on disk (a newer Linux may have it): it passes, and prints as unknown.
+ * Owns nothing; the table is const. Validators live in item_<subject>.c, printers in
+ * print_<subject>_items.c. A type without a row is legal on disk (a newer Linux may have it): it
+ * passes, and prints as unknown.
  */
 #ifndef UBTRFS_FORMAT_ITEM_OPS_H
 #define UBTRFS_FORMAT_ITEM_OPS_H
@@ -12,8 +13,8 @@
 #include "format/node_layout.h"
 
 /*
- * One item as its operations see it. [data, data + len) lies inside the node. When slot > 0, prev is the key of the item
- * before, whose bounds have been checked too. The contents are anything.
+ * One item as its operations see it. [data, data + len) lies inside the node. When slot > 0, prev
+ * is the key of the item before, whose bounds have been checked too. The contents are anything.
  */
 struct item_view {
 	const struct geometry *geometry;

@@ -1,8 +1,9 @@
 /*
  * Private to format: the printers that item_ops.c puts into its table, and what they share.
  *
- * A printer gives the lines of dump-tree below an item's headline. The item's bytes are anything: a printer reads what is
- * there, and says "item of N bytes, too small" where the fixed part is cut off.
+ * A printer gives the lines of dump-tree below an item's headline. The item's bytes are anything: a
+ * printer reads what is there, and says "item of N bytes, too small" where the fixed part is cut
+ * off.
  */
 #ifndef UBTRFS_FORMAT_ITEM_PRINT_H
 #define UBTRFS_FORMAT_ITEM_PRINT_H

@@ -1,8 +1,9 @@
 /*
  * Private to format: the validators that item_ops.c puts into its table, and what they share.
  *
- * A validator checks sizes, alignments, ranges, lengths and the agreement of item and key; it trusts nothing inside the
- * item, never reads outside it, and allocates nothing. It must be fast: it runs for each item of each node read or written.
+ * A validator checks sizes, alignments, ranges, lengths and the agreement of item and key; it
+ * trusts nothing inside the item, never reads outside it, and allocates nothing. It must be fast:
+ * it runs for each item of each node read or written.
  */
 #ifndef UBTRFS_FORMAT_ITEM_VALIDATE_H
 #define UBTRFS_FORMAT_ITEM_VALIDATE_H
@@ -46,8 +47,8 @@ static inline bool has_one_bit_at_most(uint64_t bits)
 }
 
 /*
- * In a tree of files each item of an inode comes after another item of that inode (its INODE_ITEM at the latest), except
- * in slot 0. Log trees and the root tree hold partial inodes.
+ * In a tree of files each item of an inode comes after another item of that inode (its INODE_ITEM
+ * at the latest), except in slot 0. Log trees and the root tree hold partial inodes.
  */
 static inline bool item_has_inode_before(const struct item_view *item)
 {
@@ -56,8 +57,8 @@ static inline bool item_has_inode_before(const struct item_view *item)
 }
 
 /*
- * The rules of a chunk of len bytes at logical; the same for chunk items and the superblock's array. 0, or -1 and the
- * reason in words.
+ * The rules of a chunk of len bytes at logical; the same for chunk items and the superblock's
+ * array. 0, or -1 and the reason in words.
  */
 int chunk_check(const uint8_t *chunk, uint32_t len, uint64_t logical, uint32_t sectorsize,
 		char ret_reason[CHUNK_REASON_MAX]);

@@ -1,5 +1,6 @@
 /*
- * Keys: the order of everything in a tree. On disk 17 bytes (objectid, type, offset; little-endian), in RAM by value.
+ * Keys: the order of everything in a tree. On disk 17 bytes (objectid, type, offset;
+ * little-endian), in RAM by value.
  *
  * Order: objectid, then type, then offset, all unsigned.
  */

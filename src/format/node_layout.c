@@ -1,12 +1,16 @@
 /*
- * Edits of nodes as bytes: each is at most one move of data and one of headers, plus the rewriting of data offsets.
+ * Edits of nodes as bytes: each is at most one move of data and one of headers, plus the rewriting
+ * of data offsets.
  *
- * Invariant kept: the data of the items are dense and in the order of slots (see node_layout.h). Does not validate:
- * a node that has not passed validate_node must not come here.
+ * Invariant kept: the data of the items are dense and in the order of slots (see node_layout.h).
+ * Does not validate: a node that has not passed validate_node must not come here.
  */
 #include "format/node_layout.h"
 
-/* ---- whole nodes --------------------------------------------------------------------------------------------- */
+/*
+ * ---- whole nodes
+ * ---------------------------------------------------------------------------------------------
+ */
 
 void node_init(const struct geometry *g, uint8_t *node, uint64_t addr, uint8_t level,
 	       uint64_t owner, uint64_t generation)
@@ -53,7 +57,10 @@ bool node_csum_ok(const struct geometry *g, const uint8_t *node)
 	return memcmp(node, csum, g->csum_size) == 0;
 }
 
-/* ---- internal nodes ------------------------------------------------------------------------------------------ */
+/*
+ * ---- internal nodes
+ * ------------------------------------------------------------------------------------------
+ */
 
 void node_insert_ptrs_raw(const struct geometry *g, uint8_t *node, unsigned slot, unsigned nr)
 {
@@ -85,7 +92,10 @@ void node_move_ptrs_raw(const struct geometry *g, const uint8_t *from, unsigned 
 	memcpy(node_ptr_mut(to, to_slot), node_ptr(from, from_slot), (size_t)nr * KEY_PTR_SIZE);
 }
 
-/* ---- leaves -------------------------------------------------------------------------------------------------- */
+/*
+ * ---- leaves
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* Where the data of the items before slot begin: the end of the data of slot. */
 static uint32_t data_end(const struct geometry *g, const uint8_t *node, unsigned slot)
@@ -103,8 +113,8 @@ static void shift_offsets(uint8_t *node, unsigned slot, unsigned end, uint32_t d
 }
 
 /*
- * Makes room before slot for nr headers and total_bytes of data; returns the end of the new data. The new headers are
- * the caller's to write.
+ * Makes room before slot for nr headers and total_bytes of data; returns the end of the new data.
+ * The new headers are the caller's to write.
  */
 static uint32_t leaf_open(const struct geometry *g, uint8_t *node, unsigned slot, unsigned nr,
 			  uint32_t total_bytes)
@@ -199,8 +209,9 @@ void leaf_resize_raw(const struct geometry *g, uint8_t *node, unsigned slot, uin
 	ASSERT(slot < nr);
 	ASSERT(new_len_bytes <= len || grow <= leaf_free_bytes(g, node));
 	/*
-	 * What lies below the place of the change moves: the later items, and of this item the bytes that keep their
-	 * distance from its beginning (all that are kept, unless the change is at the front).
+	 * What lies below the place of the change moves: the later items, and of this item the
+	 * bytes that keep their distance from its beginning (all that are kept, unless the change
+	 * is at the front).
 	 */
 	kept = at_front ? 0 : MIN(len, new_len_bytes);
 	memmove(data + (start - grow), data + start, offset - start + kept);

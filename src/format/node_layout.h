@@ -1,12 +1,15 @@
 /*
- * Tree nodes as bytes: header, items of a leaf, pointers of an internal node; search in one node, and the edits of a leaf.
+ * Tree nodes as bytes: header, items of a leaf, pointers of an internal node; search in one node,
+ * and the edits of a leaf.
  *
- * Leaf: headers of items grow up from byte 101, their data grow down from the end; the data of item i end where those
- * of item i - 1 begin (item 0: at the end of the node), without gaps. Internal node: pointers only.
+ * Leaf: headers of items grow up from byte 101, their data grow down from the end; the data of item
+ * i end where those of item i - 1 begin (item 0: at the end of the node), without gaps. Internal
+ * node: pointers only.
  *
- * Nothing here allocates, locks or does I/O. The functions trust the node: it has passed validate_node, or was made by
- * node_init and these edits. Slots and space are the caller's duty (ASSERT in the edits, ASSERT_SLOW in the accessors).
- * Not here: choosing where to split, copy-on-write, parents (tree/).
+ * Nothing here allocates, locks or does I/O. The functions trust the node: it has passed
+ * validate_node, or was made by node_init and these edits. Slots and space are the caller's duty
+ * (ASSERT in the edits, ASSERT_SLOW in the accessors). Not here: choosing where to split,
+ * copy-on-write, parents (tree/).
  */
 #ifndef UBTRFS_FORMAT_NODE_LAYOUT_H
 #define UBTRFS_FORMAT_NODE_LAYOUT_H
@@ -15,7 +18,10 @@
 #include "format/geometry.h"
 #include "format/key.h"
 
-/* ---- header -------------------------------------------------------------------------------------------------- */
+/*
+ * ---- header
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static inline uint32_t node_nritems(const uint8_t *node)
 {
@@ -82,7 +88,10 @@ static inline void node_remove_flag(uint8_t *node, uint64_t flag)
 	header_set_flags(node, header_flags(node) & ~flag);
 }
 
-/* ---- leaf: reading ------------------------------------------------------------------------------------------- */
+/*
+ * ---- leaf: reading
+ * -------------------------------------------------------------------------------------------
+ */
 
 /* The item's header; no check of the slot, so that one past the last can be named. */
 static inline const uint8_t *leaf_item(const uint8_t *node, unsigned slot)
@@ -149,7 +158,10 @@ static inline uint32_t leaf_free_bytes(const struct geometry *g, const uint8_t *
 	return leaf_data_start(g, node) - node_nritems(node) * ITEM_SIZE;
 }
 
-/* ---- internal node ------------------------------------------------------------------------------------------- */
+/*
+ * ---- internal node
+ * -------------------------------------------------------------------------------------------
+ */
 
 static inline const uint8_t *node_ptr(const uint8_t *node, unsigned slot)
 {
@@ -196,7 +208,10 @@ static inline void node_set_ptr(uint8_t *node, unsigned slot, const struct key *
 	key_ptr_set_generation(p, generation);
 }
 
-/* ---- any level ----------------------------------------------------------------------------------------------- */
+/*
+ * ---- any level
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* Bytes from one key to the next. */
 static inline size_t node_key_stride(const uint8_t *node)
@@ -234,7 +249,10 @@ static inline bool node_search(const uint8_t *node, const struct key *key, unsig
 	return false;
 }
 
-/* The slot of the child to follow for a key in an internal node that is not empty: the last key <= key, or slot 0. */
+/*
+ * The slot of the child to follow for a key in an internal node that is not empty: the last key
+ * <= key, or slot 0.
+ */
 static inline unsigned node_child_slot(const uint8_t *node, const struct key *key)
 {
 	unsigned slot;
@@ -244,20 +262,32 @@ static inline unsigned node_child_slot(const uint8_t *node, const struct key *ke
 	return slot ? slot - 1 : 0;
 }
 
-/* ---- edits (node_layout.c) ----------------------------------------------------------------------------------- */
+/*
+ * ---- edits (node_layout.c)
+ * -----------------------------------------------------------------------------------
+ */
 
-/* Zeroes the node and writes an empty header (flags: revision of back references only; not yet WRITTEN). */
+/*
+ * Zeroes the node and writes an empty header (flags: revision of back references only; not yet
+ * WRITTEN).
+ */
 void node_init(const struct geometry *g, uint8_t *node, uint64_t addr, uint8_t level,
 	       uint64_t owner, uint64_t generation);
 
-/* Zeroes the bytes that no item or pointer uses; done before a node is written, so that images are reproducible. */
+/*
+ * Zeroes the bytes that no item or pointer uses; done before a node is written, so that images
+ * are reproducible.
+ */
 void node_clear_unused(const struct geometry *g, uint8_t *node);
 
 /* The checksum field, over bytes 32 to the node's end; the field's unused bytes become zero. */
 void node_csum_update(const struct geometry *g, uint8_t *node);
 bool node_csum_ok(const struct geometry *g, const uint8_t *node);
 
-/* Internal nodes: opens or closes a gap of nr pointers at a slot; the new pointers are the caller's to write. */
+/*
+ * Internal nodes: opens or closes a gap of nr pointers at a slot; the new pointers are the
+ * caller's to write.
+ */
 void node_insert_ptrs_raw(const struct geometry *g, uint8_t *node, unsigned slot, unsigned nr);
 void node_remove_ptrs_raw(uint8_t *node, unsigned slot, unsigned nr);
 /* Copies nr pointers into a gap opened at to_slot of another node; the source stays. */
@@ -265,15 +295,15 @@ void node_move_ptrs_raw(const struct geometry *g, const uint8_t *from, unsigned 
 			unsigned nr, uint8_t *to, unsigned to_slot);
 
 /*
- * Inserts one item of len_bytes before slot; returns its data, not initialised. The caller has made sure of
- * ITEM_SIZE + len_bytes free bytes and of the order of keys.
+ * Inserts one item of len_bytes before slot; returns its data, not initialised. The caller has made
+ * sure of ITEM_SIZE + len_bytes free bytes and of the order of keys.
  */
 uint8_t *leaf_insert_raw(const struct geometry *g, uint8_t *node, unsigned slot,
 			 const struct key *key, uint32_t len_bytes);
 
 /*
- * Inserts nr items before slot with one move of the rest. Returns where the data of the last of them begin (those of
- * item slot + i are found with leaf_item_data_mut).
+ * Inserts nr items before slot with one move of the rest. Returns where the data of the last of
+ * them begin (those of item slot + i are found with leaf_item_data_mut).
  */
 uint8_t *leaf_insert_many_raw(const struct geometry *g, uint8_t *node, unsigned slot,
 			      const struct key *keys, const uint32_t *lens_bytes, unsigned nr);
@@ -282,13 +312,17 @@ uint8_t *leaf_insert_many_raw(const struct geometry *g, uint8_t *node, unsigned 
 void leaf_remove_raw(const struct geometry *g, uint8_t *node, unsigned slot, unsigned nr);
 
 /*
- * Changes the length of an item. Bytes are added or cut at the end of the data, or with at_front at their beginning
- * (then the last bytes stay); added bytes are not initialised. Growth needs the free bytes.
+ * Changes the length of an item. Bytes are added or cut at the end of the data, or with at_front at
+ * their beginning (then the last bytes stay); added bytes are not initialised. Growth needs the
+ * free bytes.
  */
 void leaf_resize_raw(const struct geometry *g, uint8_t *node, unsigned slot, uint32_t new_len_bytes,
 		     bool at_front);
 
-/* Copies nr items from one leaf into another before to_slot; the source stays (leaf_remove_raw takes them out there). */
+/*
+ * Copies nr items from one leaf into another before to_slot; the source stays (leaf_remove_raw
+ * takes them out there).
+ */
 void leaf_move_raw(const struct geometry *g, const uint8_t *from, unsigned from_slot, unsigned nr,
 		   uint8_t *to, unsigned to_slot);
 

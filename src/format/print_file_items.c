@@ -1,5 +1,6 @@
 /*
- * Printers of items in trees of files and in the root tree: inodes, names, contents, checksums, roots.
+ * Printers of items in trees of files and in the root tree: inodes, names, contents, checksums,
+ * roots.
  */
 #include <time.h>
 
@@ -59,7 +60,10 @@ static void print_inode_flags(struct strbuf *out, uint64_t flags)
 	strbuf_add(out, ")");
 }
 
-/* ---- inodes and names ---------------------------------------------------------------------------------------- */
+/*
+ * ---- inodes and names
+ * ----------------------------------------------------------------------------------------
+ */
 
 void item_print_inode(struct strbuf *out, const struct item_view *item)
 {
@@ -181,7 +185,10 @@ void item_print_dir_log(struct strbuf *out, const struct item_view *item)
 		strbuf_addf(out, "\t\tdir log end %" PRIu64 "\n", dir_log_item_end(item->data));
 }
 
-/* ---- contents ------------------------------------------------------------------------------------------------ */
+/*
+ * ---- contents
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void print_compression(struct strbuf *out, uint8_t compression)
 {
@@ -233,7 +240,10 @@ void item_print_csum(struct strbuf *out, const struct item_view *item)
 		    item->key.offset, item->key.offset + len, len);
 }
 
-/* ---- roots --------------------------------------------------------------------------------------------------- */
+/*
+ * ---- roots
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void print_root_head(struct strbuf *out, const uint8_t *p)
 {
@@ -295,7 +305,10 @@ void item_print_root_ref(struct strbuf *out, const struct item_view *item)
 	strbuf_add(out, "\n");
 }
 
-/* ---- others -------------------------------------------------------------------------------------------------- */
+/*
+ * ---- others
+ * --------------------------------------------------------------------------------------------------
+ */
 
 void item_print_untyped(struct strbuf *out, const struct item_view *item)
 {

@@ -56,7 +56,10 @@ void item_print_qgroup_limit(struct strbuf *out, const struct item_view *item)
 		    (int64_t)qgroup_limit_rsv_rfer(p), (int64_t)qgroup_limit_rsv_excl(p));
 }
 
-/* ---- balance ------------------------------------------------------------------------------------------------- */
+/*
+ * ---- balance
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void print_balance_args(struct strbuf *out, const char *name, const uint8_t *p)
 {
@@ -103,7 +106,10 @@ void item_print_temporary(struct strbuf *out, const struct item_view *item)
 	print_balance_args(out, "SYSTEM", balance_item_sys(item->data));
 }
 
-/* ---- devices ------------------------------------------------------------------------------------------------- */
+/*
+ * ---- devices
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void print_dev_stats(struct strbuf *out, const struct item_view *item)
 {

@@ -1,6 +1,6 @@
 /*
- * The text of dump-tree for one item and for one node. Safe on any bytes: for a leaf that is not valid what can be shown
- * is shown. Deeper nodes are the caller's walk.
+ * The text of dump-tree for one item and for one node. Safe on any bytes: for a leaf that is not
+ * valid what can be shown is shown. Deeper nodes are the caller's walk.
  */
 #ifndef UBTRFS_FORMAT_PRINT_NODE_H
 #define UBTRFS_FORMAT_PRINT_NODE_H
@@ -8,7 +8,10 @@
 #include "base/strbuf.h"
 #include "format/node_layout.h"
 
-/* Headline and body of the item in a slot below nritems; nothing but the headline when its data leave the node. */
+/*
+ * Headline and body of the item in a slot below nritems; nothing but the headline when its data
+ * leave the node.
+ */
 void print_item(struct strbuf *out, const struct geometry *g, const uint8_t *node, unsigned slot);
 
 /* A whole node (g->nodesize bytes): its four headlines, then items or pointers. */

@@ -1,5 +1,6 @@
 /*
- * Printers of items about space: extents and their references, chunks, devices, block groups, free space.
+ * Printers of items about space: extents and their references, chunks, devices, block groups, free
+ * space.
  */
 #include "codec/name_hash.h"
 #include "format/item_print.h"
@@ -10,7 +11,10 @@ static const struct number_name extent_flags[] = {
 	{ BTRFS_BLOCK_FLAG_FULL_BACKREF, "FULL_BACKREF" },
 };
 
-/* ---- extents ------------------------------------------------------------------------------------------------- */
+/*
+ * ---- extents
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void print_data_ref(struct strbuf *out, const uint8_t *p)
 {
@@ -125,7 +129,10 @@ void item_print_keyed_ref(struct strbuf *out, const struct item_view *item)
 	}
 }
 
-/* ---- chunks and devices -------------------------------------------------------------------------------------- */
+/*
+ * ---- chunks and devices
+ * --------------------------------------------------------------------------------------
+ */
 
 void print_chunk(struct strbuf *out, const uint8_t *chunk, uint32_t len_bytes)
 {
@@ -217,7 +224,10 @@ void item_print_raid_stripe(struct strbuf *out, const struct item_view *item)
 	}
 }
 
-/* ---- free space ---------------------------------------------------------------------------------------------- */
+/*
+ * ---- free space
+ * ----------------------------------------------------------------------------------------------
+ */
 
 void item_print_free_space_info(struct strbuf *out, const struct item_view *item)
 {

@@ -1,6 +1,6 @@
 /*
- * The text of dump-super for one superblock. Safe on any 4096 bytes. The headline naming the device, the line of dashes
- * and the blank line after it are the caller's.
+ * The text of dump-super for one superblock. Safe on any 4096 bytes. The headline naming the
+ * device, the line of dashes and the blank line after it are the caller's.
  */
 #ifndef UBTRFS_FORMAT_PRINT_SUPER_H
 #define UBTRFS_FORMAT_PRINT_SUPER_H

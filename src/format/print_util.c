@@ -1,5 +1,6 @@
 /*
- * What the printers share: flags, UUIDs, times, escaped bytes. Owns the tables of names of flags used in several places.
+ * What the printers share: flags, UUIDs, times, escaped bytes. Owns the tables of names of flags
+ * used in several places.
  */
 #include "format/item_print.h"
 

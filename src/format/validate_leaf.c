@@ -1,7 +1,7 @@
 /*
- * Leaves: the frame (order of keys, data dense from the node's end down, no item over the headers), then each item by the
- * operations of its type. Owns the sentence about an item; ERR_NODE_BAD is thrown here for items, in validate_node.c for
- * headers.
+ * Leaves: the frame (order of keys, data dense from the node's end down, no item over the headers),
+ * then each item by the operations of its type. Owns the sentence about an item; ERR_NODE_BAD is
+ * thrown here for items, in validate_node.c for headers.
  */
 #include "format/validate_leaf.h"
 
@@ -29,7 +29,10 @@ int item_bad(const struct item_view *item, const char *format, ...)
 		     item->key.offset, reason);
 }
 
-/* These trees always have items. A leaf of a relocation tree carries its subvolume's owner, and may be empty. */
+/*
+ * These trees always have items. A leaf of a relocation tree carries its subvolume's owner, and
+ * may be empty.
+ */
 static bool owner_may_be_empty(const uint8_t *node)
 {
 	if (node_has_flag(node, BTRFS_HEADER_FLAG_RELOC))

@@ -1,9 +1,10 @@
 /*
  * Validation of a tree block, the same before each write and after each read.
  *
- * Passing means: every accessor of node_layout.h and every walk over the items' inner parts stays inside the node, and
- * nothing in it contradicts itself. It says nothing about other blocks: expected owner, level, generation, first key are
- * the cache's to compare; checksum and fsid too. Allocates nothing; the sentence names block, slot, key and reason.
+ * Passing means: every accessor of node_layout.h and every walk over the items' inner parts stays
+ * inside the node, and nothing in it contradicts itself. It says nothing about other blocks:
+ * expected owner, level, generation, first key are the cache's to compare; checksum and fsid too.
+ * Allocates nothing; the sentence names block, slot, key and reason.
  */
 #ifndef UBTRFS_FORMAT_VALIDATE_NODE_H
 #define UBTRFS_FORMAT_VALIDATE_NODE_H

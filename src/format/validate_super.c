@@ -5,7 +5,10 @@
 
 #include "format/item_validate.h"
 
-/* Fewer tree blocks than this no filesystem has: the root tree and the five that it cannot do without. */
+/*
+ * Fewer tree blocks than this no filesystem has: the root tree and the five that it cannot do
+ * without.
+ */
 #define MIN_TREE_BLOCKS 6
 
 #define KNOWN_SUPER_FLAGS                                                               \

@@ -1,8 +1,9 @@
 /*
  * Validation of a superblock, the same before each write and after each read.
  *
- * Does not check: the checksum (super_csum_ok), the place it was read from, features that we do not support (ops names
- * the bit), anything that needs another block. Allocates nothing; the sentence names the field.
+ * Does not check: the checksum (super_csum_ok), the place it was read from, features that we do not
+ * support (ops names the bit), anything that needs another block. Allocates nothing; the sentence
+ * names the field.
  */
 #ifndef UBTRFS_FORMAT_VALIDATE_SUPER_H
 #define UBTRFS_FORMAT_VALIDATE_SUPER_H

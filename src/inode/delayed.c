@@ -1,10 +1,11 @@
 /*
  * Delayed items: the overlay of one inode, and the flush that writes it.
  *
- * The overlay is ordered by key, which is the order of the tree; so a flush walks it once and hands runs of new items to the tree as
- * one sorted batch. The inode item itself is kept apart (inode->item) and joins the batch as its first member.
- * States of a delayed item: none -> INSERT (put, nothing in the tree) or REPLACE (put over the tree's) or REMOVE;
- * INSERT -> gone (remove); REPLACE -> REMOVE; REMOVE -> REPLACE (put). Flushing empties the overlay.
+ * The overlay is ordered by key, which is the order of the tree; so a flush walks it once and hands
+ * runs of new items to the tree as one sorted batch. The inode item itself is kept apart
+ * (inode->item) and joins the batch as its first member. States of a delayed item: none -> INSERT
+ * (put, nothing in the tree) or REPLACE (put over the tree's) or REMOVE; INSERT -> gone (remove);
+ * REPLACE -> REMOVE; REMOVE -> REPLACE (put). Flushing empties the overlay.
  */
 #include "base/assert.h"
 #include "base/mem.h"
@@ -75,7 +76,10 @@ static void overlay_add(struct inode *inode, struct delayed_item *item)
 	inode->table->delayed_bytes += sizeof(*item) + item->capacity;
 }
 
-/* Names and attributes lie by hash; new indices and extents follow each other, and so does all that a new inode gets. */
+/*
+ * Names and attributes lie by hash; new indices and extents follow each other, and so does all
+ * that a new inode gets.
+ */
 static bool is_scattered(const struct inode *inode, uint8_t type, enum delayed_state state)
 {
 	if (!inode->in_tree)
@@ -96,7 +100,10 @@ int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *
 	if (old)
 		state = old->state == DELAYED_INSERT ? DELAYED_INSERT : DELAYED_REPLACE;
 	if (!old || old->capacity < len) {
-		/* Items that grow (directory collisions, references) would be copied at each step: grow by doubling. */
+		/*
+		 * Items that grow (directory collisions, references) would be copied at each
+		 * step: grow by doubling.
+		 */
 		uint32_t capacity = old ? MAX(2 * old->capacity, len) : len;
 
 		item = delayed_alloc(&key, capacity);

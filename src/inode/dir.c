@@ -1,7 +1,9 @@
 /*
- * Directories: DIR_ITEM (found by hash of the name) and DIR_INDEX (found by number, the order of readdir).
+ * Directories: DIR_ITEM (found by hash of the name) and DIR_INDEX (found by number, the order of
+ * readdir).
  *
- * Each name has one entry in both. The size of a directory is twice the sum of the lengths of its names (Linux).
+ * Each name has one entry in both. The size of a directory is twice the sum of the lengths of its
+ * names (Linux).
  */
 #include "base/assert.h"
 #include "codec/name_hash.h"
@@ -111,7 +113,10 @@ int dir_add(struct inode *dir, const char *name, size_t name_len, const struct k
 	return 0;
 }
 
-/* The index of a name is in the INODE_REF of what it names; for the callers that know it, entry->index is set. */
+/*
+ * The index of a name is in the INODE_REF of what it names; for the callers that know it,
+ * entry->index is set.
+ */
 int dir_remove(struct inode *dir, const struct dir_entry *entry)
 {
 	uint64_t hash = name_hash(entry->name, entry->name_len);

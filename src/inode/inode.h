@@ -1,12 +1,16 @@
 /*
- * 14 inode: names and inodes. Inode, directory, reference and attribute items; delayed updates; the table of inodes.
+ * 14 inode: names and inodes. Inode, directory, reference and attribute items; delayed updates; the
+ * table of inodes.
  *
- * Every inode has an overlay of item contents that are not in the tree yet (delayed.c): all items of one inode, whatever their
- * type, are read through it and written to it. Flushing an inode writes its overlay in the order of keys, neighbours in one descent. So a
- * new file or directory reaches the tree as one sorted batch behind its predecessors, and leaves fill up completely.
- * Invariants: an overlay item holds the final content of its key; INSERT means that the tree has no such key, REPLACE and REMOVE that it has.
- * An inode with an overlay, or with a dirty inode item, is on the table's dirty list (which holds a reference on it), oldest first.
- * Locks: all functions are serialised by the caller (the lock of ops/); the table is RANK_INODE_TABLE for later.
+ * Every inode has an overlay of item contents that are not in the tree yet (delayed.c): all items
+ * of one inode, whatever their type, are read through it and written to it. Flushing an inode
+ * writes its overlay in the order of keys, neighbours in one descent. So a new file or directory
+ * reaches the tree as one sorted batch behind its predecessors, and leaves fill up completely.
+ * Invariants: an overlay item holds the final content of its key; INSERT means that the tree has no
+ * such key, REPLACE and REMOVE that it has. An inode with an overlay, or with a dirty inode item,
+ * is on the table's dirty list (which holds a reference on it), oldest first.
+ * Locks: all functions are serialised by the caller (the lock of ops/); the table is
+ * RANK_INODE_TABLE for later.
  */
 #ifndef UBTRFS_INODE_INODE_H
 #define UBTRFS_INODE_INODE_H
@@ -88,19 +92,28 @@ struct inode_time inode_now(const struct inode_table *table);
 /* The inode, read if needed. ERR_NOT_FOUND. */
 int inode_get(struct inode_table *table, struct root *root, uint64_t ino,
 	      struct inode **ret_inode) must_check;
-/* A new one in RAM: its number is the next of the subvolume (ino 0) or the given one; marked dirty. */
+/*
+ * A new one in RAM: its number is the next of the subvolume (ino 0) or the given one; marked
+ * dirty.
+ */
 int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64_t generation,
 	      struct inode **ret_inode) must_check;
 struct inode *inode_ref(struct inode *inode);
 void inode_put(struct inode *inode);
 DEFINE_SCOPED_PTR(inode, inode, inode_put)
 void inode_mark_dirty(struct inode *inode);
-/* Something is delayed whose place in the tree is not beside that of what the inode gets in order. */
+/*
+ * Something is delayed whose place in the tree is not beside that of what the inode gets in
+ * order.
+ */
 void inode_note_scattered(struct inode *inode);
 struct inode *inode_oldest_dirty(struct inode_table *table);
 
 /* delayed.c: the overlay */
-/* The content of one item: *ret_data borrowed until the next delayed_ call on this table; ERR_KEY_NOT_FOUND (no THROW text). */
+/*
+ * The content of one item: *ret_data borrowed until the next delayed_ call on this table;
+ * ERR_KEY_NOT_FOUND (no THROW text).
+ */
 int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_t **ret_data,
 		uint32_t *ret_len) must_check;
 /* Sets the content; exists tells whether the key has content now (as delayed_get told). */
@@ -145,7 +158,10 @@ struct dir_entry {
 };
 int dir_find(struct inode *dir, const char *name, size_t name_len,
 	     struct dir_entry *ret_entry) must_check;
-/* Adds DIR_ITEM and DIR_INDEX; ERR_EXISTS. Sizes and times of the directory follow. A failure changes nothing. */
+/*
+ * Adds DIR_ITEM and DIR_INDEX; ERR_EXISTS. Sizes and times of the directory follow. A failure
+ * changes nothing.
+ */
 int dir_add(struct inode *dir, const char *name, size_t name_len, const struct key *location,
 	    uint8_t type, uint64_t *ret_index) must_check;
 int dir_remove(struct inode *dir, const struct dir_entry *entry) must_check;

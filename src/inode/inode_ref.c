@@ -1,6 +1,6 @@
 /*
- * References from an inode to its names: INODE_REF (one item for each parent, several names in it), and INODE_EXTREF (by hash of
- * parent and name) when the former is full.
+ * References from an inode to its names: INODE_REF (one item for each parent, several names in it),
+ * and INODE_EXTREF (by hash of parent and name) when the former is full.
  */
 #include "codec/name_hash.h"
 #include "inode/name_pack.h"

@@ -1,8 +1,10 @@
 /*
- * The table of inodes: one object in RAM for each inode in use, found by (subvolume, number); the dirty list.
+ * The table of inodes: one object in RAM for each inode in use, found by (subvolume, number); the
+ * dirty list.
  *
- * An inode lives while somebody holds a reference: callers, and the dirty list for the time that something of it is delayed. The next
- * free inode number of a subvolume is found once in its tree and counted here afterwards.
+ * An inode lives while somebody holds a reference: callers, and the dirty list for the time that
+ * something of it is delayed. The next free inode number of a subvolume is found once in its tree
+ * and counted here afterwards.
  */
 #include "base/assert.h"
 #include "base/clock.h"

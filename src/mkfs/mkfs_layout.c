@@ -268,7 +268,10 @@ int mkfs_layout_init(struct mkfs_layout *layout, const struct mkfs_plan *plan)
 	TRY(layout_alloc(layout, plan, &order));
 	for (unsigned i = 0; i < plan->nr_devices; i++)
 		largest_bytes = MAX(largest_bytes, plan->devices[i].total_bytes);
-	/* Devices of different size may be smaller, if others are larger; but none is made narrower than it must be. */
+	/*
+	 * Devices of different size may be smaller, if others are larger; but none is made
+	 * narrower than it must be.
+	 */
 	for (unsigned shift = 0; shift <= MAX_SHIFT && largest_bytes >= min_bytes; shift++) {
 		int fits = layout_try(layout, plan, shift, false, order);
 

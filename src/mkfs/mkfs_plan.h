@@ -36,7 +36,10 @@ struct mkfs_plan {
 	uint8_t fs_tree_uuid[16]; /* of subvolume 5 */
 	int64_t time_sec;	  /* otime, ctime, mtime of what mkfs makes */
 	uint32_t time_nsec;
-	/* First chunks, logical bytes, rounded up to whole 64 KiB stripes; 0 = like mkfs.btrfs for these devices. */
+	/*
+	 * First chunks, logical bytes, rounded up to whole 64 KiB stripes; 0 = like mkfs.btrfs
+	 * for these devices.
+	 */
 	uint64_t system_bytes, metadata_bytes, data_bytes;
 	bool no_data_chunk; /* the first data chunk is made when data is written */
 	bool metadata_from_end; /* metadata and system chunks at the high end of the devices (for a later shrink) */
@@ -50,8 +53,9 @@ struct mkfs_plan {
  * less the kernel can mount, but not create anything.
  */
 int mkfs_min_device_bytes(const struct mkfs_plan *plan, uint64_t *ret_bytes) must_check;
-/* Checks the plan (feature combinations, node and sector size, profiles against the number of devices): one sentence
- * naming the option. ERR_INVALID, ERR_UNSUPPORTED for what is not built yet, ERR_TOO_SMALL. */
+/* Checks the plan (feature combinations, node and sector size, profiles against the number of
+ * devices): one sentence naming the option. ERR_INVALID, ERR_UNSUPPORTED for what is not built
+ * yet, ERR_TOO_SMALL. */
 int mkfs_plan_check(const struct mkfs_plan *plan) must_check;
 /*
  * Checks, plans in memory, then wipes old superblocks, writes the trees, flushes, writes the

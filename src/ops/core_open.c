@@ -1,7 +1,9 @@
 /*
- * Opening: devices, superblock, models, trees, in the order of the layers; closing in the reverse order.
+ * Opening: devices, superblock, models, trees, in the order of the layers; closing in the reverse
+ * order.
  *
- * core_open fills a zeroed core from the bottom up; when a step fails core_close takes down what is there (each part may be NULL).
+ * core_open fills a zeroed core from the bottom up; when a step fails core_close takes down what is
+ * there (each part may be NULL).
  */
 #include <unistd.h>
 

@@ -1,11 +1,13 @@
 /*
  * dump-tree: the trees of a filesystem in words, read node by node from the devices.
  *
- * Nothing but the chunk map is trusted: a node is printed when its checksum holds, also when the validator would refuse it, and
- * a damaged one is told in its place while the rest is printed. Levels fall and first keys match along every pointer, and the number of
- * nodes is bounded by the size of the filesystem, so no input makes this endless.
+ * Nothing but the chunk map is trusted: a node is printed when its checksum holds, also when the
+ * validator would refuse it, and a damaged one is told in its place while the rest is printed.
+ * Levels fall and first keys match along every pointer, and the number of nodes is bounded by the
+ * size of the filesystem, so no input makes this endless.
  *
- * Trees are printed level by level, as btrfs-progs does. Takes the lock of the filesystem (RANK_OPS) for the whole dump.
+ * Trees are printed level by level, as btrfs-progs does. Takes the lock of the filesystem
+ * (RANK_OPS) for the whole dump.
  */
 #include <inttypes.h>
 #include <uuid/uuid.h>
@@ -36,7 +38,10 @@ struct node_pointer {
 
 typedef int (*node_visit)(struct dump *dump, const uint8_t *node, void *ctx);
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/*
+ * ---- reading
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* The first copy whose checksum and address are right. */
 static int node_load(struct dump *dump, uint64_t addr, uint8_t *ret_node)
@@ -107,7 +112,10 @@ static void tell_damage(struct dump *dump, int err)
 		err_capture(err, &dump->first_error);
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------------- */
+/*
+ * ---- walking
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* Visits the nodes of one level below (or at) a pointer, left to right. */
 static int walk_level(struct dump *dump, const struct node_pointer *from, uint8_t level,
@@ -173,7 +181,10 @@ static bool asked_barely(const struct ubtrfs_dump_tree *what)
 	       what->tree_id == BTRFS_TREE_LOG_OBJECTID;
 }
 
-/* ---- one tree of the root tree ------------------------------------------------------------------------------- */
+/*
+ * ---- one tree of the root tree
+ * -------------------------------------------------------------------------------
+ */
 
 static const char *tree_title(uint64_t objectid)
 {
@@ -264,7 +275,10 @@ static int visit_root_items(struct dump *dump, const uint8_t *node, void *ctx)
 	return 0;
 }
 
-/* ---- trees of the superblock --------------------------------------------------------------------------------- */
+/*
+ * ---- trees of the superblock
+ * ---------------------------------------------------------------------------------
+ */
 
 static struct node_pointer root_tree_pointer(const struct core *core)
 {
@@ -325,7 +339,10 @@ static int dump_super_trees(struct dump *dump, unsigned *ret_nr)
 	return 0;
 }
 
-/* ---- backup roots and totals --------------------------------------------------------------------------------- */
+/*
+ * ---- backup roots and totals
+ * ---------------------------------------------------------------------------------
+ */
 
 static void dump_backups(struct dump *dump)
 {
@@ -366,7 +383,10 @@ static void dump_totals(struct dump *dump)
 		super_total_bytes(dump->core->super), super_bytes_used(dump->core->super), uuid);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------- */
+/*
+ * ---- the whole
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* A block is shown whatever tree it is of; what is below it, with follow. */
 static int dump_block(struct dump *dump)

@@ -110,7 +110,10 @@ int mkfs_features_parse(const char *list, struct mkfs_features *ret_features)
 		list += len;
 		list += *list == ',';
 	}
-	/* The block group tree needs two others: as a default it gives way to their absence, asked for it is refused (mkfs_plan_check). */
+	/*
+	 * The block group tree needs two others: as a default it gives way to their absence,
+	 * asked for it is refused (mkfs_plan_check).
+	 */
 	if (!(asked_ro & RO(BLOCK_GROUP_TREE)) &&
 	    (!(set.incompat & IN(NO_HOLES)) || !(set.compat_ro & RO(FREE_SPACE_TREE))))
 		set.compat_ro &= ~(uint64_t)RO(BLOCK_GROUP_TREE);

@@ -14,7 +14,10 @@ struct mkfs_features {
 	uint64_t compat_ro;
 };
 
-/* Starts from the defaults; applies "name,^name,..." (NULL: nothing). ERR_INVALID for an unknown one, ERR_UNSUPPORTED for one not built yet. */
+/*
+ * Starts from the defaults; applies "name,^name,..." (NULL: nothing). ERR_INVALID for an unknown
+ * one, ERR_UNSUPPORTED for one not built yet.
+ */
 int mkfs_features_parse(const char *list, struct mkfs_features *ret_features) must_check;
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Targets of mkfs: what a path holds (asked from libblkid), opening it, wiping signatures, stretching a file. Owns nothing.
+ * Targets of mkfs: what a path holds (asked from libblkid), opening it, wiping signatures,
+ * stretching a file. Owns nothing.
  */
 #include "ops/mkfs_target.h"
 

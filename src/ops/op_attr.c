@@ -112,7 +112,10 @@ void attr_rdev_apply(struct inode *inode, uint64_t rdev)
 	inode_item_set_rdev(inode->item, rdev_to_disk(rdev));
 }
 
-/* A size may need sectors: what is inline, or the last one, is written anew; to cut everything off needs none. */
+/*
+ * A size may need sectors: what is inline, or the last one, is written anew; to cut everything
+ * off needs none.
+ */
 static int setattr_enter(struct ubtrfs *fs, const struct ubtrfs_attr *attr, unsigned set)
 {
 	if (set & UBTRFS_ATTR_SIZE && attr->size)

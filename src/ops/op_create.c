@@ -67,7 +67,10 @@ static int inode_fill(struct ubtrfs *fs, const struct inode *dir, struct inode *
 	return what->set & UBTRFS_ATTR_FLAGS ? attr_flags_apply(inode, what->attr.flags) : 0;
 }
 
-/* Takes back the name that dir_add has just added, when what follows fails; before: the item of the directory. */
+/*
+ * Takes back the name that dir_add has just added, when what follows fails; before: the item of
+ * the directory.
+ */
 static int name_undo(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len,
 		     uint64_t index, const uint8_t *before, int err)
 {

@@ -21,7 +21,10 @@ static int node_file(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **
 	return 0;
 }
 
-/* Times of the file after its contents changed; only when they are not set already to now (many writes in a row). */
+/*
+ * Times of the file after its contents changed; only when they are not set already to now (many
+ * writes in a row).
+ */
 static void file_changed(struct ubtrfs *fs, struct inode *inode)
 {
 	inode_begin_change(fs, inode);
@@ -31,7 +34,10 @@ static void file_changed(struct ubtrfs *fs, struct inode *inode)
 /* So much of a long write is let in at a time. */
 #define PART_BYTES (8 * MIB)
 
-/* Worst case of the items for this many bytes: an extent and its reference for each run, and the checksums. */
+/*
+ * Worst case of the items for this many bytes: an extent and its reference for each run, and the
+ * checksums.
+ */
 static uint64_t write_item_bytes(const struct ubtrfs *fs, uint64_t len)
 {
 	uint64_t runs = len / RUN_MAX_BYTES + 2;
@@ -41,7 +47,10 @@ static uint64_t write_item_bytes(const struct ubtrfs *fs, uint64_t len)
 		       2;
 }
 
-/* The door for the next part of a write: its end is a multiple of PART_BYTES, or that of the write. */
+/*
+ * The door for the next part of a write: its end is a multiple of PART_BYTES, or that of the
+ * write.
+ */
 static int write_enter(struct ubtrfs *fs, uint64_t offset, uint64_t len, uint64_t *ret_part)
 {
 	uint64_t part = MIN(len, PART_BYTES - offset % PART_BYTES);
@@ -164,7 +173,10 @@ UBTRFS_API int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint
 	return fs_unlock(fs, seek_data(fs, node, offset, ret_start, ret_end));
 }
 
-/* A listing under way: entries are shown to the caller with the lock released, so that he may call us. */
+/*
+ * A listing under way: entries are shown to the caller with the lock released, so that he may
+ * call us.
+ */
 struct listing {
 	struct ubtrfs *fs;
 	struct inode *dir;

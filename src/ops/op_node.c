@@ -1,5 +1,6 @@
 /*
- * What every operation begins with: from a node to its inode, from a name to a node, along a path; attributes.
+ * What every operation begins with: from a node to its inode, from a name to a node, along a path;
+ * attributes.
  */
 #include <limits.h>
 #include <sys/stat.h>
@@ -100,7 +101,10 @@ UBTRFS_API int ubtrfs_lookup(struct ubtrfs *fs, struct ubtrfs_node dir, const ch
 	return fs_unlock(fs, lookup(fs, dir, name, name_len, ret_node));
 }
 
-/* The directory above: inside a subvolume by the reference of the inode, at its top by the reference of the tree. */
+/*
+ * The directory above: inside a subvolume by the reference of the inode, at its top by the
+ * reference of the tree.
+ */
 static int lookup_parent(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node *ret_parent)
 {
 	SCOPED(inode) struct inode *dir = NULL;

@@ -1,8 +1,9 @@
 /*
  * 20 ops: the public API. Each exported function; opening and closing.
  *
- * Every public function takes the one lock of its filesystem (RANK_OPS), calls the engine, and turns private error codes into errno.
- * The types and contracts are in include/ubtrfs/; this header is for the files of this folder.
+ * Every public function takes the one lock of its filesystem (RANK_OPS), calls the engine, and
+ * turns private error codes into errno. The types and contracts are in include/ubtrfs/; this header
+ * is for the files of this folder.
  */
 #ifndef UBTRFS_OPS_OPS_H
 #define UBTRFS_OPS_OPS_H
@@ -46,7 +47,10 @@ int fs_new_uuid(struct ubtrfs *fs, uint8_t ret_uuid[16]) must_check;
 /* core_open.c */
 struct core_open {
 	const char *const *devices;
-	/* NULL: devices are opened by their paths. Else these: what a test has wrapped; each is taken over when its turn comes. */
+	/*
+	 * NULL: devices are opened by their paths. Else these: what a test has wrapped; each is
+	 * taken over when its turn comes.
+	 */
 	struct device *const *opened;
 	unsigned nr_devices;
 	bool writable;

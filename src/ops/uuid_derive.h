@@ -9,7 +9,10 @@
 #include "base/err.h"
 
 int uuid_random(uint8_t ret_uuid[16]) must_check;
-/* A version 8 UUID (RFC 9562: of one's own making) from the SHA-256 of the base, the purpose and a number. */
+/*
+ * A version 8 UUID (RFC 9562: of one's own making) from the SHA-256 of the base, the purpose and
+ * a number.
+ */
 void uuid_derive(const uint8_t base[16], const char *purpose, uint64_t number,
 		 uint8_t ret_uuid[16]);
 

@@ -1,9 +1,10 @@
 /*
  * 09 root: many trees. Find, create and delete trees; root items, root references, the uuid tree.
  *
- * The root table holds the core trees (root, extent, chunk, dev, csum, uuid, free space, block group, data relocation) and every
- * subvolume tree that was asked for. A root item in RAM (struct root) is the truth while loaded; root_table_save writes those of
- * changed trees. The roots of the root tree and the chunk tree live in the superblock, not in items.
+ * The root table holds the core trees (root, extent, chunk, dev, csum, uuid, free space, block
+ * group, data relocation) and every subvolume tree that was asked for. A root item in RAM (struct
+ * root) is the truth while loaded; root_table_save writes those of changed trees. The roots of the
+ * root tree and the chunk tree live in the superblock, not in items.
  * Locks: RANK_ROOT_TABLE.
  */
 #ifndef UBTRFS_ROOT_ROOT_H
@@ -39,7 +40,10 @@ struct root_table;
 
 struct root_table_config {
 	struct node_cache *cache;
-	/* For trees that snapshots may share (subvolumes), and for those never shared. ctx is passed to both. */
+	/*
+	 * For trees that snapshots may share (subvolumes), and for those never shared. ctx is
+	 * passed to both.
+	 */
 	const struct tree_policy *shared_policy;
 	const struct tree_policy *private_policy;
 	void *policy_ctx;
@@ -47,17 +51,32 @@ struct root_table_config {
 int root_table_new(const struct root_table_config *config,
 		   struct root_table **ret_table) must_check;
 void root_table_free(struct root_table *table);
-/* Sets root and chunk tree from a superblock; other trees are read from the root tree when asked for. */
+/*
+ * Sets root and chunk tree from a superblock; other trees are read from the root tree when asked
+ * for.
+ */
 int root_table_load(struct root_table *table, const uint8_t *super) must_check;
 
-/* The tree with this id: loaded, or read from its root item. ERR_NOT_FOUND naming the tree. Borrowed; lives as long as the table. */
+/*
+ * The tree with this id: loaded, or read from its root item. ERR_NOT_FOUND naming the tree.
+ * Borrowed; lives as long as the table.
+ */
 int root_get(struct root_table *table, uint64_t objectid, struct root **ret_root) must_check;
-/* Only if loaded; NULL otherwise. Takes no lock for core trees (ids below 16), so that policies may ask under node locks. */
+/*
+ * Only if loaded; NULL otherwise. Takes no lock for core trees (ids below 16), so that policies
+ * may ask under node locks.
+ */
 struct root *root_peek(struct root_table *table, uint64_t objectid);
-/* A new tree: an empty leaf and a root item (inserted at once). item: 439 bytes to start from, or NULL for zeroes. The caller fills the tree. */
+/*
+ * A new tree: an empty leaf and a root item (inserted at once). item: 439 bytes to start from,
+ * or NULL for zeroes. The caller fills the tree.
+ */
 int root_create(struct txn *txn, struct root_table *table, uint64_t objectid, const uint8_t *item,
 		struct root **ret_root) must_check;
-/* Takes a tree whose nodes have been given up (tree_destroy) out of the table and removes its root item. The root is freed. */
+/*
+ * Takes a tree whose nodes have been given up (tree_destroy) out of the table and removes its
+ * root item. The root is freed.
+ */
 int root_drop(struct txn *txn, struct root_table *table, struct root *root) must_check;
 /* The next free subvolume id (>= 256). */
 int root_next_id(struct root_table *table, uint64_t *ret_objectid) must_check;
@@ -65,19 +84,28 @@ int root_next_id(struct root_table *table, uint64_t *ret_objectid) must_check;
 int root_each_subvolume(struct root_table *table, int (*visit)(void *ctx, uint64_t objectid),
 			void *ctx) must_check;
 
-/* Commit step: writes the root items of all trees that changed (tree.dirty or item_dirty), clears the marks. *ret_changed tells whether any. */
+/*
+ * Commit step: writes the root items of all trees that changed (tree.dirty or item_dirty),
+ * clears the marks. *ret_changed tells whether any.
+ */
 int root_table_save(struct txn *txn, struct root_table *table, bool *ret_changed) must_check;
-/* Puts root, chunk_root, their levels and generations, and uuid_tree/cache generations into a superblock. */
+/*
+ * Puts root, chunk_root, their levels and generations, and uuid_tree/cache generations into a
+ * superblock.
+ */
 void root_table_fill_super(struct root_table *table, uint8_t *super);
 
 /* ROOT_REF and ROOT_BACKREF between a parent subvolume and its child. ERR_KEY_EXISTS. */
 int root_ref_add(struct txn *txn, struct root_table *table, uint64_t parent, uint64_t child,
 		 uint64_t dirid, uint64_t index, const char *name, uint16_t name_len) must_check;
-/* The parent of a subvolume by its backref: parent id, directory and name (name into a buffer of 255+1). ERR_NOT_FOUND. */
+/*
+ * The parent of a subvolume by its backref: parent id, directory and name (name into a buffer of
+ * 255+1). ERR_NOT_FOUND.
+ */
 int root_ref_find_parent(struct root_table *table, uint64_t child, uint64_t *ret_parent,
 			 uint64_t *ret_dirid, char *ret_name) must_check;
-/* UUID tree: uuid -> subvolume id; type BTRFS_UUID_KEY_SUBVOL or BTRFS_UUID_KEY_RECEIVED_SUBVOL. A filesystem without the tree gets one;
- * a pair that is there already stays as it is. */
+/* UUID tree: uuid -> subvolume id; type BTRFS_UUID_KEY_SUBVOL or BTRFS_UUID_KEY_RECEIVED_SUBVOL.
+ * A filesystem without the tree gets one; a pair that is there already stays as it is. */
 int uuid_tree_add(struct txn *txn, struct root_table *table, const uint8_t uuid[16], uint8_t type,
 		  uint64_t subvolid) must_check;
 

@@ -45,7 +45,10 @@ static int root_create_locked(struct txn *txn, struct root_table *table, uint64_
 		root_item_set_refs(root->item, 1);
 	err = root_insert_item(txn, table, root);
 	if (err < 0) {
-		/* A leaf may have been made: the transaction cannot go on (the caller aborts it). */
+		/*
+		 * A leaf may have been made: the transaction cannot go on (the caller aborts
+		 * it).
+		 */
 		root_forget_locked(table, root);
 		return err;
 	}

@@ -1,9 +1,10 @@
 /*
  * root_item: ROOT_ITEMs of the root tree, to and from struct root.
  *
- * Facts: an old item ends before generation_v2; a newer one whose generation_v2 differs from its generation was last
- * written by an old kernel, and then nothing behind generation_v2 counts. Both are brought to the full size with zeroes,
- * and written in full. Of several items of one id (snapshots keep the generation in the key) the last one counts.
+ * Facts: an old item ends before generation_v2; a newer one whose generation_v2 differs from its
+ * generation was last written by an old kernel, and then nothing behind generation_v2 counts. Both
+ * are brought to the full size with zeroes, and written in full. Of several items of one id
+ * (snapshots keep the generation in the key) the last one counts.
  * Locks: none; the caller holds RANK_ROOT_TABLE where the struct root is shared.
  */
 #include <inttypes.h>
@@ -15,7 +16,10 @@ static struct key root_item_key(const struct root *root)
 	return KEY(root->objectid, BTRFS_ROOT_ITEM_KEY, root->item_offset);
 }
 
-/* Copies what a cursor stands on; the part that old kernels did not know becomes zero where it does not count. */
+/*
+ * Copies what a cursor stands on; the part that old kernels did not know becomes zero where it
+ * does not count.
+ */
 static int root_item_copy(const struct cursor *cursor, uint8_t item[ROOT_ITEM_SIZE])
 {
 	struct key key = cursor_key(cursor);

@@ -1,8 +1,9 @@
 /*
  * Private to root/: the table, and the steps shared by its files.
  *
- * table->lock (RANK_ROOT_TABLE) guards the index and everything of a root that its tree does not guard itself (item,
- * item_offset, item_dirty). Trees are searched and changed under it: their locks rank below.
+ * table->lock (RANK_ROOT_TABLE) guards the index and everything of a root that its tree does not
+ * guard itself (item, item_offset, item_dirty). Trees are searched and changed under it: their
+ * locks rank below.
  */
 #ifndef UBTRFS_ROOT_ROOT_PRIV_H
 #define UBTRFS_ROOT_ROOT_PRIV_H
@@ -38,10 +39,16 @@ void root_forget_locked(struct root_table *table, struct root *root);
 struct tree *root_tree_of(struct root_table *table);
 
 /* root_item.c */
-/* Reads the newest ROOT_ITEM of an id, brought to its full size, and the offset of its key. ERR_NOT_FOUND. */
+/*
+ * Reads the newest ROOT_ITEM of an id, brought to its full size, and the offset of its key.
+ * ERR_NOT_FOUND.
+ */
 int root_item_read(struct tree *root_tree, uint64_t objectid, uint8_t item[ROOT_ITEM_SIZE],
 		   uint64_t *ret_offset) must_check;
-/* Brings address, generation, level and size of the tree into the item; true when one of them changed. */
+/*
+ * Brings address, generation, level and size of the tree into the item; true when one of them
+ * changed.
+ */
 bool root_item_follow_tree(struct root *root);
 int root_item_write(struct txn *txn, struct tree *root_tree, struct root *root) must_check;
 

@@ -1,8 +1,8 @@
 /*
  * root_ref: which directory entry of which subvolume leads to a subvolume.
  *
- * ROOT_REF (parent, child) and ROOT_BACKREF (child, parent) carry the same bytes: directory, index, name. Always both or
- * none. Locks: none of its own.
+ * ROOT_REF (parent, child) and ROOT_BACKREF (child, parent) carry the same bytes: directory, index,
+ * name. Always both or none. Locks: none of its own.
  */
 #include <inttypes.h>
 

@@ -1,9 +1,11 @@
 /*
- * root_table: the index of loaded trees, loading them, and the commit's step that writes root items.
+ * root_table: the index of loaded trees, loading them, and the commit's step that writes root
+ * items.
  *
- * Owns every struct root. Invariants: a root in the index has a tree; core[] holds the same pointers as the index for ids
- * below ROOT_CORE_IDS; a root stays until root_drop or the end of the table, so that pointers may be kept.
- * Lock: table->lock, RANK_ROOT_TABLE; a tree is read from the root tree under it, so that it is loaded once.
+ * Owns every struct root. Invariants: a root in the index has a tree; core[] holds the same
+ * pointers as the index for ids below ROOT_CORE_IDS; a root stays until root_drop or the end of the
+ * table, so that pointers may be kept. Lock: table->lock, RANK_ROOT_TABLE; a tree is read from the
+ * root tree under it, so that it is loaded once.
  */
 #include <inttypes.h>
 
@@ -218,8 +220,9 @@ void root_table_fill_super(struct root_table *table, uint8_t *super)
 	super_set_chunk_root(super, chunk_tree->root_addr);
 	super_set_chunk_root_level(super, chunk_tree->root_level);
 	super_set_chunk_root_generation(super, chunk_tree->root_generation);
-	/* Linux scans all subvolumes when this lags behind; ours keeps the tree exact, if it was so before. The version 1
-	 * cache generation stays behind on purpose: that is how Linux knows that such a cache is stale. */
+	/* Linux scans all subvolumes when this lags behind; ours keeps the tree exact, if it was
+	 * so before. The version 1 cache generation stays behind on purpose: that is how Linux
+	 * knows that such a cache is stale. */
 	if (table->uuid_tree_current)
 		super_set_uuid_tree_generation(super, root_tree->root_generation);
 }

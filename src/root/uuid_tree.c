@@ -1,8 +1,8 @@
 /*
  * uuid_tree: from a uuid to the subvolumes that have it.
  *
- * The key holds the uuid (its halves as objectid and offset), the item one or more subvolume ids of 8 bytes each (several
- * subvolumes may have been received from one). Locks: none of its own.
+ * The key holds the uuid (its halves as objectid and offset), the item one or more subvolume ids of
+ * 8 bytes each (several subvolumes may have been received from one). Locks: none of its own.
  */
 #include <inttypes.h>
 

@@ -1,10 +1,11 @@
 /*
  * Allocation: which address is given out, and the states that it passes through afterwards.
  *
- * The lowest address that fits is given out, always: nothing depends on time, pointers or threads beyond the order of the
- * calls. Per slot the space remembers below which address no unit (sector of data, node) is free; it is raised here and
- * lowered when space becomes free (block_group.c), so that full groups are not searched again and again.
- * Growing is not done here: ERR_NO_SPACE goes up to the door. Lock: space->lock.
+ * The lowest address that fits is given out, always: nothing depends on time, pointers or threads
+ * beyond the order of the calls. Per slot the space remembers below which address no unit (sector
+ * of data, node) is free; it is raised here and lowered when space becomes free (block_group.c), so
+ * that full groups are not searched again and again. Growing is not done here: ERR_NO_SPACE goes up
+ * to the door. Lock: space->lock.
  */
 #include "base/bytes.h"
 #include "space/space_priv.h"
@@ -79,7 +80,10 @@ static int alloc_node_locked(struct space *space, enum space_kind slot, uint64_t
 	struct block_group *group = hint ? group_of_locked(space, hint) : NULL;
 	uint64_t addr;
 
-	/* Stripes begin at multiples of their length, which nodesize divides: an aligned node is in one. */
+	/*
+	 * Stripes begin at multiples of their length, which nodesize divides: an aligned node is
+	 * in one.
+	 */
 	if (group && group_slot(space, group) == slot && group_gives(group) &&
 	    free_index_find(&group->free, group->start, len, len, &addr))
 		goto found;
@@ -162,7 +166,10 @@ int space_alloc_data(struct space *space, uint64_t len, uint64_t min_len, uint64
 
 /* ---- the states after allocation ---- */
 
-/* The group of a range that somebody holds; have_bytes tells how much of the expected state the group has. */
+/*
+ * The group of a range that somebody holds; have_bytes tells how much of the expected state the
+ * group has.
+ */
 static int held_range(struct space *space, uint64_t addr, uint64_t len, size_t bytes_at,
 		      struct block_group **ret_group)
 {

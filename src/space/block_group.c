@@ -160,7 +160,10 @@ void group_free_all(struct space *space)
 	}
 }
 
-/* Another visit may have taken a part already: mirrors have their copies at the same logical addresses. */
+/*
+ * Another visit may have taken a part already: mirrors have their copies at the same logical
+ * addresses.
+ */
 static int cut_super_range(void *ctx, uint64_t logical, uint64_t len_bytes)
 {
 	struct block_group *group = ctx;
@@ -168,7 +171,10 @@ static int cut_super_range(void *ctx, uint64_t logical, uint64_t len_bytes)
 	return free_index_cut(&group->usable, logical, len_bytes);
 }
 
-/* What a group may hold beside its used bytes is only known once its chunk was searched for superblock copies. */
+/*
+ * What a group may hold beside its used bytes is only known once its chunk was searched for
+ * superblock copies.
+ */
 static int group_init(struct space *space, struct block_group *group, const struct chunk *chunk)
 {
 	free_index_init(&group->free);
@@ -273,7 +279,10 @@ int space_add_group(struct space *space, uint64_t start, uint64_t len, uint64_t 
 	return ret;
 }
 
-/* A free-space tree knows nothing of superblock copies: only the usable part is given to the index. */
+/*
+ * A free-space tree knows nothing of superblock copies: only the usable part is given to the
+ * index.
+ */
 static int load_free_locked(struct space *space, struct block_group *group, uint64_t addr,
 			    uint64_t len)
 {

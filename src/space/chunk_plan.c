@@ -1,18 +1,22 @@
 /*
  * Planning chunks: how long, on which devices, where on them, at which logical address.
  *
- * The length, as Linux does it, when exact_bytes does not say: at most 10 % of the bytes of the writable devices, and at
- * most (max_chunk 0) 10 GiB for data, for metadata 1 GiB, or 256 MiB while the devices have up to 50 GiB together, and
- * 32 MiB for system. That is divided by the columns of the profile and rounded up to 16 MiB; a stripe has at most 1 GiB.
- * When devices may grow, small totals say nothing about the size to come: then the 10 % count as at least 32 MiB. An
- * explicit max_chunk is kept to the byte (rounded down to a row), unless min_bytes asks for more.
+ * The length, as Linux does it, when exact_bytes does not say: at most 10 % of the bytes of the
+ * writable devices, and at most (max_chunk 0) 10 GiB for data, for metadata 1 GiB, or 256 MiB while
+ * the devices have up to 50 GiB together, and
+ * 32 MiB for system. That is divided by the columns of the profile and rounded up to 16 MiB; a
+ * stripe has at most 1 GiB. When devices may grow, small totals say nothing about the size to come:
+ * then the 10 % count as at least 32 MiB. An explicit max_chunk is kept to the byte (rounded down
+ * to a row), unless min_bytes asks for more.
  *
- * The devices: those with the longest hole first (holes longer than a stripe may be count as equal), then those with
- * the most room, then by devid; raid0 and raid10 take as many as still give min_bytes. A hole shorter than wanted
- * makes a shorter chunk; when devices may grow, one shorter than 32 MiB is left and the devices are enlarged.
- * The place: the lowest hole that is long enough, or with from_end the highest, from its end down.
+ * The devices: those with the longest hole first (holes longer than a stripe may be count as
+ * equal), then those with the most room, then by devid; raid0 and raid10 take as many as still give
+ * min_bytes. A hole shorter than wanted makes a shorter chunk; when devices may grow, one shorter
+ * than 32 MiB is left and the devices are enlarged. The place: the lowest hole that is long enough,
+ * or with from_end the highest, from its end down.
  *
- * Lock: space->lock is held over the whole plan, so that two plans never take one hole; the volume's locks inside.
+ * Lock: space->lock is held over the whole plan, so that two plans never take one hole; the
+ * volume's locks inside.
  */
 #include <stdlib.h>
 
@@ -142,11 +146,17 @@ static int plan_sort_devices(struct chunk_plan *plan)
 	return 0;
 }
 
-/* How many of nr devices the profile can use: whole increments, and an item that fits into its leaf. */
+/*
+ * How many of nr devices the profile can use: whole increments, and an item that fits into its
+ * leaf.
+ */
 static unsigned plan_nr_usable(const struct chunk_plan *plan, unsigned nr)
 {
 	const struct profile *profile = plan->profile;
-	/* Header, item and the chunk with its first stripe take 206 bytes, each further stripe 32. */
+	/*
+	 * Header, item and the chunk with its first stripe take 206 bytes, each further stripe
+	 * 32.
+	 */
 	unsigned max_stripes = (plan->space->config.nodesize - 206) / 32 + 1;
 
 	if (plan->slot == SPACE_SYSTEM)

@@ -1,9 +1,10 @@
 /*
  * device_holes: a device's bytes minus its reserved start minus what stripes of chunks take.
  *
- * Owns nothing but the lists it makes: they are collected anew for each chunk that is planned, so that there is no second
- * account of the devices that could disagree with the chunk map. Invariant: every edge of a hole is a multiple of the
- * stripe length, so that any multiple of it can be cut from either end. The caller keeps the chunk map from changing.
+ * Owns nothing but the lists it makes: they are collected anew for each chunk that is planned, so
+ * that there is no second account of the devices that could disagree with the chunk map. Invariant:
+ * every edge of a hole is a multiple of the stripe length, so that any multiple of it can be cut
+ * from either end. The caller keeps the chunk map from changing.
  */
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -125,7 +126,10 @@ uint64_t device_holes_size_for(const struct device_holes *holes, uint64_t len)
 	uint64_t size = holes->device->total_bytes;
 	uint64_t at, at_len;
 
-	/* A hole at the very end is a part of the new one; bytes behind its last whole stripe are too. */
+	/*
+	 * A hole at the very end is a part of the new one; bytes behind its last whole stripe
+	 * are too.
+	 */
 	if (free_index_prev(&holes->holes, UINT64_MAX, &at, &at_len) &&
 	    at + at_len == size_in_stripes(size))
 		return at + len;
@@ -139,7 +143,10 @@ int device_holes_extend(struct device_holes *holes, uint64_t new_bytes)
 	uint64_t at, at_len;
 	uint64_t from;
 
-	/* Bytes behind the last whole stripe may belong to a stripe of odd length: they count only next to a hole. */
+	/*
+	 * Bytes behind the last whole stripe may belong to a stripe of odd length: they count
+	 * only next to a hole.
+	 */
 	if (free_index_prev(&holes->holes, UINT64_MAX, &at, &at_len) && at + at_len == old_end)
 		from = old_end;
 	else

@@ -1,5 +1,6 @@
 /*
- * device_holes: where the devices of a volume have room, as seen from the chunk map. Private to space/.
+ * device_holes: where the devices of a volume have room, as seen from the chunk map. Private to
+ * space/.
  */
 #ifndef UBTRFS_SPACE_DEVICE_HOLES_H
 #define UBTRFS_SPACE_DEVICE_HOLES_H
@@ -15,8 +16,8 @@ struct device_holes {
 	struct free_index holes;      /* physical; edges are multiples of the stripe length */
 };
 
-/* One entry per writable device, in order of devid; owned until device_holes_free. *ret_logical_end is the end of the last
- * chunk, 0 without chunks. */
+/* One entry per writable device, in order of devid; owned until device_holes_free.
+ * *ret_logical_end is the end of the last chunk, 0 without chunks. */
 int device_holes_collect(struct volume *volume, struct device_holes **ret_devices, unsigned *ret_nr,
 			 uint64_t *ret_logical_end) must_check;
 void device_holes_free(struct device_holes *devices, unsigned nr);

@@ -1,10 +1,11 @@
 /*
- * free_index: an AVL tree of free extents by address, each node with the longest extent of its subtree.
+ * free_index: an AVL tree of free extents by address, each node with the longest extent of its
+ * subtree.
  *
- * Invariants: extents are disjoint and do not touch (neighbours are joined); heights of two siblings differ by at most
- * one; max_len is right in every node. The depth is below 1.44 * 64, so that recursion is bounded. An extent changed in
- * place never passes its neighbours, so only the sums on its path need a refresh (tree_refresh).
- * Locks nothing: the owner does.
+ * Invariants: extents are disjoint and do not touch (neighbours are joined); heights of two
+ * siblings differ by at most one; max_len is right in every node. The depth is below 1.44 * 64, so
+ * that recursion is bounded. An extent changed in place never passes its neighbours, so only the
+ * sums on its path need a refresh (tree_refresh). Locks nothing: the owner does.
  */
 #include "base/assert.h"
 #include "base/bytes.h"

@@ -1,8 +1,8 @@
 /*
  * free_index: a set of disjoint free extents, kept joined.
  *
- * One balanced tree by address; each node knows the longest extent below it, so that the lowest and the highest extent that
- * hold a length are found on one way down. Owns its extents, locks nothing.
+ * One balanced tree by address; each node knows the longest extent below it, so that the lowest and
+ * the highest extent that hold a length are found on one way down. Owns its extents, locks nothing.
  */
 #ifndef UBTRFS_SPACE_FREE_INDEX_H
 #define UBTRFS_SPACE_FREE_INDEX_H
@@ -26,12 +26,18 @@ void free_index_fini(struct free_index *index);
 
 /* Adds a free range; joins neighbours. Overlap with free space, or an empty range: ERR_CORRUPT. */
 int free_index_add(struct free_index *index, uint64_t addr, uint64_t len) must_check;
-/* Takes exactly this range out. Not wholly free: ERR_CORRUPT. Allocates only when the range has free space on both sides. */
+/*
+ * Takes exactly this range out. Not wholly free: ERR_CORRUPT. Allocates only when the range has
+ * free space on both sides.
+ */
 int free_index_take(struct free_index *index, uint64_t addr, uint64_t len) must_check;
 /* Takes out whatever is free in the range; ERR_NO_MEMORY leaves a part of it in. */
 int free_index_cut(struct free_index *index, uint64_t addr, uint64_t len) must_check;
 
-/* Lowest address >= from, aligned to align (a power of two), with len free bytes; false when none. */
+/*
+ * Lowest address >= from, aligned to align (a power of two), with len free bytes; false when
+ * none.
+ */
 bool free_index_find(const struct free_index *index, uint64_t from, uint64_t len, uint64_t align,
 		     uint64_t *ret_addr);
 /* Highest aligned address with len free bytes; false when none. */

@@ -1,9 +1,11 @@
 /*
- * Pinned ranges: what was freed, but is still reachable from the last durable superblock or by a reader's epoch.
+ * Pinned ranges: what was freed, but is still reachable from the last durable superblock or by a
+ * reader's epoch.
  *
- * One set of ranges per generation in which they were freed, oldest first; ranges of one generation are disjoint and
- * joined. A set leaves only whole: after the superblock of its generation is durable (law L8), and when no reader entered
- * at or before that generation (law L4). Lock: space->lock.
+ * One set of ranges per generation in which they were freed, oldest first; ranges of one generation
+ * are disjoint and joined. A set leaves only whole: after the superblock of its generation is
+ * durable (law L8), and when no reader entered at or before that generation (law L4). Lock:
+ * space->lock.
  */
 #include "base/bytes.h"
 #include "space/space_priv.h"
@@ -97,7 +99,10 @@ static int unpin_first_range(struct space *space, struct pinned_set *set, uint64
 {
 	struct block_group *group = group_of_locked(space, addr);
 
-	/* Ranges come from held_range, and a group with pinned bytes cannot be removed or trimmed. */
+	/*
+	 * Ranges come from held_range, and a group with pinned bytes cannot be removed or
+	 * trimmed.
+	 */
 	ASSERT(group);
 	len = MIN(len, group->start + group->len_bytes - addr);
 	ASSERT(group->pinned_bytes >= len);

@@ -1,10 +1,10 @@
 /*
  * ref_queue: one record per extent, one net count per key. Law L3.
  *
- * Owns the queued records (rbtree by address), each with its changes (rbtree by key: 10,000 references to one extent stay
- * cheap). Invariants: no queued change is 0; net is the sum of the changes; a queued record has a change or flags to
- * set; a born record has a change. A record that was taken is the taker's alone; what is pushed meanwhile for its address
- * makes a new record.
+ * Owns the queued records (rbtree by address), each with its changes (rbtree by key: 10,000
+ * references to one extent stay cheap). Invariants: no queued change is 0; net is the sum of the
+ * changes; a queued record has a change or flags to set; a born record has a change. A record that
+ * was taken is the taker's alone; what is pushed meanwhile for its address makes a new record.
  *
  *   record: (none) -> queued (push) -> (none) when it comes to nothing (push) | taken (take) -> freed (ref_record_free)
  *   queue:  open -> stopped (ref_queue_stop), for good

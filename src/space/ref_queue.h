@@ -1,9 +1,10 @@
 /*
  * ref_queue: changes of reference counts that wait to be run. Law L3.
  *
- * One record per extent, one net count per key in it: adds and drops of a key cancel in whatever order they come. A key
- * with net zero vanishes, a record without keys and flags too. Records are taken in order of address, their changes in
- * the order of the keys, adds before drops. Lock: RANK_REF_QUEUE.
+ * One record per extent, one net count per key in it: adds and drops of a key cancel in whatever
+ * order they come. A key with net zero vanishes, a record without keys and flags too. Records are
+ * taken in order of address, their changes in the order of the keys, adds before drops. Lock:
+ * RANK_REF_QUEUE.
  */
 #ifndef UBTRFS_SPACE_REF_QUEUE_H
 #define UBTRFS_SPACE_REF_QUEUE_H
@@ -71,15 +72,16 @@ struct ref_request {
 	int64_t delta; /* 0 only together with set_flags */
 };
 /*
- * Queues one change. A born record that comes to nothing disappears and its space is given back (written: pinned).
- * Born while a record for the address waits, or another length, kind or level than the record has: ERR_CORRUPT. After
- * ref_queue_stop: ERR_TXN_ABORTED. On failure nothing has changed.
+ * Queues one change. A born record that comes to nothing disappears and its space is given back
+ * (written: pinned). Born while a record for the address waits, or another length, kind or level
+ * than the record has: ERR_CORRUPT. After ref_queue_stop: ERR_TXN_ABORTED. On failure nothing has
+ * changed.
  */
 int ref_queue_push(struct ref_queue *queue, const struct ref_request *request) must_check;
 /* Net count pending for an address over all keys; 0 when nothing is queued. */
 int64_t ref_queue_pending(struct ref_queue *queue, uint64_t addr);
-/* Takes the record with the lowest address >= from out of the queue (wraps once); NULL when empty. The caller runs it
- * completely, then frees it. */
+/* Takes the record with the lowest address >= from out of the queue (wraps once); NULL when
+ * empty. The caller runs it completely, then frees it. */
 struct ref_record *ref_queue_take(struct ref_queue *queue, uint64_t from);
 void ref_record_free(struct ref_record *record);
 /* Records that wait. */

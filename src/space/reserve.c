@@ -1,9 +1,9 @@
 /*
  * Promises: bytes that the door has promised to operations before they allocate. Law L9.
  *
- * A promise only counts; it holds no address. It is granted while all promises together fit into what is free, so that
- * whoever allocates under its promise finds space. What is allocated stays promised until the operation takes its
- * promise back, so the count errs on the safe side.
+ * A promise only counts; it holds no address. It is granted while all promises together fit into
+ * what is free, so that whoever allocates under its promise finds space. What is allocated stays
+ * promised until the operation takes its promise back, so the count errs on the safe side.
  */
 #include "space/space_priv.h"
 

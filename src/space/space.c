@@ -1,9 +1,9 @@
 /*
  * space: making and freeing, the totals, and the audit.
  *
- * Owns struct space. The totals per slot are kept in step by whoever changes a group; space_audit counts everything
- * again from the groups, their indexes and the pinned ranges, and compares.
- * Lock: space->lock (RANK_SPACE). The queue has its own, taken before.
+ * Owns struct space. The totals per slot are kept in step by whoever changes a group; space_audit
+ * counts everything again from the groups, their indexes and the pinned ranges, and compares. Lock:
+ * space->lock (RANK_SPACE). The queue has its own, taken before.
  */
 #include "base/bytes.h"
 #include "space/space_priv.h"

@@ -1,8 +1,8 @@
 /*
  * Private to space/: the space itself, and the steps that need its lock held.
  *
- * A slot is a kind after mixing: with mixed groups METADATA is in the slot of DATA. Functions with _locked expect
- * space->lock; nothing else of this folder may be called under it except free_index.
+ * A slot is a kind after mixing: with mixed groups METADATA is in the slot of DATA. Functions with
+ * _locked expect space->lock; nothing else of this folder may be called under it except free_index.
  */
 #ifndef UBTRFS_SPACE_SPACE_PRIV_H
 #define UBTRFS_SPACE_SPACE_PRIV_H
@@ -19,7 +19,10 @@ struct space {
 	/* under lock */
 	struct rbtree groups;			 /* block_group by start */
 	struct space_totals totals[SPACE_KINDS]; /* per slot; kept in step with the groups */
-	/* Per slot: no free extent of the slot's unit (sector or node) lies below. Only saves work. */
+	/*
+	 * Per slot: no free extent of the slot's unit (sector or node) lies below. Only saves
+	 * work.
+	 */
 	uint64_t first_free[SPACE_KINDS];
 	struct list pinned;  /* pinned_set, oldest generation first, one per generation */
 	uint64_t generation; /* of what is pinned from now on */

@@ -1,8 +1,9 @@
 /*
  * chunk_store: CHUNK_ITEMs, their DEV_EXTENTs, and the superblock's array of system chunks.
  *
- * A chunk has one item in the chunk tree and one device extent per stripe in the device tree; all lengths follow from the
- * chunk in RAM. Facts: chunks name the extent tree as owner; the array must hold every SYSTEM chunk in 2048 bytes.
+ * A chunk has one item in the chunk tree and one device extent per stripe in the device tree; all
+ * lengths follow from the chunk in RAM. Facts: chunks name the extent tree as owner; the array must
+ * hold every SYSTEM chunk in 2048 bytes.
  * Locks: none of its own.
  */
 #include "store/store_priv.h"

@@ -1,7 +1,8 @@
 /*
  * device_store: DEV_ITEMs of the chunk tree, and what the superblock says of a device.
  *
- * Size and used bytes come from the volume; fields that we have no use for stay as they are. Locks: none of its own.
+ * Size and used bytes come from the volume; fields that we have no use for stay as they are. Locks:
+ * none of its own.
  */
 #include "store/store_priv.h"
 

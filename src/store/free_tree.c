@@ -1,10 +1,11 @@
 /*
  * free_tree: the free-space tree, the complement of the extent tree in each block group.
  *
- * A group has a FREE_SPACE_INFO (start, length) with the number of its free extents, and either one FREE_SPACE_EXTENT per
- * free extent or bitmaps (free_tree_bitmap.c). Ranges under superblock copies count as free here; the model of space/
- * leaves them out. Invariants: extents of a group neither overlap nor touch; group->fst_extent_count is exact at once, the
- * INFO item follows when the group is saved (the group is dirty until then). Locks: none of its own; one thread at a time.
+ * A group has a FREE_SPACE_INFO (start, length) with the number of its free extents, and either one
+ * FREE_SPACE_EXTENT per free extent or bitmaps (free_tree_bitmap.c). Ranges under superblock copies
+ * count as free here; the model of space/ leaves them out. Invariants: extents of a group neither
+ * overlap nor touch; group->fst_extent_count is exact at once, the INFO item follows when the group
+ * is saved (the group is dirty until then). Locks: none of its own; one thread at a time.
  */
 #include "store/store_priv.h"
 

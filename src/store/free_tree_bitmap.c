@@ -1,9 +1,10 @@
 /*
  * free_tree_bitmap: groups whose free space Linux keeps in bitmaps (many small extents).
  *
- * FREE_SPACE_BITMAP (start, length): one bit per sector of that range, least significant first, 1 = free; at most 256
- * bytes each. The items of a group follow each other without gap; the count in the info is that of runs of ones, over
- * the borders of items. We keep the form that we find and never make bitmaps. Locks: none of its own.
+ * FREE_SPACE_BITMAP (start, length): one bit per sector of that range, least significant first, 1 =
+ * free; at most 256 bytes each. The items of a group follow each other without gap; the count in
+ * the info is that of runs of ones, over the borders of items. We keep the form that we find and
+ * never make bitmaps. Locks: none of its own.
  */
 #include "store/store_priv.h"
 
@@ -107,7 +108,10 @@ int free_bitmap_change(struct txn *txn, struct store *store, struct tree *tree,
 	TRY(bitmap_sector_is_free(store, tree, group, addr + len, &after));
 	while (pos < addr + len)
 		TRY(bitmap_flip(txn, store, tree, group, &pos, addr + len, is_free));
-	/* A run appears, is joined to one neighbour, or joins two into one; and the other way round. */
+	/*
+	 * A run appears, is joined to one neighbour, or joins two into one; and the other way
+	 * round.
+	 */
 	delta = 1 - before - after;
 	group->fst_extent_count += (uint32_t)(is_free ? delta : -delta);
 	group->dirty = true;

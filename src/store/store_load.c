@@ -1,9 +1,10 @@
 /*
  * store_load: opening. Fills the models of volume/ and space/ from the items of a filesystem.
  *
- * Order: chunks of the superblock's array, then the chunk tree (which lies in them), then block groups. A block group is
- * looked up for each chunk by its exact key: a chunk without group is damage, a group without chunk cannot be reached.
- * Without a valid free-space tree the gaps between extent items are the free space. Locks: none of its own.
+ * Order: chunks of the superblock's array, then the chunk tree (which lies in them), then block
+ * groups. A block group is looked up for each chunk by its exact key: a chunk without group is
+ * damage, a group without chunk cannot be reached. Without a valid free-space tree the gaps between
+ * extent items are the free space. Locks: none of its own.
  */
 #include "store/store_priv.h"
 

@@ -1,8 +1,9 @@
 /*
  * store_pack: closes the gap that trimming leaves between the two stripes of a DUP chunk.
  *
- * The upper stripe is copied to the end of the lower one, then chunk and device extents say so. The lower stripe is not touched, so one
- * copy of everything stays where the last commit knows it. Nothing is put under a superblock copy. Locks: none of its own.
+ * The upper stripe is copied to the end of the lower one, then chunk and device extents say so. The
+ * lower stripe is not touched, so one copy of everything stays where the last commit knows it.
+ * Nothing is put under a superblock copy. Locks: none of its own.
  */
 #include "format/superblock.h"
 #include "store/store_priv.h"

@@ -1,6 +1,6 @@
 /*
- * Private to store/: steps shared by its files. Everything here runs inside a transaction by one thread at a time (the
- * commit or the reference run), except the loaders. Locks: none of its own.
+ * Private to store/: steps shared by its files. Everything here runs inside a transaction by one
+ * thread at a time (the commit or the reference run), except the loaders. Locks: none of its own.
  */
 #ifndef UBTRFS_STORE_STORE_PRIV_H
 #define UBTRFS_STORE_STORE_PRIV_H
@@ -35,7 +35,10 @@ int chunk_store_insert(struct txn *txn, struct store *store, const struct chunk 
 int chunk_store_remove(struct txn *txn, struct store *store, const struct chunk *chunk) must_check;
 /* Writes the chunk's item and the lengths of its device extents again. */
 int chunk_store_update(struct txn *txn, struct store *store, const struct chunk *chunk) must_check;
-/* Checks the bytes of one chunk and adds it to the map; one that is there already in the same shape is fine. */
+/*
+ * Checks the bytes of one chunk and adds it to the map; one that is there already in the same
+ * shape is fine.
+ */
 int chunk_store_load(struct volume *volume, uint64_t logical, const uint8_t *item,
 		     uint32_t len) must_check;
 int chunk_store_fill_array(struct store *store, uint8_t *super) must_check;

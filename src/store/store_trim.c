@@ -1,8 +1,9 @@
 /*
  * store_trim: moves the end of a block group down, on disk and in the models.
  *
- * Order: the model of space first (it refuses when something behind the new end is in use, and from then on nothing is
- * allocated there), then the items, then the chunk map. A failure after the first step aborts the transaction.
+ * Order: the model of space first (it refuses when something behind the new end is in use, and from
+ * then on nothing is allocated there), then the items, then the chunk map. A failure after the
+ * first step aborts the transaction.
  * Locks: none of its own; one thread at a time.
  */
 #include "store/store_priv.h"
@@ -23,7 +24,10 @@ static int trim_group_item(struct txn *txn, struct store *store, uint64_t start,
 	return tree_insert(txn, tree, &new, item, sizeof(item));
 }
 
-/* Takes the tail out of the free space of a group that has its old length, then renames the info. */
+/*
+ * Takes the tail out of the free space of a group that has its old length, then renames the
+ * info.
+ */
 static int trim_free_tree(struct txn *txn, struct store *store, struct block_group *group,
 			  uint64_t old_len, uint64_t new_len)
 {

@@ -6,7 +6,10 @@
 
 #include "inode/inode.h"
 
-/* A new empty subvolume named in dir; its top directory (inode 256) is in the table, dirty. ERR_EXISTS. */
+/*
+ * A new empty subvolume named in dir; its top directory (inode 256) is in the table, dirty.
+ * ERR_EXISTS.
+ */
 int subvolume_create(struct txn *txn, struct inode_table *table, struct inode *dir,
 		     const char *name, size_t name_len, const uint8_t uuid[16],
 		     struct inode **ret_top) must_check;

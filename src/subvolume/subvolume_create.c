@@ -1,5 +1,6 @@
 /*
- * Creating a subvolume: a tree with a root item, a top directory, a name in its parent, references both ways, an entry in the uuid tree.
+ * Creating a subvolume: a tree with a root item, a top directory, a name in its parent, references
+ * both ways, an entry in the uuid tree.
  */
 #include <sys/stat.h>
 
@@ -16,7 +17,10 @@ static void root_item_fill(uint8_t *item, const struct inode_table *table, uint6
 	uint8_t *times[] = { root_item_ctime_mut(item), root_item_otime_mut(item) };
 
 	memset(item, 0, ROOT_ITEM_SIZE);
-	/* The inode inside a root item is a leftover of the format: Linux writes these values and reads none. */
+	/*
+	 * The inode inside a root item is a leftover of the format: Linux writes these values
+	 * and reads none.
+	 */
 	inode_item_set_generation(inode, 1);
 	inode_item_set_size(inode, 3);
 	inode_item_set_nlink(inode, 1);

@@ -1,8 +1,8 @@
 /*
  * Epochs: readers of a committed state. Law L4.
  *
- * Owns the list of readers, oldest generation first. Generations only grow, and a reader enters with the last durable one,
- * so that the order of entry is the order of generations.
+ * Owns the list of readers, oldest generation first. Generations only grow, and a reader enters
+ * with the last durable one, so that the order of entry is the order of generations.
  *
  *   epoch: outside -> inside (txn_epoch_enter) -> asked to end (txn_epoch_ask_oldest) -> outside (txn_epoch_leave)
  *

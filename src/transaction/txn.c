@@ -4,10 +4,11 @@
  *          txn_block            txn_start_commit             txn_next
  *   OPEN -----------> BLOCKED ------------------> COMMITTING ---------> OPEN, generation + 1
  *     |                  |                             |
- *     +------------------+-------- txn_abort ----------+--------------> ABORTED (txn_abort.c), for good
+ *     +------------------+-------- txn_abort ----------+--------------> ABORTED (txn_abort.c), for
+ *     good
  *
- * Invariants: handles exist only in OPEN, BLOCKED and ABORTED; in BLOCKED and COMMITTING joins wait; the generation
- * changes only without handles. Lock: txn->lock (RANK_TXN).
+ * Invariants: handles exist only in OPEN, BLOCKED and ABORTED; in BLOCKED and COMMITTING joins
+ * wait; the generation changes only without handles. Lock: txn->lock (RANK_TXN).
  */
 #include "base/assert.h"
 #include "base/log.h"

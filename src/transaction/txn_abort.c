@@ -1,9 +1,10 @@
 /*
  * Abort is a state. Law L6.
  *
- * Owns the transition to ABORTED and its cause, which is written once, before the flag `aborted` is set (release), and
- * never again: whoever sees the flag (acquire) may read the cause without the lock. It writes nothing and frees nothing:
- * the disk stays at the last commit, and RAM is thrown away when the filesystem is closed.
+ * Owns the transition to ABORTED and its cause, which is written once, before the flag `aborted` is
+ * set (release), and never again: whoever sees the flag (acquire) may read the cause without the
+ * lock. It writes nothing and frees nothing: the disk stays at the last commit, and RAM is thrown
+ * away when the filesystem is closed.
  */
 #include <stdio.h>
 

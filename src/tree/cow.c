@@ -1,9 +1,11 @@
 /*
- * Copy-on-write of one node: new address, same contents, the pointer to it follows, the old node is given up.
+ * Copy-on-write of one node: new address, same contents, the pointer to it follows, the old node is
+ * given up.
  *
- * Law L2: only a node born in this generation and never handed to a device is changed in place. The level, owner and
- * generation of a node that is given up are taken from it before it leaves the cache and travel with the request.
- * A node leaves the index before its address is given back, since the address may come again at once.
+ * Law L2: only a node born in this generation and never handed to a device is changed in place. The
+ * level, owner and generation of a node that is given up are taken from it before it leaves the
+ * cache and travel with the request. A node leaves the index before its address is given back,
+ * since the address may come again at once.
  * Locks: the node's parent (or root_lock) and the node are write-locked by the caller.
  */
 #include "tree/tree_priv.h"
@@ -62,7 +64,10 @@ static void node_copy_body(const struct geometry *geometry, const struct node *f
 	memcpy(to->data + start, from->data + start, geometry->nodesize - start);
 }
 
-/* Moves references where the policy wants to know; a node never written has no reference that anybody could share. */
+/*
+ * Moves references where the policy wants to know; a node never written has no reference that
+ * anybody could share.
+ */
 static int node_copy_refs(struct txn *txn, struct tree *tree, struct node *old, struct node *copy,
 			  bool *ret_shared)
 {

@@ -1,11 +1,11 @@
 /*
  * Cursors: positions in leaves, for reading and for editing one item in place.
  *
- * A positioned cursor holds its leaf locked. At the end of a leaf the next one is found by seeking the bound, the first
- * key to the right that the parents named: no lock is taken sideways, and a tree that changes in between does no harm. The
- * bound grows with every step, so every walk ends.
- * A write cursor whose item is the first of its leaf also holds the path up to where that key is repeated, so that
- * cursor_rekey can follow.
+ * A positioned cursor holds its leaf locked. At the end of a leaf the next one is found by seeking
+ * the bound, the first key to the right that the parents named: no lock is taken sideways, and a
+ * tree that changes in between does no harm. The bound grows with every step, so every walk ends.
+ * A write cursor whose item is the first of its leaf also holds the path up to where that key is
+ * repeated, so that cursor_rekey can follow.
  */
 #include "tree/tree_priv.h"
 

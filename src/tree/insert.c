@@ -1,9 +1,10 @@
 /*
  * Inserting and replacing items.
  *
- * A round: search the leaf, put in as many items as belong there (keys below the bound) and fit; when none did, make room
- * in one step and search again. Consecutive items of one gap go in with one move.
- * A new first key of a leaf and a full leaf need the path; everything else needs the leaf alone.
+ * A round: search the leaf, put in as many items as belong there (keys below the bound) and fit;
+ * when none did, make room in one step and search again. Consecutive items of one gap go in with
+ * one move. A new first key of a leaf and a full leaf need the path; everything else needs the leaf
+ * alone.
  */
 #include "tree/tree_priv.h"
 
@@ -66,8 +67,8 @@ static const struct key *gap_limit(const struct cursor *cursor, unsigned slot, s
 }
 
 /*
- * Fills the positioned, changeable leaf: starts at the cursor's slot, whose key is not the first item's, and goes on as far as
- * keys and room allow. *ret_nr counts also when it fails.
+ * Fills the positioned, changeable leaf: starts at the cursor's slot, whose key is not the first
+ * item's, and goes on as far as keys and room allow. *ret_nr counts also when it fails.
  */
 static int leaf_fill(struct cursor *cursor, const struct tree_item *items, size_t nr,
 		     size_t *ret_nr)

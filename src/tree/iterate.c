@@ -1,8 +1,9 @@
 /*
  * Visiting every node of a tree, and checking its invariants.
  *
- * The path from the root to the node visited is read-locked, so what is seen is one state of it. Depth is bounded since
- * the level falls by one per step (the cache checks it). Unlike searches, a walk waits for the device under read locks.
+ * The path from the root to the node visited is read-locked, so what is seen is one state of it.
+ * Depth is bounded since the level falls by one per step (the cache checks it). Unlike searches, a
+ * walk waits for the device under read locks.
  */
 #include "tree/tree_priv.h"
 

@@ -1,8 +1,9 @@
 /*
  * Whole trees: moving nodes to new addresses, giving up all nodes.
  *
- * Moving: the wanted nodes are listed first, by key and level, from the pointers alone (leaves are not read); then each is
- * looked up again and copied under its path. A node that moved by itself in between is skipped: its address is another.
+ * Moving: the wanted nodes are listed first, by key and level, from the pointers alone (leaves are
+ * not read); then each is looked up again and copied under its path. A node that moved by itself in
+ * between is skipped: its address is another.
  */
 #include "tree/tree_priv.h"
 
@@ -87,7 +88,10 @@ static int list_tree(struct tree *tree, struct move_list *list)
 	return ret;
 }
 
-/* Copies the node at a spot, unless it has moved already. The search copies what is not of this generation. */
+/*
+ * Copies the node at a spot, unless it has moved already. The search copies what is not of this
+ * generation.
+ */
 static int move_spot(struct txn *txn, struct tree *tree, const struct move_spot *spot)
 {
 	SCOPED(cursor) struct cursor cursor;

@@ -1,11 +1,12 @@
 /*
- * Rebalancing: one pass from the root to a key that joins sparse nodes with a neighbour, or evens the two out, and takes
- * away a root with a single child.
+ * Rebalancing: one pass from the root to a key that joins sparse nodes with a neighbour, or evens
+ * the two out, and takes away a root with a single child.
  *
- * Sparse is below a quarter; two nodes are joined when the result is at most seven eighths full, so that the next
- * insertion does not split it again, and evened out otherwise, so that neither is sparse. Joining never touches the first
- * pointer's key of a parent: of two neighbours only the right one changes its first key or goes away. So a parent, its child
- * and one neighbour are all that is locked.
+ * Sparse is below a quarter; two nodes are joined when the result is at most seven eighths full, so
+ * that the next insertion does not split it again, and evened out otherwise, so that neither is
+ * sparse. Joining never touches the first pointer's key of a parent: of two neighbours only the
+ * right one changes its first key or goes away. So a parent, its child and one neighbour are all
+ * that is locked.
  */
 #include "tree/tree_priv.h"
 
@@ -27,7 +28,10 @@ bool node_is_sparse(const struct geometry *geometry, const struct node *node)
 	return node_fill(geometry, node) < node_room(geometry, node) / 4;
 }
 
-/* Moves nr items or pointers between two neighbours: the first of right to the end of left, or the other way round. */
+/*
+ * Moves nr items or pointers between two neighbours: the first of right to the end of left, or
+ * the other way round.
+ */
 static void move_between(const struct geometry *geometry, uint8_t *left, uint8_t *right,
 			 unsigned nr, bool to_left)
 {
@@ -50,7 +54,10 @@ static void move_between(const struct geometry *geometry, uint8_t *left, uint8_t
 	}
 }
 
-/* How many entries of the fuller node to move so that both are about even; the last one always stays. */
+/*
+ * How many entries of the fuller node to move so that both are about even; the last one always
+ * stays.
+ */
 static unsigned count_even(const struct geometry *geometry, const struct node *from,
 			   const struct node *to, bool from_end)
 {
@@ -83,7 +90,10 @@ static void even_out(struct cursor *cursor, struct node *parent, unsigned right_
 	node_set_key(parent->data, right_slot, &first);
 }
 
-/* Joins or evens out the child held at level with the neighbour; leaves the path on the node that has key. */
+/*
+ * Joins or evens out the child held at level with the neighbour; leaves the path on the node
+ * that has key.
+ */
 static int join(struct cursor *cursor, uint8_t level, struct node *neighbour, bool is_right,
 		const struct key *key)
 {
@@ -167,7 +177,10 @@ static int join_child(struct cursor *cursor, uint8_t level, const struct key *ke
 	if (ret)
 		return ret;
 	slot += is_right ? 1 : -1u;
-	/* Copied even if it goes away at once: its references are then this tree's own, as those of its new place are. */
+	/*
+	 * Copied even if it goes away at once: its references are then this tree's own, as those
+	 * of its new place are.
+	 */
 	ret = node_make_changeable(cursor->txn, cursor->tree, parent, slot, &neighbour);
 	if (ret < 0) {
 		node_unlock_put(neighbour);

@@ -1,9 +1,10 @@
 /*
  * Removing items: one, or a range, a leaf at a time.
  *
- * Removing from behind the first item of a changeable leaf needs the leaf alone. A new first key, and a leaf that becomes
- * empty, need the path: emptied nodes are given up with every ancestor that had no other child; only the root stays,
- * as an empty leaf. What became sparse is joined with its neighbours by rebalance.c afterwards, in a pass of its own.
+ * Removing from behind the first item of a changeable leaf needs the leaf alone. A new first key,
+ * and a leaf that becomes empty, need the path: emptied nodes are given up with every ancestor that
+ * had no other child; only the root stays, as an empty leaf. What became sparse is joined with its
+ * neighbours by rebalance.c afterwards, in a pass of its own.
  */
 #include "tree/tree_priv.h"
 
@@ -53,7 +54,10 @@ static int become_empty(struct cursor *cursor)
 	return 0;
 }
 
-/* Gives up the leaf, all of whose items go, and the ancestors that would be left without a child. */
+/*
+ * Gives up the leaf, all of whose items go, and the ancestors that would be left without a
+ * child.
+ */
 static int drop_leaf(struct cursor *cursor, bool *ret_sparse)
 {
 	const struct geometry *geometry = tree_geometry(cursor->tree);

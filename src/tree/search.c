@@ -1,11 +1,12 @@
 /*
  * Searches: from the root to the leaf of a key.
  *
- * search_leaf couples read locks and takes the leaf in the mode asked for; a writer that finds its leaf changeable and
- * with room needs no more, since then every ancestor was copied in this transaction too. search_path couples write locks,
- * copies what may not be changed, and keeps what the intent may have to change.
- * Nobody waits for a device under a node's write lock: a node not in RAM is noted as a miss, everything is released, the
- * node is read and pinned, and the search starts anew; only after TREE_MISSES_MAX of them it reads under the lock.
+ * search_leaf couples read locks and takes the leaf in the mode asked for; a writer that finds its
+ * leaf changeable and with room needs no more, since then every ancestor was copied in this
+ * transaction too. search_path couples write locks, copies what may not be changed, and keeps what
+ * the intent may have to change. Nobody waits for a device under a node's write lock: a node not in
+ * RAM is noted as a miss, everything is released, the node is read and pinned, and the search
+ * starts anew; only after TREE_MISSES_MAX of them it reads under the lock.
  */
 #include "tree/tree_priv.h"
 
@@ -20,7 +21,10 @@ int tree_fetch(struct tree *tree, uint64_t addr, const struct node_expect *expec
 	if (!node) {
 		miss->addr = addr;
 		miss->expect = *expect;
-		/* Without the parent's lock the first key may change; it is compared when the search comes back. */
+		/*
+		 * Without the parent's lock the first key may change; it is compared when the
+		 * search comes back.
+		 */
 		miss->expect.first_key = NULL;
 		return TREE_MISS;
 	}
@@ -176,7 +180,10 @@ int search_leaf(struct cursor *cursor, const struct key *key, bool writing, bool
 	return ret;
 }
 
-/* Can nothing that the intent does at or below this level change the node above? slot: the child's, or the item's. */
+/*
+ * Can nothing that the intent does at or below this level change the node above? slot: the
+ * child's, or the item's.
+ */
 static bool is_safe(const struct cursor *cursor, uint8_t level, const struct key *key, bool exact,
 		    enum tree_intent intent, uint32_t need)
 {

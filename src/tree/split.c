@@ -1,9 +1,10 @@
 /*
  * Making room: splitting leaves and internal nodes, growing the root, and the pointers that follow.
  *
- * Order of steps: parents get room before their children are split, so that each step leaves a valid tree even when the
- * next one finds no space. At the right edge of the tree nothing is moved out of a full node: sequential imports fill
- * nodes to the last byte. Everything changed here is held by the cursor's path, and changeable.
+ * Order of steps: parents get room before their children are split, so that each step leaves a
+ * valid tree even when the next one finds no space. At the right edge of the tree nothing is moved
+ * out of a full node: sequential imports fill nodes to the last byte. Everything changed here is
+ * held by the cursor's path, and changeable.
  */
 #include "tree/tree_priv.h"
 
@@ -114,8 +115,9 @@ int leaf_split(struct cursor *cursor, unsigned slot)
 }
 
 /*
- * Where to split so that both halves hold what they must and are as even as can be; 0 when no place will do. A new item at
- * the cursor's slot goes left when the split is there, a growing one is part of the right half.
+ * Where to split so that both halves hold what they must and are as even as can be; 0 when no place
+ * will do. A new item at the cursor's slot goes left when the split is there, a growing one is part
+ * of the right half.
  */
 static unsigned choose_split(const struct cursor *cursor, uint32_t need, bool growing)
 {
@@ -141,7 +143,10 @@ static unsigned choose_split(const struct cursor *cursor, uint32_t need, bool gr
 	return best;
 }
 
-/* How many items, from the end (from_end) or the beginning of the leaf, even out two leaves that differ by diff bytes. */
+/*
+ * How many items, from the end (from_end) or the beginning of the leaf, even out two leaves that
+ * differ by diff bytes.
+ */
 static unsigned count_to_move(const uint8_t *data, bool from_end, uint32_t diff)
 {
 	unsigned nr = node_nritems(data), count = 0;

@@ -1,6 +1,6 @@
 /*
- * The tree object: which node is its root. Owns root_lock and what it guards; nodes belong to the cache, addresses to the
- * policy.
+ * The tree object: which node is its root. Owns root_lock and what it guards; nodes belong to the
+ * cache, addresses to the policy.
  */
 #include "tree/tree_priv.h"
 

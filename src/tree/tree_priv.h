@@ -1,10 +1,12 @@
 /*
- * What the files of tree/ share: searches that hold a path, copying, and the steps that change the shape of a tree.
+ * What the files of tree/ share: searches that hold a path, copying, and the steps that change the
+ * shape of a tree.
  *
- * Words: a cursor's path is "held" at a level when path[level] is set: that node is referenced and write-locked. The
- * levels held are always contiguous, from the leaf up; root_locked when they reach beyond the root. A node is "safe" for an
- * intent when nothing done below it can change its parent; everything above the lowest safe node is released.
- * A function here that fails leaves a valid tree behind; the caller releases the cursor.
+ * Words: a cursor's path is "held" at a level when path[level] is set: that node is referenced and
+ * write-locked. The levels held are always contiguous, from the leaf up; root_locked when they
+ * reach beyond the root. A node is "safe" for an intent when nothing done below it can change its
+ * parent; everything above the lowest safe node is released. A function here that fails leaves a
+ * valid tree behind; the caller releases the cursor.
  */
 #ifndef UBTRFS_TREE_TREE_PRIV_H
 #define UBTRFS_TREE_TREE_PRIV_H
@@ -28,7 +30,10 @@ enum tree_intent {
 	INTENT_REMOVE, /* items from the slot on */
 };
 
-/* A node that a search did not find in RAM: it is read with no lock held, and pinned until the search found it. */
+/*
+ * A node that a search did not find in RAM: it is read with no lock held, and pinned until the
+ * search found it.
+ */
 struct tree_miss {
 	uint64_t addr;
 	struct node_expect expect;
@@ -41,7 +46,10 @@ struct tree_miss {
 /* The node behind an address; TREE_MISS after noting it in miss. */
 int tree_fetch(struct tree *tree, uint64_t addr, const struct node_expect *expect,
 	       struct tree_miss *miss, struct node **ret_node) must_check;
-/* Reads what was missed, no lock held. Failing is left to the next fetch, which then reads under the parent's lock. */
+/*
+ * Reads what was missed, no lock held. Failing is left to the next fetch, which then reads under
+ * the parent's lock.
+ */
 void tree_miss_read(struct tree *tree, struct tree_miss *miss);
 void tree_miss_end(struct tree_miss *miss);
 /* What a tree knows of its root, and a node of its child. key is storage for the expectation. */
@@ -49,11 +57,14 @@ struct node_expect tree_root_expect(const struct tree *tree);
 struct node_expect tree_child_expect(const struct tree *tree, const struct node *node,
 				     unsigned slot, struct key *key);
 
-/* Positions on the first slot >= key of the key's leaf (slot may be nritems), reading the nodes above; the leaf is read- or
- * write-locked, nothing else is held. */
+/* Positions on the first slot >= key of the key's leaf (slot may be nritems), reading the nodes
+ * above; the leaf is read- or write-locked, nothing else is held. */
 int search_leaf(struct cursor *cursor, const struct key *key, bool writing,
 		bool *ret_exact) must_check;
-/* The same with every node of the path made changeable, holding all that may change; ends at stop_level. */
+/*
+ * The same with every node of the path made changeable, holding all that may change; ends at
+ * stop_level.
+ */
 int search_path(struct cursor *cursor, const struct key *key, enum tree_intent intent,
 		uint32_t need, uint8_t stop_level, bool *ret_exact) must_check;
 /* Sets slot, bound from the internal node at level; the slot of the child for key. */
@@ -77,8 +88,9 @@ static inline void node_unlock_put(struct node *node)
 	node_put(node);
 }
 
-/* Locks a neighbour of a write-locked node, whose parent is write-locked, from left to right: the node is let go for a left
- * neighbour. Nobody gets at it meanwhile, since that takes the parent. */
+/* Locks a neighbour of a write-locked node, whose parent is write-locked, from left to right:
+ * the node is let go for a left neighbour. Nobody gets at it meanwhile, since that takes the
+ * parent. */
 static inline void lock_neighbour(struct node *node, struct node *neighbour, bool is_right)
 {
 	if (!is_right)
@@ -98,7 +110,10 @@ static inline const struct geometry *tree_geometry(const struct tree *tree)
 /* A new node of the tree, write-locked. */
 int node_new(struct txn *txn, struct tree *tree, uint8_t level, uint64_t hint,
 	     struct node **ret_node) must_check;
-/* Ends the tree's use of a write-locked node: unlocks and puts it. shared: other trees still hold it. */
+/*
+ * Ends the tree's use of a write-locked node: unlocks and puts it. shared: other trees still
+ * hold it.
+ */
 int node_give_up(struct txn *txn, struct tree *tree, struct node *node, bool shared) must_check;
 /* Replaces *node, the child at slot of parent (NULL: the root; root_lock is held), by a copy. */
 int node_copy(struct txn *txn, struct tree *tree, struct node *parent, unsigned slot,
@@ -118,15 +133,21 @@ void path_fix_key(struct cursor *cursor, uint8_t level);
 int path_make_room(struct cursor *cursor, uint8_t level) must_check;
 /* Moves the items from slot on into a new leaf to the right. */
 int leaf_split(struct cursor *cursor, unsigned slot) must_check;
-/* Makes room in a full leaf for need bytes: in a new item at the cursor's slot, or (growing) in the item there. One step: the caller
- * searches again. */
+/* Makes room in a full leaf for need bytes: in a new item at the cursor's slot, or (growing) in
+ * the item there. One step: the caller searches again. */
 int leaf_make_room(struct cursor *cursor, uint32_t need, bool growing) must_check;
-/* Points to a new node to the right (after) or left of the node held at level; its parent has room. */
+/*
+ * Points to a new node to the right (after) or left of the node held at level; its parent has
+ * room.
+ */
 void path_link(struct cursor *cursor, uint8_t level, const struct node *node, bool after);
 
 /* ---- insert.c ---- */
 
-/* Full leaf, new item behind its end or before its beginning: a new leaf with as many of the items as belong there. */
+/*
+ * Full leaf, new item behind its end or before its beginning: a new leaf with as many of the
+ * items as belong there.
+ */
 int leaf_start(struct cursor *cursor, const struct tree_item *items, size_t nr, bool after,
 	       size_t *ret_nr) must_check;
 

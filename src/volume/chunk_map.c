@@ -1,10 +1,11 @@
 /*
  * The chunk map: which chunk holds a logical address.
  *
- * Owns the chunks. Invariants: chunks do not overlap; each has passed chunk_check, so that the arithmetic on it cannot
- * overflow or leave its device extents; used_bytes of each device is the sum over the stripes on it. Locks:
- * RANK_CHUNK_MAP over the tree, then RANK_DEVICE_SET over used_bytes. A chunk handed out stays valid until it is
- * removed: who removes knows that nobody uses its range. Knows nothing of the chunk tree on disk.
+ * Owns the chunks. Invariants: chunks do not overlap; each has passed chunk_check, so that the
+ * arithmetic on it cannot overflow or leave its device extents; used_bytes of each device is the
+ * sum over the stripes on it. Locks: RANK_CHUNK_MAP over the tree, then RANK_DEVICE_SET over
+ * used_bytes. A chunk handed out stays valid until it is removed: who removes knows that nobody
+ * uses its range. Knows nothing of the chunk tree on disk.
  */
 #include <string.h>
 
@@ -76,7 +77,10 @@ static int check_length(const struct chunk_spec *spec, const struct profile *pro
 	return 0;
 }
 
-/* A chunk whose copies lie on each other would be no copy, and a write to it would damage itself. */
+/*
+ * A chunk whose copies lie on each other would be no copy, and a write to it would damage
+ * itself.
+ */
 static bool stripes_overlap(const struct chunk_spec *spec, unsigned index, uint64_t len_bytes)
 {
 	const struct stripe *one = &spec->stripes[index];

@@ -1,5 +1,6 @@
 /*
- * Profiles: the table of what each replication profile means, with Linux's numbers, and the search in it.
+ * Profiles: the table of what each replication profile means, with Linux's numbers, and the search
+ * in it.
  *
  * Owns constants only. One row per profile, single (no flag) first.
  */

@@ -1,8 +1,9 @@
 /*
  * Reading from a volume: each piece from one mirror, or from the first that answers.
  *
- * Owns nothing; holds no lock during I/O. A mirror on a missing device is passed over, like one whose device fails. Does
- * not verify what it read: the caller does, and asks for another mirror by number.
+ * Owns nothing; holds no lock during I/O. A mirror on a missing device is passed over, like one
+ * whose device fails. Does not verify what it read: the caller does, and asks for another mirror by
+ * number.
  */
 #include "base/assert.h"
 #include "base/bytes.h"

@@ -1,10 +1,11 @@
 /*
  * Writing to a volume: every byte to all its mirrors.
  *
- * Owns nothing, allocates nothing, copies no data; holds no lock during I/O. A range inside one chunk without striping
- * goes down as the caller's own array of parts. Otherwise slices of the parts are gathered in a small array on the stack;
- * units of one column, which lie apart in the logical range, are neighbours on the device and go down together.
- * Stops at the first failure; a missing device is one. Parity profiles are refused by the map.
+ * Owns nothing, allocates nothing, copies no data; holds no lock during I/O. A range inside one
+ * chunk without striping goes down as the caller's own array of parts. Otherwise slices of the
+ * parts are gathered in a small array on the stack; units of one column, which lie apart in the
+ * logical range, are neighbours on the device and go down together. Stops at the first failure; a
+ * missing device is one. Parity profiles are refused by the map.
  */
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -100,7 +101,10 @@ static int batch_write(struct volume *volume, const struct chunk_view *view, str
 	return 0;
 }
 
-/* Adds the bytes of a piece, which start at the cursor and follow on the device what the batch holds. */
+/*
+ * Adds the bytes of a piece, which start at the cursor and follow on the device what the batch
+ * holds.
+ */
 static int batch_add(struct volume *volume, const struct chunk_view *view, struct batch *batch,
 		     struct stripe_piece piece, struct part_cursor *cursor)
 {

@@ -1,8 +1,10 @@
 /*
- * The arithmetic of striping: from an offset in a chunk to a group of stripes and an offset in their device extents.
+ * The arithmetic of striping: from an offset in a chunk to a group of stripes and an offset in
+ * their device extents.
  *
- * Pure: no state, no lock, no I/O. Unit u of 64 KiB of a striped chunk lies in column u % columns, row u / columns;
- * column c is the group of stripes c * copies and its neighbours. A chunk with one column is one stretch.
+ * Pure: no state, no lock, no I/O. Unit u of 64 KiB of a striped chunk lies in column u % columns,
+ * row u / columns; column c is the group of stripes c * copies and its neighbours. A chunk with one
+ * column is one stretch.
  */
 #include "base/assert.h"
 #include "base/bytes.h"

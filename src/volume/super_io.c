@@ -1,9 +1,10 @@
 /*
  * Superblock I/O: up to three copies per device, at 64 KiB, 64 MiB and 256 GiB.
  *
- * Owns nothing; takes no lock. Law L8 is the caller's: everything else of the commit is written and flushed before
- * super_write, and the device is flushed after it. The primary copy is written first: it is the one that mounting reads,
- * so from then on the commit counts, and a cut between the copies only leaves older ones behind.
+ * Owns nothing; takes no lock. Law L8 is the caller's: everything else of the commit is written and
+ * flushed before super_write, and the device is flushed after it. The primary copy is written
+ * first: it is the one that mounting reads, so from then on the commit counts, and a cut between
+ * the copies only leaves older ones behind.
  */
 #include <string.h>
 

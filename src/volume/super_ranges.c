@@ -1,9 +1,10 @@
 /*
  * The reverse map of superblock copies: which logical ranges of a chunk must stay empty.
  *
- * Pure but for the callback; no lock. The rule is Linux's, because the free-space tree on disk counts by it: wherever a
- * superblock offset lies in a device extent of the chunk, 64 KiB (for parity: one full row) from its logical address on;
- * and all that lies below logical 64 KiB. Every device has its copies at the same offsets, so the devid does not matter.
+ * Pure but for the callback; no lock. The rule is Linux's, because the free-space tree on disk
+ * counts by it: wherever a superblock offset lies in a device extent of the chunk, 64 KiB (for
+ * parity: one full row) from its logical address on; and all that lies below logical 64 KiB. Every
+ * device has its copies at the same offsets, so the devid does not matter.
  */
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -15,7 +16,10 @@ struct super_range {
 	uint64_t start, end;
 };
 
-/* Bytes of the chunk that one unit on a device stands for: with parity, the reverse map knows whole rows only. */
+/*
+ * Bytes of the chunk that one unit on a device stands for: with parity, the reverse map knows
+ * whole rows only.
+ */
 static uint64_t unit_bytes(const struct chunk *chunk, const struct profile *profile)
 {
 	return profile->parity ?
@@ -70,7 +74,10 @@ int volume_super_ranges(struct volume *volume, const struct chunk *chunk,
 	struct super_range range;
 
 	(void)volume;
-	/* Ends: each round moves `from` forward to the end of one of at most 3 * nr_stripes + 1 ranges. */
+	/*
+	 * Ends: each round moves `from` forward to the end of one of at most 3 * nr_stripes + 1
+	 * ranges.
+	 */
 	while (from < end && range_next(chunk, from, &range)) {
 		uint64_t start = MAX(range.start, from), stop = MIN(range.end, end);
 

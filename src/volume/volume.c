@@ -1,9 +1,10 @@
 /*
  * The volume: the set of devices, and the questions about it that need no I/O; flush.
  *
- * Owns the devices and their entries. Invariants: entries are in order of devid, each devid once; an entry lives as long
- * as the volume, so that a borrowed one needs no count. A device whose entry has no struct device, or that has no entry
- * at all, is missing. Lock: RANK_DEVICE_SET over the array; device I/O is done without it.
+ * Owns the devices and their entries. Invariants: entries are in order of devid, each devid once;
+ * an entry lives as long as the volume, so that a borrowed one needs no count. A device whose entry
+ * has no struct device, or that has no entry at all, is missing. Lock: RANK_DEVICE_SET over the
+ * array; device I/O is done without it.
  */
 #include <string.h>
 
@@ -182,7 +183,10 @@ int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_
 	return 0;
 }
 
-/* Every device gets its flush, also after one has failed: what can be made durable is. The first failure is told. */
+/*
+ * Every device gets its flush, also after one has failed: what can be made durable is. The first
+ * failure is told.
+ */
 int volume_flush(struct volume *volume)
 {
 	struct err_report first = { 0 };

@@ -1,9 +1,10 @@
 /*
  * 04 volume: many devices as one logical address space.
  *
- * Owns the set of devices and the map from logical ranges (chunks) to stripes on devices. Reads pick a mirror, writes go to
- * all mirrors. It knows no checksums: who reads verifies, and asks for another mirror. Chunks are added and removed by the
- * layers above; a range in use must stay mapped. Locks: RANK_CHUNK_MAP (map; readers-writer), RANK_DEVICE_SET.
+ * Owns the set of devices and the map from logical ranges (chunks) to stripes on devices. Reads
+ * pick a mirror, writes go to all mirrors. It knows no checksums: who reads verifies, and asks for
+ * another mirror. Chunks are added and removed by the layers above; a range in use must stay
+ * mapped. Locks: RANK_CHUNK_MAP (map; readers-writer), RANK_DEVICE_SET.
  */
 #ifndef UBTRFS_VOLUME_VOLUME_H
 #define UBTRFS_VOLUME_VOLUME_H
@@ -47,7 +48,10 @@ int volume_new(struct volume **ret_volume) must_check;
 /* Closes all devices. */
 void volume_free(struct volume *volume);
 
-/* Takes over device on success; NULL for one that is known but missing. ERR_EXISTS when the devid is there. */
+/*
+ * Takes over device on success; NULL for one that is known but missing. ERR_EXISTS when the
+ * devid is there.
+ */
 int volume_add_device(struct volume *volume, uint64_t devid, const uint8_t uuid[16],
 		      struct device *device, uint64_t total_bytes) must_check;
 unsigned volume_nr_devices(const struct volume *volume);
@@ -63,7 +67,10 @@ struct chunk_spec {
 };
 int chunk_map_add(struct volume *volume, const struct chunk_spec *spec) must_check;
 int chunk_map_remove(struct volume *volume, uint64_t logical) must_check;
-/* Shortens a chunk to len_bytes (a multiple of what one row of its profile holds); nothing behind it may be in use. */
+/*
+ * Shortens a chunk to len_bytes (a multiple of what one row of its profile holds); nothing
+ * behind it may be in use.
+ */
 int chunk_map_trim(struct volume *volume, uint64_t logical, uint64_t len_bytes) must_check;
 /* The chunk that holds the address, or NULL; borrowed, valid until removed. */
 const struct chunk *chunk_map_find(struct volume *volume, uint64_t logical);
@@ -85,7 +92,10 @@ struct profile {
 	unsigned parity;    /* stripes of a row that hold no data */
 	bool striped;	    /* units of 64 KiB go round the stripes */
 };
-/* NULL for a flag that is none; raid5/6 rows exist but volume refuses I/O on them by name for now. */
+/*
+ * NULL for a flag that is none; raid5/6 rows exist but volume refuses I/O on them by name for
+ * now.
+ */
 const struct profile *profile_of(uint64_t flags);
 const struct profile *profile_by_name(const char *name); /* case-insensitive */
 
@@ -98,25 +108,35 @@ int volume_read(struct volume *volume, uint64_t logical, void *data, size_t len,
 int volume_write(struct volume *volume, uint64_t logical, const void *data, size_t len) must_check;
 int volume_writev(struct volume *volume, uint64_t logical, const struct iovec *parts,
 		  int nr_parts) must_check;
-/* Lets all mirrors of the range share the blocks of an open file from `from` on; whole sectors. ERR_UNSUPPORTED. */
+/*
+ * Lets all mirrors of the range share the blocks of an open file from `from` on; whole sectors.
+ * ERR_UNSUPPORTED.
+ */
 int volume_clone(struct volume *volume, uint64_t logical, int from_fd, uint64_t from,
 		 uint64_t len) must_check;
 int volume_flush(struct volume *volume) must_check;
 /* Maps one logical byte of one mirror; for tests and dumps. */
 int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_t *ret_devid,
 	       struct phys *ret_at) must_check;
-/* The logical ranges whose bytes lie on a superblock copy of any device, clipped to the chunk, whole stripes (64 KiB):
- * no data may be put there. Also what lies below logical 64 KiB. Calls visit for each, ascending and apart. */
+/* The logical ranges whose bytes lie on a superblock copy of any device, clipped to the chunk,
+ * whole stripes (64 KiB): no data may be put there. Also what lies below logical 64 KiB. Calls
+ * visit for each, ascending and apart. */
 int volume_super_ranges(struct volume *volume, const struct chunk *chunk,
 			int (*visit)(void *ctx, uint64_t logical, uint64_t len_bytes),
 			void *ctx) must_check;
 
-/* Superblock I/O (super_io.c). copy 0..2; the buffer has 4096 bytes. Reading verifies magic, bytenr and checksum. */
+/*
+ * Superblock I/O (super_io.c). copy 0..2; the buffer has 4096 bytes. Reading verifies magic,
+ * bytenr and checksum.
+ */
 int super_read(struct device *device, unsigned copy, uint8_t *ret_super) must_check;
 /* The same for one that carries another magic: a filesystem that mkfs is still populating. */
 int super_read_magic(struct device *device, unsigned copy, uint64_t magic,
 		     uint8_t *ret_super) must_check;
-/* Writes copies of a superblock to one device; bytenr and checksum are filled in; only copies that fit below total_bytes of it. */
+/*
+ * Writes copies of a superblock to one device; bytenr and checksum are filled in; only copies
+ * that fit below total_bytes of it.
+ */
 int super_write(struct device *device, const uint8_t *super, uint64_t total_bytes) must_check;
 
 #endif

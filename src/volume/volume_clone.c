@@ -1,7 +1,8 @@
 /*
  * Sharing instead of writing: every mirror of a range takes its blocks from an open file.
  *
- * Owns nothing; holds no lock during I/O. Goes stripe by stripe, or in one stretch where there is no striping.
+ * Owns nothing; holds no lock during I/O. Goes stripe by stripe, or in one stretch where there is
+ * no striping.
  */
 #include "base/bytes.h"
 #include "volume/volume_priv.h"

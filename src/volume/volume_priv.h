@@ -1,8 +1,10 @@
 /*
- * Inside 04 volume: the volume itself, and the arithmetic that reading, writing and the reverse map share.
+ * Inside 04 volume: the volume itself, and the arithmetic that reading, writing and the reverse map
+ * share.
  *
- * Vocabulary: a chunk's stripes stand in groups of `copies` mirrors; a striped chunk deals units of 64 KiB to its
- * columns (groups) in turn. The mirrors of a byte are neighbours in the array of stripes, at one offset in each.
+ * Vocabulary: a chunk's stripes stand in groups of `copies` mirrors; a striped chunk deals units of
+ * 64 KiB to its columns (groups) in turn. The mirrors of a byte are neighbours in the array of
+ * stripes, at one offset in each.
  */
 #ifndef UBTRFS_VOLUME_VOLUME_PRIV_H
 #define UBTRFS_VOLUME_VOLUME_PRIV_H
@@ -20,7 +22,10 @@ struct volume {
 	struct volume_device *devices[VOLUME_MAX_DEVICES]; /* in order of devid */
 };
 
-/* What I/O needs of the chunk that holds an address; taken under the map's lock, used without it. */
+/*
+ * What I/O needs of the chunk that holds an address; taken under the map's lock, used without
+ * it.
+ */
 struct chunk_view {
 	const struct chunk *chunk;
 	const struct profile *profile;
@@ -33,7 +38,10 @@ int chunk_map_view(struct volume *volume, uint64_t logical, struct chunk_view *r
 /* The sum of what all chunks take on a device. The map's lock is held. */
 uint64_t chunk_map_used_locked(const struct volume *volume, uint64_t devid);
 
-/* Takes bytes to (or, negative, from) used_bytes of a device that is known. The set's lock is held for writing. */
+/*
+ * Takes bytes to (or, negative, from) used_bytes of a device that is known. The set's lock is
+ * held for writing.
+ */
 void device_set_account_locked(struct volume *volume, uint64_t devid, int64_t delta_bytes);
 struct volume_device *device_set_find_locked(const struct volume *volume, uint64_t devid);
 

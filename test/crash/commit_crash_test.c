@@ -1,8 +1,10 @@
 /*
- * Law L8: the writes of several commits are recorded; their order is looked at, and every state that a crash could leave holds exactly
- * what some commit held: by our own reading and by `btrfs check`.
+ * Law L8: the writes of several commits are recorded; their order is looked at, and every state
+ * that a crash could leave holds exactly what some commit held: by our own reading and by `btrfs
+ * check`.
  *
- * The normal run samples the states (those around superblocks, and some between); UBTRFS_FULL looks at all of them.
+ * The normal run samples the states (those around superblocks, and some between); UBTRFS_FULL looks
+ * at all of them.
  */
 #include "sim/fs_model.h"
 
@@ -131,7 +133,10 @@ static bool is_super(const struct device_record_entry *entry)
 	       (entry->at.at == super_mirror_offset(0) || entry->at.at == super_mirror_offset(1));
 }
 
-/* Between the last write of a block and a superblock there is a flush, and one behind the superblocks. */
+/*
+ * Between the last write of a block and a superblock there is a flush, and one behind the
+ * superblocks.
+ */
 static void order_check(const struct crash *crash)
 {
 	unsigned commit = 1;
@@ -159,7 +164,10 @@ static void order_check(const struct crash *crash)
 	assert_int_equal(commit, NR_COMMITS + 1);
 }
 
-/* The file at path is one of the states: that of its generation, which is that of commit at_least or a later one. */
+/*
+ * The file at path is one of the states: that of its generation, which is that of commit
+ * at_least or a later one.
+ */
 static void state_check(struct crash *crash, const char *path, unsigned at_least)
 {
 	struct fs_fixture view = crash->fx;

@@ -1,6 +1,7 @@
 /*
- * Law L6: the n-th write or flush of a device fails, n = 1, 2, ... The failure is told; everything that changes fails afterwards with
- * the same cause; the file opens at what was committed before, and `btrfs check` finds nothing.
+ * Law L6: the n-th write or flush of a device fails, n = 1, 2, ... The failure is told; everything
+ * that changes fails afterwards with the same cause; the file opens at what was committed before,
+ * and `btrfs check` finds nothing.
  */
 #include "ops/fs_fixture.h"
 

@@ -1,6 +1,7 @@
 /*
- * The n-th allocation of making, populating and finishing a filesystem fails, for each n: an error with a sentence, no leak (the leak
- * checker), and an image that nobody takes for a complete one. The same for each write of the device.
+ * The n-th allocation of making, populating and finishing a filesystem fails, for each n: an error
+ * with a sentence, no leak (the leak checker), and an image that nobody takes for a complete one.
+ * The same for each write of the device.
  *
  * The normal run takes a sample of the numbers, UBTRFS_FULL each.
  */

@@ -1,8 +1,9 @@
 /*
- * An item of checksums fills a leaf. Removing one sector from its middle makes two items; the second, nearly as large, took a leaf of its
- * own, and the first was left alone in the old one. So each of many scattered removals made a leaf of a few bytes: removing
- * files from a full filesystem needed 16 KiB of metadata each, until nothing worked any more. What is left is joined with
- * its left neighbour now.
+ * An item of checksums fills a leaf. Removing one sector from its middle makes two items; the
+ * second, nearly as large, took a leaf of its own, and the first was left alone in the old one. So
+ * each of many scattered removals made a leaf of a few bytes: removing files from a full filesystem
+ * needed 16 KiB of metadata each, until nothing worked any more. What is left is joined with its
+ * left neighbour now.
  */
 #include "ops/fs_fixture.h"
 

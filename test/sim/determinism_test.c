@@ -1,6 +1,6 @@
 /*
- * The law of determinism: the same operations give the same file, byte for byte, whatever the number of threads and however slow each
- * source is.
+ * The law of determinism: the same operations give the same file, byte for byte, whatever the
+ * number of threads and however slow each source is.
  */
 #include "ops/fs_fixture.h"
 

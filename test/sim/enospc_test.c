@@ -1,6 +1,7 @@
 /*
- * Law L9 at its edges: metadata fills up with names, data with sectors; what does not fit is refused, changing is still possible in
- * some measure, removing always, and each commit on the way succeeds.
+ * Law L9 at its edges: metadata fills up with names, data with sectors; what does not fit is
+ * refused, changing is still possible in some measure, removing always, and each commit on the way
+ * succeeds.
  */
 #include "ops/fs_fixture.h"
 
@@ -53,7 +54,10 @@ static unsigned fill_names(struct fs_fixture *fx, struct ubtrfs_node *nodes)
 	return nr;
 }
 
-/* Attributes of scattered files: each touches another leaf. Refusals are fine, failures of commits are not. */
+/*
+ * Attributes of scattered files: each touches another leaf. Refusals are fine, failures of
+ * commits are not.
+ */
 static void scatter(struct fs_fixture *fx, const struct ubtrfs_node *nodes, unsigned nr)
 {
 	unsigned nr_refused = 0;
@@ -114,7 +118,10 @@ static void test_enospc__names_in_large_nodes(void **state)
 	names_run(16384);
 }
 
-/* Free space in small pieces: what is compressed and does not fit into one is stored plain instead. */
+/*
+ * Free space in small pieces: what is compressed and does not fit into one is stored plain
+ * instead.
+ */
 static void test_enospc__fragments(void **state)
 {
 	enum { PIECE = 65536 };

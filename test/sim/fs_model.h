@@ -1,5 +1,6 @@
 /*
- * A filesystem as a plain table in memory: what the simulation compares with. Nothing is shared with the code under test.
+ * A filesystem as a plain table in memory: what the simulation compares with. Nothing is shared
+ * with the code under test.
  */
 #ifndef UBTRFS_TEST_FS_MODEL_H
 #define UBTRFS_TEST_FS_MODEL_H

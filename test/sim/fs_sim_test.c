@@ -1,8 +1,10 @@
 /*
- * Random operations from a seed beside a model in memory; everything is compared now and then, after each reopening and at the end, and
- * `btrfs check` judges the image. The filesystem is of a kind that the seed picks too.
+ * Random operations from a seed beside a model in memory; everything is compared now and then,
+ * after each reopening and at the end, and `btrfs check` judges the image. The filesystem is of a
+ * kind that the seed picks too.
  *
- * UBTRFS_SIM_SEEDS=FIRST-LAST and UBTRFS_SIM_OPS=N choose others than the few of the normal run; a failure names its seed.
+ * UBTRFS_SIM_SEEDS=FIRST-LAST and UBTRFS_SIM_OPS=N choose others than the few of the normal run; a
+ * failure names its seed.
  */
 #include "sim/fs_model.h"
 
@@ -28,7 +30,10 @@ struct sim {
 	unsigned nr_refused;
 };
 
-/* True when the operation happened; false when it was refused for lack of space, which must have changed nothing. */
+/*
+ * True when the operation happened; false when it was refused for lack of space, which must have
+ * changed nothing.
+ */
 static bool happened(struct sim *sim, int err, const char *what)
 {
 	if (err == 0)
@@ -481,8 +486,8 @@ static void test_fs_sim__random_operations(void **state)
 }
 
 /*
- * Law L9: what does not fit is refused and changes nothing; removing works always; commits never fail. At the end there was something to
- * refuse.
+ * Law L9: what does not fit is refused and changes nothing; removing works always; commits never
+ * fail. At the end there was something to refuse.
  */
 static void test_fs_sim__full(void **state)
 {

@@ -1,5 +1,6 @@
 /*
- * For tests of assertions: runs a function in a child, expects it to abort, and hands back what it said on stderr.
+ * For tests of assertions: runs a function in a child, expects it to abort, and hands back what it
+ * said on stderr.
  */
 #ifndef UBTRFS_TEST_EXPECT_ABORT_H
 #define UBTRFS_TEST_EXPECT_ABORT_H
@@ -11,8 +12,8 @@
 #include <unistd.h>
 
 /*
- * True when run(arg) aborted; ret_text gets the first len - 1 bytes of its stderr. SIGABRT is reset, so that
- * a test library's handler does not take it for a failure of the test.
+ * True when run(arg) aborted; ret_text gets the first len - 1 bytes of its stderr. SIGABRT is
+ * reset, so that a test library's handler does not take it for a failure of the test.
  */
 static inline bool expect_abort(void (*run)(void *arg), void *arg, char *ret_text, size_t len)
 {

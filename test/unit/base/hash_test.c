@@ -1,4 +1,7 @@
-/* hash: random operations against an array; equal keys; works without memory. list: the order it keeps. */
+/*
+ * hash: random operations against an array; equal keys; works without memory. list: the order it
+ * keeps.
+ */
 #include "base/cmocka_all.h"
 
 #include <stdbool.h>
@@ -18,7 +21,10 @@ struct hashed_thing {
 
 static struct hashed_thing things[THINGS];
 
-/* A thing's key: neighbours in pairs share one, and all are multiples of a page, as addresses are. */
+/*
+ * A thing's key: neighbours in pairs share one, and all are multiples of a page, as addresses
+ * are.
+ */
 static uint64_t key_of(size_t i)
 {
 	return (uint64_t)(i / 2) << 14;

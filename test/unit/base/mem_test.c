@@ -1,4 +1,7 @@
-/* mem: every kind of allocation is a fault point; lengths of zero and overflows. cleanup: scoped release. */
+/*
+ * mem: every kind of allocation is a fault point; lengths of zero and overflows. cleanup: scoped
+ * release.
+ */
 #include "base/cmocka_all.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
-/* rbtree: random operations against a sorted set kept as an array of flags; invariants after every step. */
+/*
+ * rbtree: random operations against a sorted set kept as an array of flags; invariants after
+ * every step.
+ */
 #include "base/cmocka_all.h"
 
 #include <stdbool.h>
@@ -67,7 +70,10 @@ static void test_rbtree__random_operations_against_a_model(void **state)
 	rbtree_init(&tree, thing_compare);
 	for (unsigned step = 0; step < 20000; step++) {
 		int key = (int)rng_below(&rng, KEYS);
-		/* Growing and shrinking phases, so that the tree is full and empty several times. */
+		/*
+		 * Growing and shrinking phases, so that the tree is full and empty several
+		 * times.
+		 */
 		bool insert = rng_below(&rng, 4) < (step / 2500 % 2 ? 1U : 3U);
 
 		things[key].key = key;

@@ -1,6 +1,7 @@
 /*
- * Law L5, every counted reference has an owner: a leak is reported with the stack that took it, a double put aborts
- * with both stacks, types are selected at run time; in release builds it costs no byte.
+ * Law L5, every counted reference has an owner: a leak is reported with the stack that took it, a
+ * double put aborts with both stacks, types are selected at run time; in release builds it costs no
+ * byte.
  */
 #include "base/cmocka_all.h"
 

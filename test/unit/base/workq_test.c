@@ -1,4 +1,7 @@
-/* workq: with 0, 1, 2 and 4 threads the same results; errors travel; clean under ThreadSanitizer. */
+/*
+ * workq: with 0, 1, 2 and 4 threads the same results; errors travel; clean under
+ * ThreadSanitizer.
+ */
 #include "base/cmocka_all.h"
 
 #include <pthread.h>

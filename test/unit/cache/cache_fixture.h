@@ -1,5 +1,6 @@
 /*
- * For the tests of 05 cache: a cache over one memory device with a DUP chunk, wrapped by a recorder and by fault points.
+ * For the tests of 05 cache: a cache over one memory device with a DUP chunk, wrapped by a recorder
+ * and by fault points.
  */
 #ifndef UBTRFS_TEST_CACHE_FIXTURE_H
 #define UBTRFS_TEST_CACHE_FIXTURE_H

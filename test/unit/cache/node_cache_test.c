@@ -1,5 +1,6 @@
 /*
- * Law L1: eviction never takes a node that is held, dirty or under I/O; under threads it never frees what a lookup found.
+ * Law L1: eviction never takes a node that is held, dirty or under I/O; under threads it never
+ * frees what a lookup found.
  */
 #include "cache/cache_fixture.h"
 
@@ -109,7 +110,10 @@ static void test_node_cache__eviction_races_with_lookups(void **state)
 	fixture_free(fixture);
 }
 
-/* Address reuse under readers: one thread frees and creates, the others look up whatever is there. */
+/*
+ * Address reuse under readers: one thread frees and creates, the others look up whatever is
+ * there.
+ */
 static void *reuse(void *arg)
 {
 	struct racer *racer = arg;

@@ -1,5 +1,6 @@
 /*
- * Reading: mirrors one after the other, bad copies refused by name, and a failed read leaves nothing behind.
+ * Reading: mirrors one after the other, bad copies refused by name, and a failed read leaves
+ * nothing behind.
  */
 #include "cache/cache_fixture.h"
 

@@ -1,5 +1,6 @@
 /*
- * Laws L1 and L2 for one node: references, states, addresses that come again, and who may change what.
+ * Laws L1 and L2 for one node: references, states, addresses that come again, and who may change
+ * what.
  */
 #include "cache/cache_fixture.h"
 

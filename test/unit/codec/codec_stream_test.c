@@ -1,6 +1,7 @@
 /*
- * The streams themselves: what other programs wrote is read; the frame has the form that the kernel reads; truncated,
- * flipped and random input is an error or wrong data, never a crash (all buffers are of exact size, for the sanitizer).
+ * The streams themselves: what other programs wrote is read; the frame has the form that the kernel
+ * reads; truncated, flipped and random input is an error or wrong data, never a crash (all buffers
+ * are of exact size, for the sanitizer).
  */
 #include "base/cmocka_all.h"
 
@@ -52,7 +53,10 @@ static void test_codec_stream__foreign_streams_are_read(void **state)
 	check_foreign(COMPRESS_ZSTD, zstd_foreign, sizeof(zstd_foreign));
 }
 
-/* The kernel refuses a frame with a window over 128 KiB, and its memory would be the input's choice. */
+/*
+ * The kernel refuses a frame with a window over 128 KiB, and its memory would be the input's
+ * choice.
+ */
 static void test_codec_stream__zstd_window_is_bounded(void **state)
 {
 	uint8_t frame[sizeof(zstd_foreign)];
@@ -122,7 +126,10 @@ static void test_codec_stream__zstd_header(void **state)
 
 #ifdef HAVE_LZO
 
-/* Walks the framing with arithmetic of its own; returns how many times a length field had to be moved on. */
+/*
+ * Walks the framing with arithmetic of its own; returns how many times a length field had to be
+ * moved on.
+ */
 static unsigned check_lzo_framing(const uint8_t *data, size_t len, size_t nr_segments)
 {
 	size_t at = 4;

@@ -1,6 +1,6 @@
 /*
- * compress: every codec and level brings back what went in, from padded and over-long input too; the result depends on
- * the input only; names and levels.
+ * compress: every codec and level brings back what went in, from padded and over-long input too;
+ * the result depends on the input only; names and levels.
  */
 #include "base/cmocka_all.h"
 
@@ -107,7 +107,10 @@ static void test_compress__text_gets_smaller(void **state)
 	}
 }
 
-/* Into every capacity around the exact one; the block is of exactly that size for the address sanitizer. */
+/*
+ * Into every capacity around the exact one; the block is of exactly that size for the address
+ * sanitizer.
+ */
 static void check_capacities(enum compress_type type)
 {
 	struct compress_workspace *workspace;

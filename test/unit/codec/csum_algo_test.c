@@ -1,4 +1,7 @@
-/* csum_algo: published vectors of each checksum, names, sectors; name_hash: vectors of the hashes in keys. */
+/*
+ * csum_algo: published vectors of each checksum, names, sectors; name_hash: vectors of the
+ * hashes in keys.
+ */
 #include "base/cmocka_all.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /*
- * Checksums against an array: after any insertions and removals a lookup gives what the array says, items never overlap
- * and never exceed what one may hold.
+ * Checksums against an array: after any insertions and removals a lookup gives what the array says,
+ * items never overlap and never exceed what one may hold.
  */
 #include "tree/tree_fixture.h"
 

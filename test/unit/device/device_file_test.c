@@ -1,5 +1,6 @@
 /*
- * The file device: opening and refusing, the lock, long rows of parts, holes, sizes. Works in a directory of its own.
+ * The file device: opening and refusing, the lock, long rows of parts, holes, sizes. Works in a
+ * directory of its own.
  */
 #include "base/cmocka_all.h"
 
@@ -22,7 +23,10 @@
 static char folder[64];
 static char path[96];
 
-/* Stands in front of libc's call: a host that is interrupted and writes less than it is asked to. */
+/*
+ * Stands in front of libc's call: a host that is interrupted and writes less than it is asked
+ * to.
+ */
 static size_t short_bytes; /* the most that one call writes; 0: no limit */
 static bool interrupt_next;
 
@@ -161,7 +165,10 @@ static void test_device_file__any_number_of_parts(void **state)
 	device_free(device);
 }
 
-/* Every place where a call may stop: inside a part, at its end, at the end of a row of empty ones. */
+/*
+ * Every place where a call may stop: inside a part, at its end, at the end of a row of empty
+ * ones.
+ */
 static void test_device_file__goes_on_after_a_short_write(void **state)
 {
 	static struct iovec parts[40];

@@ -1,6 +1,6 @@
 /*
- * The record device: the order it tells, replay of every prefix, and what it does about calls that fail. Law L8 is judged
- * with it, so a flush must never stand behind a write that it did not cover.
+ * The record device: the order it tells, replay of every prefix, and what it does about calls that
+ * fail. Law L8 is judged with it, so a flush must never stand behind a write that it did not cover.
  */
 #include "base/cmocka_all.h"
 
@@ -63,7 +63,10 @@ static void step(struct device *device, unsigned nr)
 		assert_int_equal(device_write(device, PHYS(nr * 3000), data, sizeof(data)), 0);
 }
 
-/* After n entries are replayed, the target equals a device on which only the first n steps were done. */
+/*
+ * After n entries are replayed, the target equals a device on which only the first n steps were
+ * done.
+ */
 static void test_device_record__replays_each_prefix(void **state)
 {
 	enum { STEPS = 24 };
@@ -128,7 +131,10 @@ static void test_device_record__memory_may_end_at_any_call(void **state)
 	device_free(record);
 }
 
-/* A device whose flush writes through the record while it runs: another thread's write, in the worst moment. */
+/*
+ * A device whose flush writes through the record while it runs: another thread's write, in the
+ * worst moment.
+ */
 struct meddler {
 	struct device device;
 	struct device *record;

@@ -1,6 +1,6 @@
 /*
- * Copy-on-write of trees that share nodes: whatever two subvolumes with common nodes do, each node and each data extent
- * has as many references as there are pointers to it.
+ * Copy-on-write of trees that share nodes: whatever two subvolumes with common nodes do, each node
+ * and each data extent has as many references as there are pointers to it.
  */
 #include "extent/engine_fixture.h"
 #include "tree/tree_priv.h"
@@ -78,7 +78,10 @@ static void link_snapshot(struct engine *engine, uint64_t to)
 	assert_ok(root_ref_add(engine->txn, engine->roots, 5, to, 256, to, name, 4));
 }
 
-/* Like Linux: a committed source, a new root node with the same children, both marked, and a commit. */
+/*
+ * Like Linux: a committed source, a new root node with the same children, both marked, and a
+ * commit.
+ */
 static void snapshot(struct engine *engine, uint64_t from, uint64_t to)
 {
 	struct root *source, *root;
@@ -164,7 +167,10 @@ static void test_cow_policy__snapshots_share(void **state)
 	engine_free(engine);
 }
 
-/* Without a snapshot nobody asks the extent tree: the same nodes change, and nothing else is queued. */
+/*
+ * Without a snapshot nobody asks the extent tree: the same nodes change, and nothing else is
+ * queued.
+ */
 static void test_cow_policy__young_nodes_are_not_looked_up(void **state)
 {
 	struct engine *engine = engine_new(&(struct engine_options){ 0 });

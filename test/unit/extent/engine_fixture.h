@@ -1,10 +1,12 @@
 /*
- * For the tests of 12 extent: a whole filesystem in memory, up to the commit, from layers 00 to 12 only.
+ * For the tests of 12 extent: a whole filesystem in memory, up to the commit, from layers 00 to 12
+ * only.
  *
- * engine_new makes one with the engine itself (generation 1): chunks, all core trees, one subvolume. engine_commit does the
- * steps of the commit in their order. engine_check is the oracle: it walks every tree and compares what is reachable, plus
- * the data extents that the file items name, with the extent tree, the block groups, the free-space tree and the models.
- * engine_reopen forgets everything but the devices and loads again.
+ * engine_new makes one with the engine itself (generation 1): chunks, all core trees, one
+ * subvolume. engine_commit does the steps of the commit in their order. engine_check is the oracle:
+ * it walks every tree and compares what is reachable, plus the data extents that the file items
+ * name, with the extent tree, the block groups, the free-space tree and the models. engine_reopen
+ * forgets everything but the devices and loads again.
  */
 #ifndef UBTRFS_TEST_ENGINE_FIXTURE_H
 #define UBTRFS_TEST_ENGINE_FIXTURE_H
@@ -130,7 +132,10 @@ static inline void engine_insert(struct engine *engine, uint64_t tree, struct ke
 	assert_ok(tree_insert(engine->txn, engine_tree(engine, tree), &key, data, len));
 }
 
-/* Directory 256 of the subvolume and the file of all data, whose item engine_save_file brings up to date. */
+/*
+ * Directory 256 of the subvolume and the file of all data, whose item engine_save_file brings up
+ * to date.
+ */
 static inline void engine_make_subvolume(struct engine *engine)
 {
 	uint8_t inode[INODE_ITEM_SIZE] = { 0 }, ref[INODE_REF_SIZE + 4] = { 0 };
@@ -389,7 +394,10 @@ static inline int engine_visit_node(void *ctx, const struct node *node, uint8_t 
 	bool seen = found->tree >= BTRFS_FIRST_FREE_OBJECTID &&
 		    engine_extents_has(found, node->addr);
 
-	/* One reference from the parent or root; a node that several trees share counts its children once. */
+	/*
+	 * One reference from the parent or root; a node that several trees share counts its
+	 * children once.
+	 */
 	if (seen)
 		return 0;
 	engine_extents_add(found, (struct engine_extent){ node->addr,

@@ -1,6 +1,6 @@
 /*
- * References as items: inline and keyed, their order, their counts; answers of disk plus queue; drops of what never had
- * an item.
+ * References as items: inline and keyed, their order, their counts; answers of disk plus queue;
+ * drops of what never had an item.
  */
 #include "extent/engine_fixture.h"
 #include "extent/extent_priv.h"
@@ -81,7 +81,10 @@ static void test_extent_refs__keyed_when_full(void **state)
 }
 
 /* The same place twice counts twice in one reference. */
-/* Each reference is listed once, with the count of the model; files 300 and up hold it at offset 0. */
+/*
+ * Each reference is listed once, with the count of the model; files 300 and up hold it at offset
+ * 0.
+ */
 #define MODEL_FILES 90u
 
 struct ref_model {

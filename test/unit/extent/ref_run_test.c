@@ -1,6 +1,6 @@
 /*
- * The engine below the commit, whole: after any sequence of changes and commits the extent tree is exactly what is
- * reachable, the free-space tree its complement, and the models agree.
+ * The engine below the commit, whole: after any sequence of changes and commits the extent tree is
+ * exactly what is reachable, the free-space tree its complement, and the models agree.
  */
 #include "extent/engine_fixture.h"
 

@@ -1,6 +1,6 @@
 /*
- * Block groups over their life: new ones in the middle of things, removed ones, trimmed ones, and groups in bitmaps; with
- * references running through all of it.
+ * Block groups over their life: new ones in the middle of things, removed ones, trimmed ones, and
+ * groups in bitmaps; with references running through all of it.
  */
 #include "extent/engine_fixture.h"
 #include "store/store_priv.h"

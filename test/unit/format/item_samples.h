@@ -1,6 +1,6 @@
 /*
- * For the tests of validators and printers: one valid item of each kind, and leaves made of them (nodesize 16 KiB,
- * sectors of 4 KiB, crc32c).
+ * For the tests of validators and printers: one valid item of each kind, and leaves made of them
+ * (nodesize 16 KiB, sectors of 4 KiB, crc32c).
  */
 #ifndef UBTRFS_TEST_ITEM_SAMPLES_H
 #define UBTRFS_TEST_ITEM_SAMPLES_H

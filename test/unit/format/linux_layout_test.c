@@ -1,8 +1,10 @@
 /*
- * The layout against Linux's headers: every size, every offset, every number that <linux/btrfs_tree.h> has.
+ * The layout against Linux's headers: every size, every offset, every number that
+ * <linux/btrfs_tree.h> has.
  *
- * Macros of one name in both headers must be the same token for token, or this file does not compile; what Linux has as an
- * enum is compared below, its value caught before our macro takes the name.
+ * Macros of one name in both headers must be the same token for token, or this file does not
+ * compile; what Linux has as an enum is compared below, its value caught before our macro takes the
+ * name.
  */
 #include "base/cmocka_all.h"
 

@@ -1,6 +1,7 @@
 /*
- * node_layout: random edits of leaves and internal nodes against arrays, node sizes 4 and 16 KiB; search against a linear
- * walk; the checksum. The model holds each item's key, length and a seed from which its bytes follow.
+ * node_layout: random edits of leaves and internal nodes against arrays, node sizes 4 and 16 KiB;
+ * search against a linear walk; the checksum. The model holds each item's key, length and a seed
+ * from which its bytes follow.
  */
 #include "base/cmocka_all.h"
 

@@ -1,6 +1,6 @@
 /*
- * print_node, print_item, print_key: the text that dump-tree of btrfs-progs 6.14 gives for the same bytes (taken from its
- * output), and safety on any bytes.
+ * print_node, print_item, print_key: the text that dump-tree of btrfs-progs 6.14 gives for the same
+ * bytes (taken from its output), and safety on any bytes.
  */
 #include "base/cmocka_all.h"
 

@@ -1,6 +1,7 @@
 /*
- * validate_leaf and the item validators: a valid item of every kind passes; every damage to a single field that must be
- * refused is refused, with the reason; items in conflict with the one before are refused.
+ * validate_leaf and the item validators: a valid item of every kind passes; every damage to a
+ * single field that must be refused is refused, with the reason; items in conflict with the one
+ * before are refused.
  */
 #include "base/cmocka_all.h"
 
@@ -13,7 +14,10 @@ static uint8_t node[SAMPLE_NODESIZE];
 
 enum where { KEY_OBJECTID, KEY_OFFSET, LENGTH, AT_U8, AT_U16, AT_U32, AT_U64 };
 
-/* In sample nr, `at` (an offset into the item, for AT_) becomes value; the sentence must contain the reason. */
+/*
+ * In sample nr, `at` (an offset into the item, for AT_) becomes value; the sentence must contain
+ * the reason.
+ */
 static const struct damage {
 	unsigned nr;
 	enum where where;

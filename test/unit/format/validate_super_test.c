@@ -1,6 +1,6 @@
 /*
- * validate_super, superblock, print_super: a sound superblock passes; each damage is refused; any bytes can be judged and
- * printed.
+ * validate_super, superblock, print_super: a sound superblock passes; each damage is refused; any
+ * bytes can be judged and printed.
  */
 #include "base/cmocka_all.h"
 

@@ -379,7 +379,10 @@ static bool fails_cleanly(enum fault_kind kind, uint64_t nth)
 	fired = fault_fired(kind);
 	fault_arm(kind, 0);
 	assert_int_equal(err < 0, fired);
-	/* The new one is on no device; the old one is gone from the first, unless nothing was written at all. */
+	/*
+	 * The new one is on no device; the old one is gone from the first, unless nothing was
+	 * written at all.
+	 */
 	for (unsigned i = 0; fired && i < 2; i++)
 		if (super_read(f.devices[i].device, 0, super) == 0)
 			assert_int_equal(super_fsid(super)[0], 0xf5);

@@ -187,7 +187,10 @@ void content_resize(struct content *content, uint64_t size)
 	content->len = size;
 }
 
-/* Every other 64 bytes are the same for the whole seed: compresses to about a half; seeds that are multiples of 5 hardly compress. */
+/*
+ * Every other 64 bytes are the same for the whole seed: compresses to about a half; seeds that
+ * are multiples of 5 hardly compress.
+ */
 static uint64_t content_word(uint64_t seed, uint64_t at)
 {
 	uint64_t word =

@@ -1,8 +1,9 @@
 /*
- * For the tests of the public API: a filesystem in a file of its own directory, made, reopened, judged by `btrfs check`.
+ * For the tests of the public API: a filesystem in a file of its own directory, made, reopened,
+ * judged by `btrfs check`.
  *
- * A call that must succeed is wrapped in OK(): a failure shows its sentence. Contents come from a seed, so that nobody has to
- * keep them.
+ * A call that must succeed is wrapped in OK(): a failure shows its sentence. Contents come from a
+ * seed, so that nobody has to keep them.
  */
 #ifndef UBTRFS_TEST_FS_FIXTURE_H
 #define UBTRFS_TEST_FS_FIXTURE_H
@@ -44,7 +45,10 @@ struct fs_fixture {
 				 ubtrfs_error_text());                                       \
 	} while (0)
 
-/* Defaults: a growing image, reproducible, one thread. The caller may change mkfs and how before fixture_make. */
+/*
+ * Defaults: a growing image, reproducible, one thread. The caller may change mkfs and how before
+ * fixture_make.
+ */
 void fixture_init(struct fs_fixture *fx);
 /* mkfs_open. */
 void fixture_make(struct fs_fixture *fx);
@@ -54,7 +58,10 @@ void fixture_open(struct fs_fixture *fx, bool writable);
 void fixture_close(struct fs_fixture *fx);
 /* Gives up what is open, removes the files. */
 void fixture_fini(struct fs_fixture *fx);
-/* `btrfs check --check-data-csum` finds nothing; its output is shown otherwise. The image is closed. */
+/*
+ * `btrfs check --check-data-csum` finds nothing; its output is shown otherwise. The image is
+ * closed.
+ */
 void fixture_check(struct fs_fixture *fx);
 /* The same as an answer: 0 when clean. ret_output: malloced text. */
 int fixture_judge(const char *path, char **ret_output);

@@ -1,6 +1,6 @@
 /*
- * The same contents on every kind of filesystem: checksums, node sizes, sector sizes, profiles, features; populated while it is made,
- * changed after a reopening.
+ * The same contents on every kind of filesystem: checksums, node sizes, sector sizes, profiles,
+ * features; populated while it is made, changed after a reopening.
  */
 #include "fs_fixture.h"
 

@@ -1,5 +1,6 @@
 /*
- * Names through the public API: links, directories, attributes, paths, subvolumes; each image judged by `btrfs check`.
+ * Names through the public API: links, directories, attributes, paths, subvolumes; each image
+ * judged by `btrfs check`.
  */
 #include "fs_fixture.h"
 
@@ -81,7 +82,10 @@ static int listing_visit(void *ctx, const struct ubtrfs_dirent *entry)
 	return listing->stop_after && listing->nr == listing->stop_after ? 7 : 0;
 }
 
-/* More names than one INODE_REF holds: the others are extended references; all go again, in another order. */
+/*
+ * More names than one INODE_REF holds: the others are extended references; all go again, in
+ * another order.
+ */
 static void test_op_names__many_links(void **state)
 {
 	enum { NR_LINKS = 1500 };

@@ -1,6 +1,6 @@
 /*
- * Many trees: found again after loading, created and dropped, saved once and only when they changed; references between
- * subvolumes and the uuid tree.
+ * Many trees: found again after loading, created and dropped, saved once and only when they
+ * changed; references between subvolumes and the uuid tree.
  */
 #include "tree/tree_fixture.h"
 

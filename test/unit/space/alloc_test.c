@@ -1,4 +1,7 @@
-/* alloc: the lowest address first, the same calls give the same addresses, and each state has one way in and out. */
+/*
+ * alloc: the lowest address first, the same calls give the same addresses, and each state has
+ * one way in and out.
+ */
 #include "space/space_fixture.h"
 
 #include "base/fault.h"
@@ -49,7 +52,10 @@ static void test_alloc__nodes_stay_inside_a_stripe(void **state)
 
 	(void)state;
 	fixture_init(&fixture, 1, GIB);
-	/* Free space that begins in the middle of a node, as another implementation may leave it. */
+	/*
+	 * Free space that begins in the middle of a node, as another implementation may leave
+	 * it.
+	 */
 	fixture_chunk(&fixture, 32 * MIB, MIB, METADATA, 32 * MIB);
 	assert_int_equal(space_add_group(fixture.space, 32 * MIB, MIB, METADATA, 4096, &group), 0);
 	assert_int_equal(space_load_free(fixture.space, group, 32 * MIB + 4096, MIB - 4096), 0);

@@ -1,4 +1,7 @@
-/* block_group: what a group may hold, superblock copies, loading, trimming, removing; and the audit that watches them. */
+/*
+ * block_group: what a group may hold, superblock copies, loading, trimming, removing; and the
+ * audit that watches them.
+ */
 #include "space/space_fixture.h"
 
 #define DATA BTRFS_BLOCK_GROUP_DATA
@@ -65,7 +68,10 @@ static void test_block_group__bad_items_are_refused(void **state)
 	fixture_init(&fixture, 1, GIB);
 	fixture_chunk(&fixture, 32 * MIB, 16 * MIB, DATA, 32 * MIB);
 	fixture_chunk(&fixture, 128 * MIB, 16 * MIB, DATA | METADATA, 128 * MIB);
-	/* No chunk; other length; other flags; more used than there is; mixed flags without the feature. */
+	/*
+	 * No chunk; other length; other flags; more used than there is; mixed flags without the
+	 * feature.
+	 */
 	assert_int_equal(space_add_group(fixture.space, 64 * MIB, MIB, DATA, 0, &group),
 			 -ERR_CORRUPT);
 	assert_int_equal(space_add_group(fixture.space, 32 * MIB, MIB, DATA, 0, &group),

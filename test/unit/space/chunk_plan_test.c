@@ -1,4 +1,7 @@
-/* chunk_plan: every profile, sizes by the rule, places on the devices, growing files; and the same plan every time. */
+/*
+ * chunk_plan: every profile, sizes by the rule, places on the devices, growing files; and the
+ * same plan every time.
+ */
 #include "space/space_fixture.h"
 
 #include "base/fault.h"
@@ -46,7 +49,10 @@ static const struct chunk *chunk_of(struct fixture *fixture, const struct block_
 	return chunk;
 }
 
-/* No stripe below 1 MiB, beyond its device, or over another one; mirrors on different devices except for dup. */
+/*
+ * No stripe below 1 MiB, beyond its device, or over another one; mirrors on different devices
+ * except for dup.
+ */
 static void check_layout(struct fixture *fixture)
 {
 	struct free_index taken[8];
@@ -169,7 +175,10 @@ static void test_chunk_plan__bounds_of_the_caller(void **state)
 	assert_int_equal(grow(&fixture, SPACE_DATA, 4096, 0)->len_bytes, 5 * MIB);
 	assert_int_equal(grow(&fixture, SPACE_DATA, 7 * MIB, 0)->len_bytes, 7 * MIB);
 	assert_int_equal(grow(&fixture, SPACE_DATA, 7 * MIB + 1, 0)->len_bytes, 7 * MIB + ROW);
-	/* Above 10 % when the caller needs it; exactly, rounded up to a row; never what does not fit. */
+	/*
+	 * Above 10 % when the caller needs it; exactly, rounded up to a row; never what does not
+	 * fit.
+	 */
 	assert_int_equal(grow(&fixture, SPACE_METADATA, 300 * MIB, 0)->len_bytes, 300 * MIB);
 	assert_int_equal(grow(&fixture, SPACE_METADATA, 0, MIB + 1)->len_bytes, MIB + ROW);
 	assert_int_equal(space_grow(fixture.space, SPACE_METADATA, 0, GIB, &group), -ERR_NO_SPACE);

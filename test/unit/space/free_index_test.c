@@ -1,4 +1,7 @@
-/* free_index: random ranges in and out against a map of bits; every search against a search by hand. */
+/*
+ * free_index: random ranges in and out against a map of bits; every search against a search by
+ * hand.
+ */
 #include "space/space_fixture.h"
 
 #include "base/fault.h"

@@ -1,4 +1,7 @@
-/* pinned: freed space comes back only after its generation is durable (L8) and no reader needs it (L4). */
+/*
+ * pinned: freed space comes back only after its generation is durable (L8) and no reader needs
+ * it (L4).
+ */
 #include "space/space_fixture.h"
 
 struct pin_fixture {

@@ -1,6 +1,6 @@
 /*
- * The reference queue against naive counts: a table of extents by keys, random adds and drops in any order, records taken
- * in between; and an extent with very many references.
+ * The reference queue against naive counts: a table of extents by keys, random adds and drops in
+ * any order, records taken in between; and an extent with very many references.
  */
 #include "space/space_fixture.h"
 

@@ -1,4 +1,7 @@
-/* ref_queue: law L3, one record per extent and one net count per key; adds and drops cancel in whatever order they come. */
+/*
+ * ref_queue: law L3, one record per extent and one net count per key; adds and drops cancel in
+ * whatever order they come.
+ */
 #include "space/space_fixture.h"
 
 #include "base/fault.h"

@@ -40,7 +40,10 @@ static void test_reserve__who_was_promised_finds_space(void **state)
 		uint64_t addr;
 
 		assert_int_equal(space_alloc_node(fixture.space, SPACE_METADATA, 0, &addr), 0);
-		/* Others wait until promises that were used are taken back: no promise is ever broken. */
+		/*
+		 * Others wait until promises that were used are taken back: no promise is ever
+		 * broken.
+		 */
 		assert_int_equal(space_promise(fixture.space, SPACE_METADATA, 1), -ERR_NO_SPACE);
 	}
 	space_unpromise(fixture.space, SPACE_METADATA, (uint64_t)granted * FIXTURE_NODE);

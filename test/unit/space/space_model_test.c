@@ -1,6 +1,7 @@
 /*
- * The allocator against a map of sectors: random allocations, frees, pins and unpins over four groups, one of them with a
- * superblock copy; the model says which address must come out, and the audit runs all the way. And threads at once.
+ * The allocator against a map of sectors: random allocations, frees, pins and unpins over four
+ * groups, one of them with a superblock copy; the model says which address must come out, and the
+ * audit runs all the way. And threads at once.
  */
 #include "space/space_fixture.h"
 

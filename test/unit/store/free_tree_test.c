@@ -1,6 +1,7 @@
 /*
- * The free-space tree and the other items of space, without references: the trees lie in addresses of the tree fixture, so
- * that only what the test takes and gives changes the free space. A byte map is the judge.
+ * The free-space tree and the other items of space, without references: the trees lie in addresses
+ * of the tree fixture, so that only what the test takes and gives changes the free space. A byte
+ * map is the judge.
  */
 #include "tree/tree_fixture.h"
 
@@ -154,7 +155,10 @@ static void test_free_tree__against_a_map(void **state)
 	store_fixture_fini(&f);
 }
 
-/* What was saved is loaded: chunks, groups, free space; and the superblock names the system chunks. */
+/*
+ * What was saved is loaded: chunks, groups, free space; and the superblock names the system
+ * chunks.
+ */
 static void test_store_load__what_was_saved(void **state)
 {
 	uint8_t super[SUPER_SIZE] = { 0 };

@@ -1,4 +1,7 @@
-/* epoch: law L4, what a reader of a committed state can reach is not given out again before the reader leaves. */
+/*
+ * epoch: law L4, what a reader of a committed state can reach is not given out again before the
+ * reader leaves.
+ */
 #include "base/cmocka_all.h"
 
 #include <pthread.h>

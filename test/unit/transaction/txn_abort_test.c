@@ -1,4 +1,7 @@
-/* txn_abort: law L6, abort is a state with one sticky cause, and everything after it fails with that cause. */
+/*
+ * txn_abort: law L6, abort is a state with one sticky cause, and everything after it fails with
+ * that cause.
+ */
 #include "base/cmocka_all.h"
 
 #include <pthread.h>

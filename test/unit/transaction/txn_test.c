@@ -1,4 +1,7 @@
-/* txn: who is inside; joins wait while a commit blocks, the commit waits for the handles; with threads too. */
+/*
+ * txn: who is inside; joins wait while a commit blocks, the commit waits for the handles; with
+ * threads too.
+ */
 #include "base/cmocka_all.h"
 
 #include <pthread.h>

@@ -1,5 +1,6 @@
 /*
- * Copy-on-write: who is copied when, what the policy is told, and moving and giving up whole trees (laws L2 and L3).
+ * Copy-on-write: who is copied when, what the policy is told, and moving and giving up whole trees
+ * (laws L2 and L3).
  */
 #include "tree/tree_fixture.h"
 
@@ -30,7 +31,10 @@ static void test_cow__path_once_per_generation(void **state)
 	fixture_free(fixture);
 }
 
-/* Law L2: a node of this generation that was handed to the device is copied, and its address pinned. */
+/*
+ * Law L2: a node of this generation that was handed to the device is copied, and its address
+ * pinned.
+ */
 static void test_cow__written_early_is_copied_again(void **state)
 {
 	struct fixture *fixture = fixture_new(4096, MIB);

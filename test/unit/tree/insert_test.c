@@ -1,5 +1,6 @@
 /*
- * Inserting and replacing: refusals that change nothing, full leaves at the edge, big items, and space that runs out.
+ * Inserting and replacing: refusals that change nothing, full leaves at the edge, big items, and
+ * space that runs out.
  */
 #include "tree/tree_fixture.h"
 
@@ -112,7 +113,10 @@ static void test_insert__descending_keys(void **state)
 	fixture_free(fixture);
 }
 
-/* Inserts between what is there until something fails; the tree is in order then, nothing leaks, nothing is lost. */
+/*
+ * Inserts between what is there until something fails; the tree is in order then, nothing leaks,
+ * nothing is lost.
+ */
 static void insert_until_failure(unsigned nth, bool memory)
 {
 	struct fixture *fixture = fixture_new(4096, MIB);

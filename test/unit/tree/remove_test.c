@@ -1,5 +1,6 @@
 /*
- * Removing: emptied nodes go, sparse ones are joined, the root shrinks, and an empty tree is a leaf.
+ * Removing: emptied nodes go, sparse ones are joined, the root shrinks, and an empty tree is a
+ * leaf.
  */
 #include "tree/tree_fixture.h"
 

@@ -1,9 +1,11 @@
 /*
- * For the tests of 08 tree: a tree over a cache over one memory device, and a policy that keeps account of every address.
+ * For the tests of 08 tree: a tree over a cache over one memory device, and a policy that keeps
+ * account of every address.
  *
- * The policy gives out addresses from a bump pointer and a list of freed ones. It checks that each address is freed once,
- * with the level and generation it was born with, pins what was written until the next generation, and knows how many
- * are live: a tree that neither leaks nor frees twice has exactly as many nodes as there are live addresses.
+ * The policy gives out addresses from a bump pointer and a list of freed ones. It checks that each
+ * address is freed once, with the level and generation it was born with, pins what was written
+ * until the next generation, and knows how many are live: a tree that neither leaks nor frees twice
+ * has exactly as many nodes as there are live addresses.
  */
 #ifndef UBTRFS_TEST_TREE_FIXTURE_H
 #define UBTRFS_TEST_TREE_FIXTURE_H

@@ -1,9 +1,11 @@
 /*
- * Model test: a tree against a plain sorted array, under a million random operations for two node sizes.
+ * Model test: a tree against a plain sorted array, under a million random operations for two node
+ * sizes.
  *
- * The array has a place for each possible key; the tree must hold the same keys, lengths and contents after every
- * operation that is compared. Generations advance, nodes are written, evicted and read again all the time; the policy of the
- * fixture counts addresses. UBTRFS_MODEL_OPS sets the number of operations, UBTRFS_MODEL_SEED the seed.
+ * The array has a place for each possible key; the tree must hold the same keys, lengths and
+ * contents after every operation that is compared. Generations advance, nodes are written, evicted
+ * and read again all the time; the policy of the fixture counts addresses. UBTRFS_MODEL_OPS sets
+ * the number of operations, UBTRFS_MODEL_SEED the seed.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /*
- * Threads in one tree: writers, each with keys of its own between those of the others, and a reader; run under
- * ThreadSanitizer too. Afterwards the tree holds what each writer remembers, in order, without leaks.
+ * Threads in one tree: writers, each with keys of its own between those of the others, and a
+ * reader; run under ThreadSanitizer too. Afterwards the tree holds what each writer remembers, in
+ * order, without leaks.
  */
 #include "tree/tree_fixture.h"
 
@@ -82,7 +83,10 @@ static void *race_reader(void *arg)
 	return NULL;
 }
 
-/* Commits behind the backs of the writers, so that paths are copied and pages come from the device again. */
+/*
+ * Commits behind the backs of the writers, so that paths are copied and pages come from the
+ * device again.
+ */
 static void *race_committer(void *arg)
 {
 	struct racer *racer = arg;

@@ -1,5 +1,6 @@
 /*
- * The chunk map: finding, refusing what a chunk must not be, trimming, and the sum of what each device gives.
+ * The chunk map: finding, refusing what a chunk must not be, trimming, and the sum of what each
+ * device gives.
  */
 #include "volume/volume_fixture.h"
 

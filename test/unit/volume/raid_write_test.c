@@ -1,6 +1,6 @@
 /*
- * Writing: what goes in as any row of parts comes back from each mirror, byte by byte, at the place that the map tells;
- * nothing else changes; little is written per device call; failures are told.
+ * Writing: what goes in as any row of parts comes back from each mirror, byte by byte, at the place
+ * that the map tells; nothing else changes; little is written per device call; failures are told.
  */
 #include "volume/volume_fixture.h"
 

@@ -1,6 +1,6 @@
 /*
- * Where bytes go: known places first, then every sector of every mirror of every profile against a model that deals
- * units to devices one by one.
+ * Where bytes go: known places first, then every sector of every mirror of every profile against a
+ * model that deals units to devices one by one.
  */
 #include "volume/volume_fixture.h"
 
@@ -72,8 +72,8 @@ static void test_stripe_map__mirrors_are_plain_copies(void **state)
 	volume_free(volume);
 }
 
-/* The model: goes through the chunk unit by unit and hands each to the next column, which keeps its own end. Knows
- * nothing of division. */
+/* The model: goes through the chunk unit by unit and hands each to the next column, which keeps
+ * its own end. Knows nothing of division. */
 struct model {
 	unsigned column;
 	uint64_t filled[FIXTURE_MAX_STRIPES]; /* bytes dealt to each column */

@@ -108,7 +108,10 @@ static void test_super_ranges__known_places(void **state)
 	ranges = ranges_of(volume, MIB);
 	assert_int_equal(ranges.nr, 1);
 	assert_range(&ranges, 0, 64 * MIB, UNIT);
-	/* RAID0 over three, stripes at 0, 16 and 32 MiB: the first has two copies in it, the others one each. */
+	/*
+	 * RAID0 over three, stripes at 0, 16 and 32 MiB: the first has two copies in it, the
+	 * others one each.
+	 */
 	assert_int_equal(fixture_chunk(volume, GIB, 300 * MIB, BTRFS_BLOCK_GROUP_RAID0, 3, 0), 0);
 	ranges = ranges_of(volume, GIB);
 	assert_int_equal(ranges.nr, 4);
@@ -144,7 +147,10 @@ static void test_super_ranges__parity_loses_whole_rows(void **state)
 	struct ranges ranges;
 
 	(void)state;
-	/* Stripes at 48, 64, 80 and 96 MiB, 32 MiB each: the first two hold 64 MiB, in other rows. */
+	/*
+	 * Stripes at 48, 64, 80 and 96 MiB, 32 MiB each: the first two hold 64 MiB, in other
+	 * rows.
+	 */
 	assert_int_equal(fixture_chunk(volume, GIB, 96 * MIB, BTRFS_BLOCK_GROUP_RAID5, 4, 48 * MIB),
 			 0);
 	ranges = ranges_of(volume, GIB);

@@ -1,5 +1,6 @@
 /*
- * For the tests of 04 volume: a volume over memory devices 1..n, and one chunk of any profile with stripes at odd places.
+ * For the tests of 04 volume: a volume over memory devices 1..n, and one chunk of any profile with
+ * stripes at odd places.
  */
 #ifndef UBTRFS_TEST_VOLUME_FIXTURE_H
 #define UBTRFS_TEST_VOLUME_FIXTURE_H
