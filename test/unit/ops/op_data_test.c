@@ -418,6 +418,41 @@ static void test_op_data__a_failed_source_aborts(void **state)
 	fixture_fini(&fx);
 }
 
+/* More is rewritten at once than may be in flight: storing the first takes inodes off the dirty list while the commit walks on it. */
+static void test_op_data__many_rewrites_at_once(void **state)
+{
+	enum { NR = 300, LEN = 131072 };
+	struct content first = { 0 }, second = { 0 };
+	struct ubtrfs_node nodes[NR];
+	struct fs_fixture fx;
+	char name[16];
+
+	(void)state;
+	content_put(&first, 0, LEN, 1);
+	content_put(&second, 0, LEN, 2);
+	fixture_init(&fx);
+	fx.mkfs.byte_count = 256 * MIB;
+	fresh(&fx);
+	for (unsigned round = 0; round < 2; round++) {
+		struct content *content = round ? &second : &first;
+
+		for (unsigned i = 0; i < NR; i++) {
+			snprintf(name, sizeof(name), "f%u", i);
+			if (round == 0)
+				nodes[i] = fixture_file(&fx, name);
+			OK(ubtrfs_write(fx.fs, nodes[i], 0, content->data, LEN));
+		}
+		OK(ubtrfs_commit(fx.fs));
+	}
+	fixture_reopen(&fx, false);
+	for (unsigned i = 0; i < NR; i += 7)
+		content_compare(&fx, nodes[i], &second);
+	fixture_close(&fx);
+	content_free(&first);
+	content_free(&second);
+	fixture_fini(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_op_data__truncates_compressed),
 		cmocka_unit_test(test_op_data__space_comes_back),
 		cmocka_unit_test(test_op_data__sources),
+		cmocka_unit_test(test_op_data__many_rewrites_at_once),
 		cmocka_unit_test(test_op_data__a_failed_source_aborts),
 	};
 
