@@ -46,6 +46,26 @@ int ubtrfs_mkfs_open(const struct ubtrfs_mkfs_options *options,
  * filesystem stays unfinished. */
 int ubtrfs_mkfs_finish(struct ubtrfs *fs, struct ubtrfs_info *ret_info);
 
+/* What is to be put into a filesystem, counted beforehand. */
+struct ubtrfs_mkfs_contents {
+	uint64_t nr_inodes;
+	uint64_t nr_names, name_bytes;	 /* entries of directories: each link counts */
+	uint64_t nr_xattrs, xattr_bytes; /* names and values */
+	/* Targets of symlinks, and files of at most inline_limit_bytes that are less than a sector: they stand in the tree. */
+	uint64_t nr_inline, inline_bytes;
+	uint32_t inline_max_bytes;   /* the longest of them */
+	uint32_t inline_limit_bytes; /* how->max_inline, resolved */
+	/* All other contents: whole sectors without holes, in pieces of at most 128 KiB. */
+	uint64_t nr_extents, data_bytes;
+	uint64_t nr_small, small_bytes; /* the files among them of at most one sector */
+	uint64_t nr_subvols;
+};
+/* The size of each device, all alike, with which ubtrfs_mkfs_open and putting this into it do not run out of space, whether it compresses or
+ * not: an upper bound, in whole MiB. Of the devices only the number counts. */
+int ubtrfs_mkfs_size_for(const struct ubtrfs_mkfs_options *options,
+			 const struct ubtrfs_open_options *how,
+			 const struct ubtrfs_mkfs_contents *contents, uint64_t *ret_device_bytes);
+
 /* Names of all features mkfs knows, for -O list-all: NULL past the end. *ret_default: on by default; *ret_built: false when refused by name. */
 const char *ubtrfs_mkfs_feature(unsigned index, const char **ret_text, bool *ret_default,
 				bool *ret_built);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/interrupt.h"
+#include "cli/mkfs_needs.h"
 #include "cli/mkfs_summary.h"
 #include "cli/progress.h"
 
@@ -112,6 +113,27 @@ static int make_populated(struct mkfs_job *job)
 	return ubtrfs_mkfs_finish(fs, &job->result.info);
 }
 
+/* While the source is looked through once more there is nothing to draw. */
+static int on_estimate(void *ctx, const struct import_progress *state)
+{
+	struct mkfs_job *job = ctx;
+
+	(void)state;
+	return interrupt_asked(&job->interrupt) ? THROW(ERR_INTERRUPTED, "interrupted") : 0;
+}
+
+/* No room: the sentence becomes one that says what would do, when that can be told. */
+static int explain_failure(struct mkfs_job *job, int err)
+{
+	struct import_options options = job->request.import;
+
+	if (err != -ENOSPC || interrupt_asked(&job->interrupt))
+		return err;
+	options.progress = on_estimate;
+	options.ctx = job;
+	return mkfs_needs_explain(&job->request, &options, err);
+}
+
 /* ---- the whole ----------------------------------------------------------------------------------------------- */
 
 static int job_run(struct mkfs_job *job)
@@ -123,7 +145,7 @@ static int job_run(struct mkfs_job *job)
 	TRY(interrupt_start(&job->interrupt, targets_remove, job));
 	job->result.populated = request->rootdir || request->nr_archives;
 	progress_start(&job->progress, !request->quiet);
-	err = job->result.populated ? make_populated(job) :
+	err = job->result.populated ? explain_failure(job, make_populated(job)) :
 				      ubtrfs_mkfs(&request->fs, &job->result.info);
 	job->result.seconds = progress_seconds(&job->progress);
 	progress_clear(&job->progress);

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "mkfs/mkfs_plan.h"
 #include "ops/mkfs_features.h"
+#include "ops/mkfs_room.h"
 #include "ops/mkfs_target.h"
 #include "ops/ops.h"
 #include "ops/uuid_derive.h"
@@ -321,6 +322,33 @@ UBTRFS_API int ubtrfs_mkfs_open(const struct ubtrfs_mkfs_options *options,
 	policy_set(*ret_fs, &making);
 	(*ret_fs)->derive_uuids = options->reproducible;
 	return 0;
+}
+
+static int making_room(struct making *making, const struct ubtrfs_open_options *how,
+		       const struct ubtrfs_mkfs_contents *contents, uint64_t *ret_device_bytes)
+{
+	const struct mkfs_room_how room = { .compress = how->compress != UBTRFS_COMPRESS_NONE,
+					    .shrink = making->options->shrink };
+
+	making->devices = mem_array(making->options->nr_devices, sizeof(*making->devices));
+	if (!making->devices)
+		return MEM_FAIL("the devices");
+	making->plan.nr_devices = making->options->nr_devices;
+	TRY(plan_make(making, how));
+	return mkfs_room(&making->plan, &room, contents, ret_device_bytes);
+}
+
+UBTRFS_API int ubtrfs_mkfs_size_for(const struct ubtrfs_mkfs_options *options,
+				    const struct ubtrfs_open_options *how,
+				    const struct ubtrfs_mkfs_contents *contents,
+				    uint64_t *ret_device_bytes)
+{
+	struct making making = { .options = options, .populate = true };
+	int err = options->nr_devices ? making_room(&making, how, contents, ret_device_bytes) :
+					THROW(ERR_INVALID, "no device was given");
+
+	mem_free(making.devices);
+	return err < 0 ? -err_to_errno(err) : 0;
 }
 
 static int finish_steps(struct ubtrfs *fs, struct ubtrfs_info *ret_info)

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "transfer/estimate.h"
 #include "transfer/unpack.h"
 
 #define ARCHIVE_BLOCK_BYTES (256 * 1024)
@@ -26,7 +27,8 @@ struct archive_import {
 	struct unpack unpack;
 	const char *path; /* NULL: standard input */
 	int fd;
-	bool own_cwd; /* the working directory is the manifest's */
+	bool own_cwd;		   /* the working directory is the manifest's */
+	struct estimate *estimate; /* entries are counted, not unpacked; or NULL */
 	struct err_report result;
 };
 
@@ -80,20 +82,30 @@ static int archive_next(struct archive_import *self, bool *ret_is_end)
 	return archive_note_format(self);
 }
 
-static int archive_unpack_all(struct archive_import *self)
+static int archive_each_entry(struct archive_import *self)
 {
 	struct unpack *unpack = &self->unpack;
 	bool is_end;
-	int ret;
 
 	TRY(archive_start(self));
 	for (;;) {
 		TRY(import_step(unpack->import));
 		TRY(archive_next(self, &is_end));
 		if (is_end)
-			break;
-		TRY(unpack_entry(unpack));
+			return 0;
+		TRY(self->estimate ? estimate_archive_entry(self->estimate, unpack) :
+				     unpack_entry(unpack));
 	}
+}
+
+static int archive_unpack_all(struct archive_import *self)
+{
+	struct unpack *unpack = &self->unpack;
+	int ret;
+
+	TRY(archive_each_entry(self));
+	if (self->estimate)
+		return 0;
 	TRY(dir_times_apply(&unpack->dir_times, unpack->import));
 	ret = ubtrfs_commit(unpack->import->fs);
 	return ret < 0 ? import_fail(unpack->import, ret, "importing %s", unpack->label) : 0;
@@ -194,6 +206,21 @@ static int archive_open(struct archive_import *self)
 	return 0;
 }
 
+/* And leaves nothing of it behind. */
+static int archive_open_and_run(struct archive_import *self)
+{
+	int ret = archive_open(self);
+
+	if (ret >= 0)
+		ret = archive_run(self);
+	if (self->path && self->fd >= 0)
+		close(self->fd);
+	unpack_forget_paths(&self->unpack);
+	layer_names_fini(&self->unpack.layer_names);
+	dir_times_fini(&self->unpack.dir_times);
+	return ret;
+}
+
 int import_archive(struct ubtrfs *fs, struct ubtrfs_node dest, const char *path_or_dash,
 		   const struct import_options *options, struct import_stats *stats)
 {
@@ -203,14 +230,18 @@ int import_archive(struct ubtrfs *fs, struct ubtrfs_node dest, const char *path_
 	TRY(archive_check_options(options));
 	archive_init(&self, dest, path_or_dash, options);
 	TRY(import_new(fs, options, NULL, &self.unpack.import));
-	ret = archive_open(&self);
-	if (ret >= 0)
-		ret = archive_run(&self);
-	if (self.path && self.fd >= 0)
-		close(self.fd);
-	unpack_forget_paths(&self.unpack);
-	layer_names_fini(&self.unpack.layer_names);
-	dir_times_fini(&self.unpack.dir_times);
+	ret = archive_open_and_run(&self);
 	import_close(self.unpack.import, stats);
 	return ret;
+}
+
+int archive_estimate(struct import *import, const char *path, struct estimate *estimate)
+{
+	struct archive_import self;
+
+	ASSERT(strcmp(path, "-") != 0);
+	archive_init(&self, (struct ubtrfs_node){ 0 }, path, &import->options);
+	self.unpack.import = import;
+	self.estimate = estimate;
+	return archive_open_and_run(&self);
 }

@@ -69,16 +69,17 @@ int import_new(struct ubtrfs *fs, const struct import_options *options, const ch
 	import->euid = geteuid();
 	import->root_fd = -1;
 	ret = root_path ? import_open_root(import, root_path) : 0;
-	if (ret >= 0) {
+	if (ret >= 0 && fs) {
 		ret = ubtrfs_info(fs, &info);
 		if (ret < 0)
 			ret = import_fail(import, ret, "cannot ask the filesystem");
+		else
+			import->sectorsize = info.sectorsize;
 	}
 	if (ret < 0) {
 		import_put(import, &import->own);
 		return ret;
 	}
-	import->sectorsize = info.sectorsize;
 	*ret_import = import;
 	return 0;
 }

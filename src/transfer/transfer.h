@@ -19,6 +19,7 @@
 #define UBTRFS_TRANSFER_H
 
 #include <ubtrfs/file.h>
+#include <ubtrfs/mkfs.h>
 
 #include "base/err.h"
 
@@ -141,5 +142,20 @@ int import_directory(struct ubtrfs *fs, struct ubtrfs_node dest, const char *pat
  */
 int import_archive(struct ubtrfs *fs, struct ubtrfs_node dest, const char *path_or_dash,
 		   const struct import_options *options, struct import_stats *stats) must_check;
+
+/*
+ * What an import of the same source would put into a filesystem, added to contents: the source is
+ * walked again, contents are not read. Of an archive the headers are read (and what has no size in
+ * its header); standard input cannot be read again: ERR_UNSUPPORTED. An upper bound: of what a layer
+ * hides or replaces both are counted.
+ *
+ * contents->inline_limit_bytes is set by the caller. Of the options progress is called; warnings are
+ * not told again, and nothing is strict. Errors: the source cannot be read.
+ */
+int import_estimate_directory(const char *path, const struct import_options *options,
+			      uint32_t sectorsize,
+			      struct ubtrfs_mkfs_contents *contents) must_check;
+int import_estimate_archive(const char *path_or_dash, const struct import_options *options,
+			    uint32_t sectorsize, struct ubtrfs_mkfs_contents *contents) must_check;
 
 #endif

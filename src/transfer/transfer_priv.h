@@ -67,7 +67,7 @@ struct import {
 	uint64_t progress_due_ns;
 };
 
-/* root_path NULL for archives. */
+/* root_path NULL for archives; fs NULL for an estimate, whose caller sets the sectorsize. */
 int import_new(struct ubtrfs *fs, const struct import_options *options, const char *root_path,
 	       struct import **ret_import) must_check;
 /* The end of the call: adds the statistics, silences callbacks, gives back the call's reference. */
