@@ -198,20 +198,10 @@ kernel_goes_on()
 		sync -f "$dir" &&
 		btrfs subvolume snapshot "$dir" "$dir/.judge/snapshot" &&
 		rm -rf "$dir/.judge/snapshot/contents" "$dir/.judge/clone" &&
-		balance "$dir" &&
+		btrfs balance start --full-balance "$dir" &&
 		btrfs subvolume delete "$dir/.judge/snapshot" &&
 		sync -f "$dir"
-	} >"$WORK/goes-on.txt" 2>&1 || { cat "$WORK/goes-on.txt"; dmesg | grep BTRFS | tail -n 5; return 1; }
-}
-
-# balance DIR: moves all chunks. Of a system group of 64 KiB nodes in four copies the kernel says that there is no room, also
-# in a filesystem of its own; anything else that fails is a failure.
-balance()
-{
-	local log
-	btrfs balance start --full-balance "$1" && return 0
-	log=$(dmesg | sed -n "/$KERNEL_MARK/,\$p" | grep -E "\(device (${JUDGE_DEVICES[0]#/dev/})\)" || true)
-	grep -q ': 1 enospc errors' <<<"$log" && grep 'relocating block group' <<<"$log" | tail -n 1 | grep -q 'flags system'
+	} >"$WORK/goes-on.txt" 2>&1 || { cat "$WORK/goes-on.txt"; return 1; }
 }
 
 # make_image ARGUMENT...: ubtrfs mkfs must succeed; its words on failure.

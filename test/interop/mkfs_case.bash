@@ -31,7 +31,8 @@ main()
 	done
 	[ "$compression" = none ] || options=(--compress "$compression")
 	[ -z "$features" ] || options+=(-O "$features")
-	make_image -b 3G -n "$nodesize" --csum "$csum" "${options[@]}" -d "$data" -m "$metadata" --rootdir "$source" "${files[@]}" || return 1
+	# Room for some of the kernel's chunks of a gigabyte: balance frees the old ones late.
+	make_image -b 16G -n "$nodesize" --csum "$csum" "${options[@]}" -d "$data" -m "$metadata" --rootdir "$source" "${files[@]}" || return 1
 	has_compression "${files[@]}" || return 1
 	kernel_judges "$source" "${files[@]}"
 }

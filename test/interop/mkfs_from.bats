@@ -132,15 +132,22 @@ nobody_dir()
 @test "cpio, newc and odc" {
 	local format
 	no_giants
-	# Numbers that the formats can hold.
+	# What the formats can hold: whole seconds, no attributes, numbers of a few digits.
 	rm -rf "$WORK/src/times" "$WORK/src/owners"
+	python3 - "$WORK/src" <<-'PY'
+		import os, sys
+		for folder, dirs, files in os.walk(os.fsencode(sys.argv[1]), topdown=False):
+		    for path in [os.path.join(folder, n) for n in files + dirs] + [folder]:
+		        for name in os.listxattr(path, follow_symlinks=False):
+		            os.removexattr(path, name, follow_symlinks=False)
+		        os.utime(path, ns=(10**18, os.lstat(path).st_mtime_ns // 10**9 * 10**9), follow_symlinks=False)
+	PY
 	for format in newc odc; do
-		(cd "$WORK/src" && find . -depth -print0 | cpio -0 -o -H $format --quiet >"$WORK/a.cpio" 2>/dev/null) || true
-		mkdir "$WORK/out"
-		(cd "$WORK/out" && cpio -idm --quiet --no-absolute-filenames <"$WORK/a.cpio" 2>"$WORK/cpio.txt") || cat "$WORK/cpio.txt"
+		[ $format = newc ] || rm -rf "$WORK"/src/special "$WORK"/src/xattrs/device
+		(cd "$WORK/src" && touch -d @1000000001 . xattrs && find . -print0 | cpio -0 -o -H $format --quiet >"$WORK/a.cpio" 2>/dev/null)
 		make_image --from "$WORK/a.cpio" "$WORK/a.img"
-		image_is "$WORK/a.img" "$WORK/out" --no-holes
-		rm -rf "$WORK/out" "$WORK/a.img"
+		image_is "$WORK/a.img" "$WORK/src" --no-holes
+		rm "$WORK/a.img"
 	done
 }
 
@@ -184,14 +191,17 @@ nobody_dir()
 }
 
 @test "mtree of the nasty tree, made by bsdtar" {
-	rm -rf "$WORK"/src/names "$WORK"/src/names-collide "$WORK"/src/times
+	# libarchive tells the owning group's permissions of an ACL instead of the mode, and its lines are text.
+	rm -rf "$WORK"/src/names "$WORK"/src/names-collide "$WORK"/src/times "$WORK"/src/acls
 	no_giants
+	touch -d @1000000001.5 "$WORK/src"
 	(cd "$WORK/src" && bsdtar --format=mtree --options='mtree:!all,mtree:uid,mtree:gid,mtree:mode,mtree:time,mtree:type,mtree:link,mtree:device,mtree:size' \
 		--numeric-owner -cf "$WORK/m.mtree" .)
 	mv "$WORK/m.mtree" "$WORK/src/m.mtree"
 	make_image --from "$WORK/src/m.mtree" "$WORK/a.img"
 	rm "$WORK/src/m.mtree"
-	# A manifest has neither xattrs nor hard links, and each ACL is one.
+	touch -d @1000000001.5 "$WORK/src"
+	# A manifest has no xattrs. Names of one inode are such by what lies on the disk.
 	python3 - "$WORK/src" <<-'PY'
 		import os, sys
 		for folder, dirs, files in os.walk(os.fsencode(sys.argv[1])):
@@ -199,11 +209,7 @@ nobody_dir()
 		        for name in os.listxattr(path, follow_symlinks=False):
 		            os.removexattr(path, name, follow_symlinks=False)
 	PY
-	check_clean "$WORK/a.img"
-	image_mount "$MNT" noatime "$WORK/a.img"
-	out=$(rsync -aXnci --no-D --modify-window=-1 --exclude=/acls --exclude=/. "$WORK/src/" "$MNT/" | grep -v '^\.d..t......$' | grep -v ' \./$' || true)
-	echo "$out"
-	[ -z "$out" ]
+	image_is "$WORK/a.img" "$WORK/src" --no-holes
 }
 
 # layers: two OCI layers in $WORK/1.tar and 2.tar, and what they give in $WORK/expected.
