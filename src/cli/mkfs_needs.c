@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -77,11 +78,18 @@ static int count_sources(const struct mkfs_request *request, const struct import
 	return 0;
 }
 
-static bool reads_standard_input(const struct mkfs_request *request)
+/* What was read is gone: standard input, a pipe under a name. */
+static bool reads_stream(const struct mkfs_request *request)
 {
-	for (unsigned i = 0; i < request->nr_archives; i++)
+	struct stat st;
+
+	for (unsigned i = 0; i < request->nr_archives; i++) {
 		if (strcmp(request->archives[i], "-") == 0)
 			return true;
+		if (stat(request->archives[i], &st) == 0 && !S_ISREG(st.st_mode) &&
+		    !S_ISBLK(st.st_mode))
+			return true;
+	}
 	return false;
 }
 
@@ -90,14 +98,15 @@ int mkfs_needs_explain(const struct mkfs_request *request, const struct import_o
 {
 	const char *each = request->fs.nr_devices > 1 ? " on each device" : "";
 	struct ubtrfs_mkfs_contents contents = { 0 };
-	struct err_report failure;
+	struct err_report failure = { .err = err };
 	uint64_t limit = 0, would = 0;
 	const char *target = tightest_target(request, &limit);
 
-	err_capture(err, &failure);
+	/* The library's sentence belongs to a code of its own, of which err is the errno. */
+	snprintf(failure.text, sizeof(failure.text), "%s", ubtrfs_error_text());
 	if (!target)
 		return err_rethrow(&failure);
-	if (reads_standard_input(request))
+	if (reads_stream(request))
 		return THROW(
 			ERR_NO_SPACE,
 			"%s: %llu bytes are too few for what is imported; its size cannot be known from a stream",

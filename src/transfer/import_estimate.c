@@ -292,10 +292,14 @@ int import_estimate_archive(const char *path_or_dash, const struct import_option
 			    uint32_t sectorsize, struct ubtrfs_mkfs_contents *contents)
 {
 	struct estimate estimate;
+	struct stat st;
 	int ret;
 
 	if (!strcmp(path_or_dash, "-"))
 		return THROW(ERR_UNSUPPORTED, "standard input cannot be read twice");
+	/* Opening a pipe again would wait for a writer that is gone. */
+	if (stat(path_or_dash, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return THROW(ERR_UNSUPPORTED, "%s cannot be read twice", path_or_dash);
 	TRY(estimate_init(&estimate, NULL, options, sectorsize, contents));
 	ret = archive_estimate(estimate.import, path_or_dash, &estimate);
 	estimate_fini(&estimate);

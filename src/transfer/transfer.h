@@ -146,7 +146,7 @@ int import_archive(struct ubtrfs *fs, struct ubtrfs_node dest, const char *path_
 /*
  * What an import of the same source would put into a filesystem, added to contents: the source is
  * walked again, contents are not read. Of an archive the headers are read (and what has no size in
- * its header); standard input cannot be read again: ERR_UNSUPPORTED. An upper bound: of what a layer
+ * its header); standard input or a pipe cannot be read again: ERR_UNSUPPORTED. An upper bound: of what a layer
  * hides or replaces both are counted.
  *
  * contents->inline_limit_bytes is set by the caller. Of the options progress is called; warnings are
