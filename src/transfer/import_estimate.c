@@ -278,7 +278,9 @@ int estimate_archive_entry(struct estimate *estimate, struct unpack *unpack)
 
 	TRY(count_path(estimate, entry_path(entry)));
 	if (archive_entry_hardlink(entry) || archive_entry_hardlink_utf8(entry))
-		return archive_entry_size_is_set(entry) ? count_archive_file(estimate, unpack) : 0;
+		return archive_entry_size_is_set(entry) && type != S_IFLNK ?
+			       count_archive_file(estimate, unpack) :
+			       0;
 	contents->nr_inodes++;
 	count_archive_xattrs(contents, entry);
 	if (type == S_IFLNK) {

@@ -247,8 +247,8 @@ static int item_unpack(struct unpack *unpack, const struct item *item, struct ub
 	return item_finish(unpack, item, node);
 }
 
-/* The node that a hard link's target names. */
-static int link_target(struct unpack *unpack, const char *target, struct ubtrfs_node *ret_node)
+/* What a hard link's target names. */
+static int link_target(struct unpack *unpack, const char *target, struct ubtrfs_attr *ret_attr)
 {
 	struct ubtrfs_attr attr;
 	struct ubtrfs_node dir;
@@ -264,16 +264,23 @@ static int link_target(struct unpack *unpack, const char *target, struct ubtrfs_
 	TRY(ret);
 	if (ret == 1)
 		return THROW(ERR_NOT_FOUND, "it is a hard link to %s, which is not there", target);
-	*ret_node = attr.node;
+	*ret_attr = attr;
 	return 0;
 }
 
-/* Some archives put the contents behind the last name of an inode. */
-static int link_data(struct unpack *unpack, const struct item *item, struct ubtrfs_node node)
+/*
+ * Some archives put the contents behind the last name of an inode. Of a symlink they repeat the
+ * target, which is there.
+ */
+static int link_data(struct unpack *unpack, const struct item *item,
+		     const struct ubtrfs_attr *target)
 {
 	struct ubtrfs_attr empty = { .size = 0 };
+	struct ubtrfs_node node = target->node;
 	int ret;
 
+	if (!S_ISREG(target->mode))
+		return 0;
 	if (!archive_entry_size_is_set(unpack->entry) || archive_entry_size(unpack->entry) <= 0)
 		return 0;
 	ret = ubtrfs_setattr(unpack->import->fs, node, &empty, UBTRFS_ATTR_SIZE);
@@ -286,12 +293,13 @@ static int item_link(struct unpack *unpack, const struct item *item, struct ubtr
 		     const char *name, const char *target)
 {
 	struct import *import = unpack->import;
-	struct ubtrfs_attr old;
+	struct ubtrfs_attr linked, old;
 	struct ubtrfs_node node;
 	int found;
 	int ret = 0;
 
-	TRY(link_target(unpack, target, &node));
+	TRY(link_target(unpack, target, &linked));
+	node = linked.node;
 	found = unpack_lookup(unpack, dir, name, &old);
 	TRY(found);
 	if (found == 1 || old.node.ino != node.ino || old.node.subvolid != node.subvolid) {
@@ -302,7 +310,7 @@ static int item_link(struct unpack *unpack, const struct item *item, struct ubtr
 			return import_fail(import, ret, "it cannot be made");
 		import->stats.hardlinks++;
 	}
-	TRY(link_data(unpack, item, node));
+	TRY(link_data(unpack, item, &linked));
 	if (item->has_mtime)
 		ret = ubtrfs_setattr(import->fs, node, &item->attr, ATTR_TIMES);
 	return ret < 0 ? import_fail(import, ret, "it cannot be made") : 0;

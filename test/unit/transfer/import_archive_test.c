@@ -119,6 +119,42 @@ static void test_import_archive__kinds_and_times(void **state)
 	assert_int_equal(f->stats.hardlinks, 1);
 }
 
+/* One member of a cpio archive of kind newc. */
+static void cpio_add(FILE *out, const char *name, unsigned ino, unsigned mode, const char *data)
+{
+	static const char zeros[4];
+	size_t name_len = strlen(name) + 1, data_len = strlen(data);
+
+	fprintf(out, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", ino, mode, 0u,
+		0u, 2u, 5u, (unsigned)data_len, 0u, 0u, 0u, 0u, (unsigned)name_len, 0u);
+	fwrite(name, 1, name_len, out);
+	fwrite(zeros, 1, (6 - name_len % 4) % 4, out);
+	fwrite(data, 1, data_len, out);
+	fwrite(zeros, 1, (4 - data_len % 4) % 4, out);
+}
+
+/* cpio tells the contents of a file with its last name, and a symlink's target with each. */
+static void test_import_archive__links_of_cpio(void **state)
+{
+	struct fixture *f = *state;
+	const char *file = temp_path(f->root, "a.cpio");
+	FILE *out = fopen(file, "w");
+
+	assert_non_null(out);
+	cpio_add(out, "soft", 7, LINK_MODE, "target");
+	cpio_add(out, "also", 7, LINK_MODE, "target");
+	cpio_add(out, "first", 8, FILE_MODE, "");
+	cpio_add(out, "last", 8, FILE_MODE, "contents");
+	cpio_add(out, "TRAILER!!!", 0, 0, "");
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(import(f, file), 0);
+	assert_ptr_equal(fake_at(f->fs, "soft"), fake_at(f->fs, "also"));
+	assert_memory_equal(fake_at(f->fs, "soft")->target, "target", 6);
+	assert_null(fake_at(f->fs, "soft")->data);
+	assert_ptr_equal(fake_at(f->fs, "first"), fake_at(f->fs, "last"));
+	assert_data(f, "first", "contents");
+}
+
 static void test_import_archive__any_order(void **state)
 {
 	struct fixture *f = *state;
@@ -332,6 +368,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_import_archive__kinds_and_times, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_import_archive__links_of_cpio, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_import_archive__any_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_import_archive__later_entries_replace, setup,
