@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "mkfs/mkfs_plan.h"
 #include "ops/mkfs_features.h"
 #include "ops/mkfs_room.h"
@@ -351,19 +352,35 @@ UBTRFS_API int ubtrfs_mkfs_size_for(const struct ubtrfs_mkfs_options *options,
 	return err < 0 ? -err_to_errno(err) : 0;
 }
 
+/* Everything is durable: now it may be told. When that fails nothing may look complete, on no device. */
+static int finish_tell(struct core *core)
+{
+	struct err_report report;
+	int err;
+
+	super_set_magic(core->super, BTRFS_MAGIC);
+	err = core_rewrite_supers(core);
+	if (err < 0) {
+		err_capture(err, &report);
+		super_set_magic(core->super, BTRFS_MAGIC_TEMPORARY);
+		if (core_rewrite_supers(core) < 0)
+			log_error("%s: the superblocks could not be taken back", core->name);
+		err = err_rethrow(&report);
+	}
+	return err;
+}
+
 static int finish_steps(struct ubtrfs *fs, struct ubtrfs_info *ret_info)
 {
 	struct core *core = &fs->core;
 
 	TRY(core_commit(core));
-	if (fs->shrink)
+	if (fs->shrink) {
 		TRY(core_shrink(core, fs->size_limit));
-	/* Everything is durable: now it may be told. */
-	super_set_magic(core->super, BTRFS_MAGIC);
-	TRY(core_rewrite_supers(core));
-	if (fs->shrink)
 		TRY(core_cut_files(core));
-	return core_info(core, ret_info);
+	}
+	TRY(core_info(core, ret_info));
+	return finish_tell(core);
 }
 
 UBTRFS_API int ubtrfs_mkfs_finish(struct ubtrfs *fs, struct ubtrfs_info *ret_info)

@@ -26,6 +26,8 @@ static void root_item_fill(uint8_t *item, const struct inode_table *table, uint6
 	inode_item_set_nlink(inode, 1);
 	inode_item_set_nbytes(inode, table->geometry.nodesize);
 	inode_item_set_mode(inode, TOP_MODE);
+	/* Without it Linux takes the flags of the root item for garbage and clears them. */
+	inode_item_set_flags(inode, BTRFS_INODE_ROOT_ITEM_INIT);
 	root_item_set_generation(item, generation);
 	root_item_set_generation_v2(item, generation);
 	root_item_set_root_dirid(item, BTRFS_FIRST_FREE_OBJECTID);

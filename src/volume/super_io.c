@@ -3,8 +3,8 @@
  *
  * Owns nothing; takes no lock. Law L8 is the caller's: everything else of the commit is written and
  * flushed before super_write, and the device is flushed after it. The primary copy is written
- * first: it is the one that mounting reads, so from then on the commit counts, and a cut between
- * the copies only leaves older ones behind.
+ * last: it is the one that mounting reads, so the commit counts from then on, and a failure or a cut
+ * before leaves the primary of the last commit.
  */
 #include <string.h>
 
@@ -49,11 +49,11 @@ int super_write(struct device *device, const uint8_t *super, uint64_t total_byte
 
 	ASSERT(total_bytes >= BTRFS_SUPER_INFO_OFFSET + BTRFS_SUPER_INFO_SIZE);
 	memcpy(copy_bytes, super, sizeof(copy_bytes));
-	for (int copy = 0; copy < BTRFS_SUPER_MIRROR_MAX; copy++) {
+	for (int copy = BTRFS_SUPER_MIRROR_MAX - 1; copy >= 0; copy--) {
 		uint64_t at = super_mirror_offset(copy);
 
 		if (at + BTRFS_SUPER_INFO_SIZE > total_bytes)
-			break;
+			continue;
 		super_set_bytenr(copy_bytes, at);
 		super_csum_update(copy_bytes);
 		TRY(device_write(device, PHYS(at), copy_bytes, sizeof(copy_bytes)));

@@ -33,7 +33,7 @@ stored()
 # Whether one byte is compressed is nobody's concern.
 decisions()
 {
-	awk '{ print $1, $3, $1 ~ /^(text|zero)-[0-9]+$/ && $2 > 1 ? $4 : "" }' "$1"
+	awk '{ print $1, $3, ($1 ~ /^(text|zero)-[0-9]+$/ && ($2 > 1) ? $4 : "") }' "$1"
 }
 
 as_the_kernel()

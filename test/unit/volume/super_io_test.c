@@ -39,9 +39,12 @@ static void check_copies(uint64_t total_bytes, unsigned nr_wanted)
 	for (unsigned copy = 0; copy < nr_wanted; copy++) {
 		uint8_t seen[BTRFS_SUPER_INFO_SIZE];
 
-		/* The primary first. */
-		assert_int_equal(device_record_at(record, copy)->at.at, places[copy]);
-		assert_int_equal(device_record_at(record, copy)->len, BTRFS_SUPER_INFO_SIZE);
+		const struct device_record_entry *entry =
+			device_record_at(record, nr_wanted - 1 - copy);
+
+		/* The primary last. */
+		assert_int_equal(entry->at.at, places[copy]);
+		assert_int_equal(entry->len, BTRFS_SUPER_INFO_SIZE);
 		assert_int_equal(super_read(record, copy, seen), 0);
 		assert_int_equal(super_bytenr(seen), places[copy]);
 		assert_int_equal(super_generation(seen), 77);
