@@ -165,17 +165,22 @@ static uint64_t stripe_bytes(const struct room *room, const struct profile *prof
 	return MIN(round_up(div_up(bytes, columns), CHUNK_ROUND), CHUNK_MAX_STRIPE);
 }
 
-/* What mkfs itself makes of a profile's chunk: logical bytes. */
+/* The chunk of metadata that mkfs itself makes when there is room enough: logical bytes. */
 static uint64_t first_metadata_bytes(const struct room *room, uint64_t total_bytes)
 {
 	unsigned columns = profile_columns(room->metadata, room->plan->nr_devices);
-	uint64_t max_bytes = total_bytes > LARGE_FS_BYTES ? GIB : 256 * MIB;
-	uint64_t floor_bytes = MAX(32 * MIB, 1024 * (uint64_t)room->plan->geometry.nodesize);
-	uint64_t bytes = MIN(max_bytes, total_bytes / 10);
+	uint64_t largest = total_bytes > LARGE_FS_BYTES ? GIB : 256 * MIB;
+	uint64_t max_bytes = MIN(largest, total_bytes / 10);
+	uint64_t floor_bytes = MAX(8 * MIB, 1024 * (uint64_t)room->plan->geometry.nodesize);
+	uint64_t stripe = 8 * MIB;
 
-	if (!room->metadata->flag)
-		return MAX(8 * MIB, 1024 * (uint64_t)room->plan->geometry.nodesize);
-	return MAX(bytes, times(floor_bytes, columns));
+	if (room->metadata->flag) {
+		stripe = largest;
+		if (stripe * columns > max_bytes)
+			stripe = max_bytes / (columns * room->metadata->copies);
+		stripe = MAX(stripe, 32 * MIB);
+	}
+	return MAX(round_down(stripe, VOLUME_STRIPE_LEN), floor_bytes) * columns;
 }
 
 static uint64_t system_raw_bytes(const struct room *room)

@@ -13,7 +13,7 @@ teardown()
 	judge_teardown
 }
 
-# many_files COUNT BYTES: in 20 directories; random, unless a third argument gives the byte.
+# many_files COUNT BYTES [RANDOM BYTES]: in 20 directories; random, or only so many bytes of it and then zeros.
 many_files()
 {
 	python3 - "$SRC" "$@" <<-'PY'
@@ -23,7 +23,8 @@ many_files()
 		    d = os.path.join(root, 'directory-%d' % (i % 20))
 		    os.makedirs(d, exist_ok=True)
 		    with open(os.path.join(d, 'file-%d' % i), 'wb') as f:
-		        f.write(sys.argv[4].encode() * size if len(sys.argv) > 4 else os.urandom(size))
+		        noise = int(sys.argv[4]) if len(sys.argv) > 4 else size
+		        f.write(os.urandom(noise) + bytes(size - noise))
 	PY
 }
 
@@ -76,13 +77,10 @@ needs()
 }
 
 @test "files of a sector, which compression may bring into the tree: the size named does" {
-	many_files 15000 3500 x
-	for name in a b c; do
-		head -c 7000000 /dev/urandom >"$SRC/$name"
-	done
-	needs 220M 60M --rootdir "$SRC" "$WORK/m1.img"
-	needs 240M 48M --compress zstd --rootdir "$SRC" "$WORK/m1.img"
-	needs 240M 30M --compress lzo -n 4096 -s 4096 --rootdir "$SRC" "$WORK/m1.img"
+	many_files 20000 3500 1900
+	needs 260M 60M --rootdir "$SRC" "$WORK/m1.img"
+	needs 260M 60M --compress zstd --rootdir "$SRC" "$WORK/m1.img"
+	needs 360M 60M --compress lzo -n 4096 --rootdir "$SRC" "$WORK/m1.img"
 }
 
 @test "a few large files: the size named does" {
@@ -96,6 +94,20 @@ needs()
 	needs 520M 150M -d dup --rootdir "$SRC" "$WORK/m1.img"
 	needs 380M 150M --compress zstd -n 65536 --rootdir "$SRC" "$WORK/m1.img"
 	needs 240M 100M -M --rootdir "$SRC" "$WORK/m1.img"
+}
+
+@test "data and then names, names and then data: the size named does although chunks are not full" {
+	local last megabytes
+	many_files 10000 2000
+	for last in 0 z; do
+		for megabytes in 150 220 ; do
+			rm -f "$SRC"/*.large
+			head -c ${megabytes}M /dev/zero >"$SRC/$last.large"
+			needs 1G 110M -d dup --rootdir "$SRC" "$WORK/m1.img"
+			needs 1G 110M -d dup -m single --rootdir "$SRC" "$WORK/m1.img"
+			needs 600M 110M --rootdir "$SRC" "$WORK/m1.img"
+		done
+	done
 }
 
 @test "several devices: the size of each is named, and does" {
