@@ -157,6 +157,18 @@ void err_capture(int err, struct err_report *ret_report)
 	ret_report->err = err;
 }
 
+void err_capture_last(struct err_report *ret_report)
+{
+	ret_report->err = last.err;
+	snprintf(ret_report->text, sizeof(ret_report->text), "%s", last.text);
+}
+
+void err_restore(const struct err_report *report)
+{
+	last.err = report->err;
+	snprintf(last.text, sizeof(last.text), "%s", report->text);
+}
+
 int err_rethrow(const struct err_report *report)
 {
 	if (report->err >= 0)

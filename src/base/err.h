@@ -101,6 +101,10 @@ int err_to_errno(int err);
 /* Copies the current failure for another thread; err may be 0. */
 void err_capture(int err, struct err_report *ret_report);
 
+/* Keeps the last failure of this thread, whatever it was, and puts it back: around cleaning up. */
+void err_capture_last(struct err_report *ret_report);
+void err_restore(const struct err_report *report);
+
 /* Makes a captured failure the current one of this thread and returns its code (0 if none). */
 int err_rethrow(const struct err_report *report);
 

@@ -17,9 +17,12 @@ static int extent_parse_inline(const struct inode *inode, const uint8_t *item, u
 
 	ret_extent->is_inline = true;
 	ret_extent->inline_len = len - FILE_EXTENT_INLINE_AT;
-	ret_extent->end = round_up(ret_extent->start + ret_extent->ram_bytes, sectorsize);
-	CORRUPT_IF(ret_extent->ram_bytes > RUN_MAX_BYTES, "inode %llu: inline data of %llu bytes",
-		   (unsigned long long)inode->ino, (unsigned long long)ret_extent->ram_bytes);
+	CORRUPT_IF(ret_extent->start || !ret_extent->ram_bytes ||
+			   ret_extent->ram_bytes > RUN_MAX_BYTES,
+		   "inode %llu: inline data of %llu bytes at %llu", (unsigned long long)inode->ino,
+		   (unsigned long long)ret_extent->ram_bytes,
+		   (unsigned long long)ret_extent->start);
+	ret_extent->end = round_up(ret_extent->ram_bytes, sectorsize);
 	ret_extent->inline_data = mem_dup(item + FILE_EXTENT_INLINE_AT, ret_extent->inline_len);
 	if (!ret_extent->inline_data && ret_extent->inline_len)
 		return MEM_FAIL("inline data");
@@ -29,18 +32,27 @@ static int extent_parse_inline(const struct inode *inode, const uint8_t *item, u
 static int extent_parse_regular(const struct inode *inode, const uint8_t *item,
 				struct file_extent *ret_extent)
 {
+	uint64_t num_bytes = file_extent_num_bytes(item);
+	uint64_t held;
+
 	ret_extent->addr = file_extent_disk_bytenr(item);
 	ret_extent->disk_bytes = file_extent_disk_num_bytes(item);
 	ret_extent->offset = file_extent_offset(item);
 	ret_extent->is_hole = !ret_extent->addr;
 	ret_extent->is_prealloc = file_extent_type(item) == BTRFS_FILE_EXTENT_PREALLOC;
-	CORRUPT_IF(!add_fits(ret_extent->start, file_extent_num_bytes(item), &ret_extent->end),
-		   "inode %llu: the extent at %llu reaches over the end of the address range",
-		   (unsigned long long)inode->ino, (unsigned long long)ret_extent->start);
+	CORRUPT_IF(
+		!num_bytes || !add_fits(ret_extent->start, num_bytes, &ret_extent->end),
+		"inode %llu: the extent at %llu is empty or reaches over the end of the address range",
+		(unsigned long long)inode->ino, (unsigned long long)ret_extent->start);
 	CORRUPT_IF(ret_extent->compress && ret_extent->ram_bytes > RUN_MAX_BYTES,
 		   "inode %llu: the compressed extent at %llu holds %llu bytes: more than %u",
 		   (unsigned long long)inode->ino, (unsigned long long)ret_extent->start,
 		   (unsigned long long)ret_extent->ram_bytes, RUN_MAX_BYTES);
+	held = ret_extent->compress ? ret_extent->ram_bytes : ret_extent->disk_bytes;
+	CORRUPT_IF(!ret_extent->is_hole &&
+			   (ret_extent->offset > held || num_bytes > held - ret_extent->offset),
+		   "inode %llu: the extent at %llu reaches over the end of what is on disk",
+		   (unsigned long long)inode->ino, (unsigned long long)ret_extent->start);
 	return 0;
 }
 

@@ -9,12 +9,13 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/ref_tracker.h"
 #include "format/superblock.h"
 #include "format/validate_super.h"
 #include "ops/ops.h"
 
 #define CACHE_DEFAULT_BYTES ((size_t)(48 * MIB))
-#define THREADS_MAX 64u
+#define THREADS_MAX 1024u
 
 #define INCOMPAT_READ                                                                    \
 	(BTRFS_FEATURE_INCOMPAT_MIXED_BACKREF | BTRFS_FEATURE_INCOMPAT_DEFAULT_SUBVOL |  \
@@ -195,6 +196,9 @@ static unsigned threads_wanted(unsigned threads)
 static int core_open_steps(struct core *core, const struct core_open *how)
 {
 	core->writable = how->writable;
+	if (how->threads > THREADS_MAX)
+		return THROW(ERR_INVALID, "%u threads: at most %u", how->threads, THREADS_MAX);
+	TRY(ref_tracker_select_from_env());
 	core->name = mem_strdup(how->devices[0]);
 	if (!core->name)
 		return MEM_FAIL("a name");

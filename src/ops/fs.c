@@ -61,7 +61,6 @@ int fs_new(const struct core_open *how, struct ubtrfs **ret_fs)
 		return err;
 	}
 	mutex_init(&fs->lock, RANK_OPS, "filesystem");
-	fs->derive_uuids = how->now != NULL;
 	*ret_fs = fs;
 	return 0;
 }
@@ -98,9 +97,16 @@ UBTRFS_API int ubtrfs_close(struct ubtrfs *fs)
 
 UBTRFS_API void ubtrfs_abandon(struct ubtrfs *fs)
 {
+	struct err_report told;
+
 	if (!fs)
 		return;
+	/* What is given up on the way must not hide why. */
+	err_capture_last(&told);
+	fs_restore_files(fs);
 	core_close(&fs->core);
+	mem_free(fs->original_bytes);
+	err_restore(&told);
 	mutex_fini(&fs->lock);
 	mem_free(fs);
 }

@@ -27,6 +27,7 @@ struct making {
 	const struct ubtrfs_mkfs_options *options;
 	struct mkfs_plan plan;
 	struct mkfs_device *devices;
+	uint64_t *original_bytes; /* of the targets, by device */
 	struct ubtrfs_time now;
 	bool populate;
 };
@@ -203,8 +204,10 @@ static int targets_open(struct making *making)
 	for (unsigned i = 0; i < options->nr_devices; i++)
 		if (!options->force)
 			TRY(target_probe(options->devices[i]));
-	for (unsigned i = 0; i < options->nr_devices; i++)
+	for (unsigned i = 0; i < options->nr_devices; i++) {
 		TRY(target_open(options->devices[i], &making->devices[i].device));
+		making->original_bytes[i] = making->devices[i].device->size_bytes;
+	}
 	return 0;
 }
 
@@ -239,7 +242,8 @@ static int making_run(struct making *making, const struct ubtrfs_open_options *h
 	if (!making->options->nr_devices)
 		return THROW(ERR_INVALID, "no device was given");
 	making->devices = mem_array(making->options->nr_devices, sizeof(*making->devices));
-	if (!making->devices)
+	making->original_bytes = mem_array(making->options->nr_devices, sizeof(uint64_t));
+	if (!making->devices || !making->original_bytes)
 		return MEM_FAIL("the devices");
 	making->plan.devices = making->devices;
 	making->plan.nr_devices = making->options->nr_devices;
@@ -250,12 +254,39 @@ static int making_run(struct making *making, const struct ubtrfs_open_options *h
 	return making_write(making, min_bytes);
 }
 
-/* Closes the targets: from here on the filesystem is opened like any other. */
-static void making_fini(struct making *making)
+/* A file that was stretched gets its size back: what is in it is no filesystem, and its length meant something. */
+static void file_restore(struct device *device, uint64_t original_bytes)
 {
-	for (unsigned i = 0; making->devices && i < making->options->nr_devices; i++)
+	struct err_report told;
+
+	err_capture_last(&told);
+	if (device && device->resizable && device->size_bytes > original_bytes &&
+	    device_resize(device, original_bytes) < 0)
+		log_error("%s keeps a length of %llu bytes: %s", device->name,
+			  (unsigned long long)device->size_bytes, err_last_text());
+	err_restore(&told);
+}
+
+/* Closes the targets: from here on the filesystem is opened like any other. */
+static void making_close(struct making *making, int err)
+{
+	for (unsigned i = 0; making->devices && i < making->options->nr_devices; i++) {
+		if (err < 0 && making->original_bytes)
+			file_restore(making->devices[i].device, making->original_bytes[i]);
 		device_free(making->devices[i].device);
+	}
 	mem_free(making->devices);
+	making->devices = NULL;
+}
+
+void fs_restore_files(struct ubtrfs *fs)
+{
+	struct volume_device *device;
+
+	for (unsigned i = 0; fs->unfinished && fs->original_bytes &&
+			     (device = volume_device_at(fs->core.volume, i));
+	     i++)
+		file_restore(device->device, fs->original_bytes[i]);
 }
 
 static void policy_set(struct ubtrfs *fs, const struct making *making)
@@ -299,7 +330,8 @@ UBTRFS_API int ubtrfs_mkfs(const struct ubtrfs_mkfs_options *options, struct ubt
 	struct ubtrfs *fs = NULL;
 	int err = making_run(&making, NULL);
 
-	making_fini(&making);
+	making_close(&making, err);
+	mem_free(making.original_bytes);
 	ubtrfs_open_options_init(&how);
 	if (err == 0)
 		err = making_open(&making, &how, &fs);
@@ -315,11 +347,14 @@ UBTRFS_API int ubtrfs_mkfs_open(const struct ubtrfs_mkfs_options *options,
 	struct making making = { .options = options, .populate = true };
 	int err = making_run(&making, how);
 
-	making_fini(&making);
+	making_close(&making, err);
 	if (err == 0)
 		err = making_open(&making, how, ret_fs);
-	if (err < 0)
+	if (err < 0) {
+		mem_free(making.original_bytes);
 		return -err_to_errno(err);
+	}
+	(*ret_fs)->original_bytes = making.original_bytes;
 	policy_set(*ret_fs, &making);
 	(*ret_fs)->derive_uuids = options->reproducible;
 	return 0;
@@ -332,7 +367,8 @@ static int making_room(struct making *making, const struct ubtrfs_open_options *
 					    .shrink = making->options->shrink };
 
 	making->devices = mem_array(making->options->nr_devices, sizeof(*making->devices));
-	if (!making->devices)
+	making->original_bytes = mem_array(making->options->nr_devices, sizeof(uint64_t));
+	if (!making->devices || !making->original_bytes)
 		return MEM_FAIL("the devices");
 	making->plan.nr_devices = making->options->nr_devices;
 	TRY(plan_make(making, how));
@@ -380,7 +416,9 @@ static int finish_steps(struct ubtrfs *fs, struct ubtrfs_info *ret_info)
 		TRY(core_cut_files(core));
 	}
 	TRY(core_info(core, ret_info));
-	return finish_tell(core);
+	TRY(finish_tell(core));
+	fs->unfinished = false;
+	return 0;
 }
 
 UBTRFS_API int ubtrfs_mkfs_finish(struct ubtrfs *fs, struct ubtrfs_info *ret_info)

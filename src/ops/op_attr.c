@@ -145,7 +145,7 @@ static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(setattr_enter(fs, attr, set));
-	TRY(node_inode(fs, node, &inode));
+	TRY(node_inode_write(fs, node, &inode));
 	TRY(setattr_check(inode, attr, set));
 	if (set & UBTRFS_ATTR_FLAGS)
 		TRY(attr_flags_apply(inode, attr->flags));
@@ -179,7 +179,7 @@ static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(door_enter(&fs->core, DIR_ITEM_SIZE + strlen(name) + len, 1));
-	TRY(node_inode(fs, node, &inode));
+	TRY(node_inode_write(fs, node, &inode));
 	inode_begin_change(fs, inode);
 	return xattr_set(inode, name, strlen(name), value, len);
 }

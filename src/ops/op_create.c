@@ -122,7 +122,7 @@ static int create(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *na
 
 	TRY(create_check(fs, what));
 	TRY(door_enter(&fs->core, create_bytes(what, name_len), 2));
-	TRY(node_dir(fs, dir_node, &dir));
+	TRY(node_dir_write(fs, dir_node, &dir));
 	TRY(inode_new(&fs->core.inodes, dir->root, 0, fs->core.txn->generation, &inode));
 	err = create_named(fs, dir, name, name_len, what, inode);
 	if (err < 0) {
@@ -154,7 +154,7 @@ static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_n
 
 	TRY(door_enter(&fs->core, 2 * (DIR_ITEM_SIZE + name_len) + INODE_EXTREF_SIZE + name_len,
 		       2));
-	TRY(node_dir(fs, dir_node, &dir));
+	TRY(node_dir_write(fs, dir_node, &dir));
 	TRY(node_inode(fs, node, &inode));
 	if (S_ISDIR(inode_mode(inode)))
 		return THROW(ERR_IS_DIR, "inode %llu is a directory: it has one name",
@@ -194,7 +194,7 @@ static int subvolume_new(struct ubtrfs *fs, struct ubtrfs_node dir_node, const c
 
 	/* A new tree, its items, and an entry in four others. */
 	TRY(door_enter(&fs->core, 2 * ROOT_ITEM_SIZE, 8));
-	TRY(node_dir(fs, dir_node, &dir));
+	TRY(node_dir_write(fs, dir_node, &dir));
 	if (!uuid) {
 		TRY(fs_new_uuid(fs, own));
 		uuid = own;
@@ -215,6 +215,7 @@ UBTRFS_API int ubtrfs_subvolume_create(struct ubtrfs *fs, struct ubtrfs_node dir
 
 static int set_readonly(struct ubtrfs *fs, uint64_t subvolid, bool readonly)
 {
+	TRY(subvolume_id_check(subvolid));
 	TRY(door_enter(&fs->core, ROOT_ITEM_SIZE, 1));
 	return subvolume_set_readonly(&fs->core.inodes, subvolid, readonly);
 }
@@ -227,6 +228,7 @@ UBTRFS_API int ubtrfs_subvolume_set_readonly(struct ubtrfs *fs, uint64_t subvoli
 
 static int set_default(struct ubtrfs *fs, uint64_t subvolid)
 {
+	TRY(subvolume_id_check(subvolid));
 	TRY(door_enter(&fs->core, DIR_ITEM_SIZE, 1));
 	TRY(subvolume_set_default(fs->core.txn, &fs->core.inodes, subvolid));
 	super_set_incompat_flags(fs->core.super, super_incompat_flags(fs->core.super) |

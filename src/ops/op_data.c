@@ -6,11 +6,12 @@
 #include "base/assert.h"
 #include "ops/ops.h"
 
-static int node_file(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode)
+static int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write,
+		     struct inode **ret_inode)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
-	TRY(node_inode(fs, node, &inode));
+	TRY(write ? node_inode_write(fs, node, &inode) : node_inode(fs, node, &inode));
 	if (S_ISDIR(inode_mode(inode)))
 		return THROW(ERR_IS_DIR, "inode %llu is a directory", (unsigned long long)node.ino);
 	if (!S_ISREG(inode_mode(inode)))
@@ -70,7 +71,7 @@ static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offs
 
 	if (!fs->core.writable)
 		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
-	TRY(node_file(fs, node, &inode));
+	TRY(node_file(fs, node, true, &inode));
 	TRY(file_check_range(inode, offset, len));
 	while (len) {
 		uint64_t part;
@@ -100,7 +101,7 @@ static int write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 
 	if (!fs->core.writable)
 		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
-	TRY(node_file(fs, node, &inode));
+	TRY(node_file(fs, node, true, &inode));
 	TRY(file_check_range(inode, offset, len));
 	while (len) {
 		uint64_t part;
@@ -141,7 +142,7 @@ static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
-	TRY(node_file(fs, node, &inode));
+	TRY(node_file(fs, node, false, &inode));
 	return file_read(&fs->core.writeback, inode, offset, data, len, ret_len);
 }
 
@@ -158,7 +159,7 @@ static int seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset
 	SCOPED(inode) struct inode *inode = NULL;
 	int err;
 
-	TRY(node_file(fs, node, &inode));
+	TRY(node_file(fs, node, false, &inode));
 	err = file_seek_data(&fs->core.writeback, inode, offset, ret_start, ret_end);
 	if (err == -ERR_KEY_NOT_FOUND)
 		return THROW_SYS(ENXIO, "inode %llu: no data behind byte %llu",

@@ -11,10 +11,20 @@
 
 #define SYMLINKS_MAX 40u
 
+int subvolume_id_check(uint64_t subvolid)
+{
+	if (subvolid != BTRFS_FS_TREE_OBJECTID &&
+	    (subvolid < BTRFS_FIRST_FREE_OBJECTID || subvolid > BTRFS_LAST_FREE_OBJECTID))
+		return THROW(ERR_NOT_FOUND, "tree %llu is no subvolume",
+			     (unsigned long long)subvolid);
+	return 0;
+}
+
 int node_inode(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode)
 {
 	struct root *root;
 
+	TRY(subvolume_id_check(node.subvolid));
 	TRY(root_get(fs->core.roots, node.subvolid, &root));
 	return inode_get(&fs->core.inodes, root, node.ino, ret_inode);
 }
@@ -29,6 +39,36 @@ int node_dir(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inod
 			     (unsigned long long)node.ino, (unsigned long long)node.subvolid);
 	*ret_inode = inode;
 	inode = NULL;
+	return 0;
+}
+
+static int root_check_writable(const struct root *root)
+{
+	if (root_item_flags(root->item) & BTRFS_ROOT_SUBVOL_RDONLY)
+		return THROW(ERR_READ_ONLY, "subvolume %llu is read-only",
+			     (unsigned long long)root->objectid);
+	return 0;
+}
+
+int node_inode_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+
+	TRY(node_inode(fs, node, &inode));
+	TRY(root_check_writable(inode->root));
+	*ret_inode = inode;
+	inode = NULL;
+	return 0;
+}
+
+int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode)
+{
+	SCOPED(inode) struct inode *dir = NULL;
+
+	TRY(node_dir(fs, node, &dir));
+	TRY(root_check_writable(dir->root));
+	*ret_inode = dir;
+	dir = NULL;
 	return 0;
 }
 

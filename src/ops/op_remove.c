@@ -52,10 +52,12 @@ static int unlink_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const cha
 	struct dir_entry entry;
 
 	TRY(door_enter_remove(&fs->core, 4));
-	TRY(node_dir(fs, dir_node, &dir));
+	TRY(node_dir_write(fs, dir_node, &dir));
 	TRY(entry_inode(fs, dir, name, name_len, &entry, &inode));
 	if (S_ISDIR(inode_mode(inode)))
 		return THROW(ERR_IS_DIR, "\"%.*s\" is a directory", (int)name_len, name);
+	CORRUPT_IF(!inode_item_nlink(inode->item), "inode %llu has a name and no links",
+		   (unsigned long long)inode->ino);
 	TRY(name_remove(fs, dir, inode, &entry));
 	inode_item_set_nlink(inode->item, inode_item_nlink(inode->item) - 1);
 	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(&fs->core.inodes));
@@ -78,7 +80,7 @@ static int rmdir_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char
 	bool empty;
 
 	TRY(door_enter_remove(&fs->core, 4));
-	TRY(node_dir(fs, dir_node, &dir));
+	TRY(node_dir_write(fs, dir_node, &dir));
 	TRY(entry_inode(fs, dir, name, name_len, &entry, &inode));
 	if (!S_ISDIR(inode_mode(inode)))
 		return THROW(ERR_NOT_DIR, "\"%.*s\" is not a directory", (int)name_len, name);

@@ -18,8 +18,10 @@
 struct ubtrfs {
 	struct mutex lock;
 	struct core core;
-	bool unfinished;     /* being populated by mkfs: see ubtrfs_mkfs_finish */
-	bool shrink;	     /* the finish shrinks it */
+	bool unfinished; /* being populated by mkfs: see ubtrfs_mkfs_finish */
+	bool shrink;	 /* the finish shrinks it */
+	/* Of files stretched for the shrink, by device: what they get back when it fails; owned. */
+	uint64_t *original_bytes;
 	uint64_t size_limit; /* with shrink: what a device may have at the end; 0 = anything */
 	bool derive_uuids;   /* new UUIDs come from the fsid and a counter (reproducible) */
 	uint64_t derived;    /* how many so far */
@@ -31,7 +33,13 @@ int fs_unlock(struct ubtrfs *fs, int err);
 
 /* The inode of a node: a reference. */
 int node_inode(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
-/* The same, and it is a directory. */
+/* The same, for changing it: ERR_READ_ONLY in a read-only subvolume. */
+int node_inode_write(struct ubtrfs *fs, struct ubtrfs_node node,
+		     struct inode **ret_inode) must_check;
+int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
+/* ERR_NOT_FOUND for the id of a tree that is no subvolume. */
+int subvolume_id_check(uint64_t subvolid) must_check;
+/* The same as node_inode, and it is a directory. */
 int node_dir(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
 /* What a directory entry points to. */
 int entry_node(const struct inode *dir, const struct dir_entry *entry,
@@ -43,6 +51,9 @@ int dir_find_named(struct inode *dir, const char *name, size_t name_len,
 void inode_begin_change(struct ubtrfs *fs, struct inode *inode);
 /* A UUID: random, or derived from the filesystem's. */
 int fs_new_uuid(struct ubtrfs *fs, uint8_t ret_uuid[16]) must_check;
+
+/* An unfinished filesystem is given up: its files get back the length they had. */
+void fs_restore_files(struct ubtrfs *fs);
 
 /* core_open.c */
 struct core_open {

@@ -438,6 +438,12 @@ static void test_op_names__subvolumes(void **state)
 	assert_int_equal(info.default_subvol, two.subvolid);
 	assert_int_equal(ubtrfs_default_top(fx.fs).subvolid, two.subvolid);
 	content_compare(&fx, file, &content);
+	/* Read-only means so, for every kind of change; and a tree that is no subvolume is none. */
+	FAILS(EROFS, ubtrfs_setxattr(fx.fs, one, "user.a", "b", 1));
+	FAILS(EROFS, ubtrfs_link(fx.fs, file, one, "x", 1));
+	FAILS(EROFS, ubtrfs_rmdir(fx.fs, one, "two", 3));
+	FAILS(ENOENT, ubtrfs_subvolume_set_default(fx.fs, 2));
+	FAILS(ENOENT, ubtrfs_subvolume_set_readonly(fx.fs, 7, true));
 	OK(ubtrfs_subvolume_set_default(fx.fs, 5));
 	fixture_reopen(&fx, true);
 	assert_int_equal(ubtrfs_default_top(fx.fs).subvolid, 5);
