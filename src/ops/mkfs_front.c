@@ -367,8 +367,7 @@ static int making_room(struct making *making, const struct ubtrfs_open_options *
 					    .shrink = making->options->shrink };
 
 	making->devices = mem_array(making->options->nr_devices, sizeof(*making->devices));
-	making->original_bytes = mem_array(making->options->nr_devices, sizeof(uint64_t));
-	if (!making->devices || !making->original_bytes)
+	if (!making->devices)
 		return MEM_FAIL("the devices");
 	making->plan.nr_devices = making->options->nr_devices;
 	TRY(plan_make(making, how));

@@ -197,3 +197,13 @@ needs()
 	make_image -q --rootdir "$SRC" "${JUDGE_DEVICES[0]}"
 	check_clean "${JUDGE_DEVICES[0]}"
 }
+
+@test "naming a size leaks nothing" {
+	[ -x "${UBTRFS_DEV:-}" ] || skip 'there is no build with sanitizers'
+	many_files 30 3000
+	ln "$SRC/directory-1/file-1" "$SRC/link"
+	tar -C "$SRC" -cf "$WORK/a.tar" .
+	UBTRFS=$UBTRFS_DEV needs 120M 1M --rootdir "$SRC" "$WORK/m1.img"
+	UBTRFS=$UBTRFS_DEV needs 120M 1M --compress zstd --from "$WORK/a.tar" --from "$WORK/a.tar" "$WORK/m1.img"
+	UBTRFS=$UBTRFS_DEV refused_for_room -b 1M --from - "$WORK/m1.img" <"$WORK/a.tar"
+}
