@@ -23,8 +23,7 @@
 struct core {
 	char *name; /* for messages: the first device */
 	struct geometry geometry;
-	struct workq *workq;	/* reading sources, compressing, checksumming */
-	struct workq *io_workq; /* writing data to the devices */
+	struct workq *workq; /* reading sources, compressing, checksumming, writing data */
 	struct volume *volume;
 	struct node_cache *cache;
 	struct space *space;

@@ -81,8 +81,7 @@ struct writeback_config {
 	struct extents *extents;
 	struct txn *txn;
 	struct workq *workq;
-	struct workq *io_workq; /* one thread: writes to one file do not run beside each other */
-	int compress;		/* COMPRESS_* for new data */
+	int compress; /* COMPRESS_* for new data */
 	int compress_level;
 	uint32_t max_inline;
 };

@@ -171,7 +171,6 @@ static int contents_open(struct core *core, const struct core_open *how)
 					   .extents = &core->extents,
 					   .txn = core->txn,
 					   .workq = core->workq,
-					   .io_workq = core->io_workq,
 					   .compress = how->compress,
 					   .compress_level = how->compress_level,
 					   .max_inline = how->max_inline };
@@ -206,7 +205,6 @@ static int core_open_steps(struct core *core, const struct core_open *how)
 	TRY(features_check(core));
 	geometry_from_super(core);
 	TRY(workq_new("ubtrfs", how->writable ? threads_wanted(how->threads) : 0, &core->workq));
-	TRY(workq_new("ubtrfs-io", how->writable ? 1 : 0, &core->io_workq));
 	TRY(cache_open(core, how));
 	TRY(models_open(core));
 	TRY(trees_load(core));
@@ -237,7 +235,6 @@ void core_close(struct core *core)
 	if (core->inodes.scratch)
 		inode_table_fini(&core->inodes);
 	workq_free(core->workq);
-	workq_free(core->io_workq);
 	if (core->roots)
 		root_table_free(core->roots);
 	if (core->extents.store)
