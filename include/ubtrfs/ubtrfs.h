@@ -26,10 +26,29 @@ struct ubtrfs;
 #define UBTRFS_COMPRESS_ZSTD 3
 
 struct ubtrfs_open_options {
-	const char *const *
-		devices; /* paths of all member devices; the first names the filesystem in messages */
+	/* Paths of member devices (files or block devices); the first names the filesystem in
+	 * messages. */
+	const char *const *devices;
 	unsigned nr_devices;
 	bool writable;
+	/* Members that are not named are looked for beside the first: in its folder, or among the
+	 * block devices. */
+	bool scan;
+	/* Where the filesystem lies in the first device: a partition (GPT, MBR; 0 = none), or a
+	 * byte offset. Not both. */
+	unsigned partition;
+	uint64_t offset;
+	/* The copy of the superblock to believe: 0..2; -1 = the primary, and for reading the
+	 * others when it is damaged. */
+	int super_copy;
+	bool no_verify; /* contents of files are not compared with their checksums */
+	/* Nothing is committed but by ubtrfs_commit and ubtrfs_close: what is done in between
+	 * happens as a whole or not at all, and may take more space. */
+	bool explicit_commit;
+	/* Told in one sentence what is not as it should be but does not prevent opening: a missing
+	 * device, a log that was not replayed. NULL: nobody. */
+	void (*warn)(void *ctx, const char *sentence);
+	void *warn_ctx;
 	/* How new data is stored. level 0 = the algorithm's default. */
 	int compress;
 	int compress_level;

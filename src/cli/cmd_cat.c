@@ -14,9 +14,7 @@ static const char help_text[] =
 	"usage: ubtrfs cat IMAGE:/PATH...\n"
 	"\n"
 	"Write files of an image to standard output; checksums are verified.\n"
-	"\n"
-	"      --device FILE a further member of a filesystem over several files or devices\n"
-	"      --help        print this\n";
+	"\n" IMAGE_HELP "      --help            print this\n";
 
 static int cat_argument(struct image_view *view, const char *text, uint8_t *buffer)
 {
@@ -37,7 +35,7 @@ static int cat_argument(struct image_view *view, const char *text, uint8_t *buff
 static int cat_all(struct image_view *view, int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{ "device", required_argument, NULL, 'D' },
+		IMAGE_LONG_OPTIONS,
 		{ "help", no_argument, NULL, OPTION_HELP },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -47,16 +45,14 @@ static int cat_all(struct image_view *view, int argc, char **argv)
 	if (!buffer)
 		return cli_error("no memory");
 	optind = 0;
-	while ((option = cli_option(argc, argv, ":", long_options)) != -1) {
+	while ((option = cli_option(argc, argv, ":D:", long_options)) != -1) {
 		switch (option) {
-		case 'D':
-			image_view_add_device(view, optarg);
-			break;
 		case OPTION_HELP:
 			fputs(help_text, stdout);
 			return cli_finish_output();
 		default:
-			return 1;
+			if (image_view_option(view, option))
+				return 1;
 		}
 	}
 	if (optind == argc)

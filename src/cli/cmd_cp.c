@@ -27,10 +27,9 @@ static const char help_text[] =
 	"\n"
 	"Copy files and directories out of an image.\n"
 	"\n"
-	"  -r, -R, --recursive  directories with all below them; symlinks and special files as such\n"
-	"  -a, --archive        the same, and keep owners (as root), modes, times, xattrs, hard links\n"
-	"      --device FILE    a further member of a filesystem over several files or devices\n"
-	"      --help           print this\n"
+	"  -r, -R, --recursive   directories with all below them; symlinks and special files as such\n"
+	"  -a, --archive         the same, and keep owners (as root), modes, times, xattrs, hard links\n" IMAGE_HELP
+	"      --help            print this\n"
 	"\n"
 	"Holes stay holes. Copying into an image is not built.\n";
 
@@ -105,14 +104,14 @@ static int cp_options(struct cp *cp, int argc, char **argv)
 	static const struct option long_options[] = {
 		{ "archive", no_argument, NULL, 'a' },
 		{ "recursive", no_argument, NULL, 'r' },
-		{ "device", required_argument, NULL, 'D' },
+		IMAGE_LONG_OPTIONS,
 		{ "help", no_argument, NULL, OPTION_HELP },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
 	optind = 0;
-	while ((option = cli_option(argc, argv, ":arR", long_options)) != -1) {
+	while ((option = cli_option(argc, argv, ":D:arR", long_options)) != -1) {
 		switch (option) {
 		case 'a':
 			cp->copy.archive = true;
@@ -122,14 +121,12 @@ static int cp_options(struct cp *cp, int argc, char **argv)
 		case 'R':
 			cp->copy.recursive = true;
 			break;
-		case 'D':
-			image_view_add_device(&cp->view, optarg);
-			break;
 		case OPTION_HELP:
 			fputs(help_text, stdout);
 			return cli_finish_output();
 		default:
-			return 1;
+			if (image_view_option(&cp->view, option))
+				return 1;
 		}
 	}
 	if (argc - optind < 2)

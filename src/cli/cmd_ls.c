@@ -28,11 +28,10 @@ static const char help_text[] =
 	"\n"
 	"List directories and files of an image, by name.\n"
 	"\n"
-	"  -l                mode, links, owner and group (numbers), size or device, time, name, target\n"
-	"  -a, --all         names that begin with a dot too\n"
-	"  -R, --recursive   directories below too\n"
-	"      --device FILE a further member of a filesystem over several files or devices\n"
-	"      --help        print this\n";
+	"  -l                    mode, links, owner and group (numbers), size or device, time, name, target\n"
+	"  -a, --all             names that begin with a dot too\n"
+	"  -R, --recursive       directories below too\n" IMAGE_HELP
+	"      --help            print this\n";
 
 static void print_details(const struct ubtrfs_attr *attr)
 {
@@ -150,14 +149,14 @@ static int ls_options(struct ls *ls, int argc, char **argv)
 	static const struct option long_options[] = {
 		{ "all", no_argument, NULL, 'a' },
 		{ "recursive", no_argument, NULL, 'R' },
-		{ "device", required_argument, NULL, 'D' },
+		IMAGE_LONG_OPTIONS,
 		{ "help", no_argument, NULL, OPTION_HELP },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
 	optind = 0;
-	while ((option = cli_option(argc, argv, ":laR", long_options)) != -1) {
+	while ((option = cli_option(argc, argv, ":D:laR", long_options)) != -1) {
 		switch (option) {
 		case 'l':
 			ls->detailed = true;
@@ -168,14 +167,12 @@ static int ls_options(struct ls *ls, int argc, char **argv)
 		case 'R':
 			ls->recursive = true;
 			break;
-		case 'D':
-			image_view_add_device(&ls->view, optarg);
-			break;
 		case OPTION_HELP:
 			fputs(help_text, stdout);
 			return cli_finish_output();
 		default:
-			return 1;
+			if (image_view_option(&ls->view, option))
+				return 1;
 		}
 	}
 	if (optind == argc)

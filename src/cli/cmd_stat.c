@@ -13,14 +13,12 @@
 #include "cli/entry_list.h"
 #include "cli/image_path.h"
 
-static const char help_text[] =
-	"usage: ubtrfs stat [-L] IMAGE:/PATH...\n"
-	"\n"
-	"Show the attributes of files of an image.\n"
-	"\n"
-	"  -L, --dereference follow a symlink\n"
-	"      --device FILE a further member of a filesystem over several files or devices\n"
-	"      --help        print this\n";
+static const char help_text[] = "usage: ubtrfs stat [-L] IMAGE:/PATH...\n"
+				"\n"
+				"Show the attributes of files of an image.\n"
+				"\n"
+				"  -L, --dereference     follow a symlink\n" IMAGE_HELP
+				"      --help            print this\n";
 
 static const char *type_text(const struct ubtrfs_attr *attr)
 {
@@ -125,7 +123,7 @@ static int stat_all(struct image_view *view, int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "dereference", no_argument, NULL, 'L' },
-		{ "device", required_argument, NULL, 'D' },
+		IMAGE_LONG_OPTIONS,
 		{ "help", no_argument, NULL, OPTION_HELP },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -133,19 +131,17 @@ static int stat_all(struct image_view *view, int argc, char **argv)
 	int option, code = 0;
 
 	optind = 0;
-	while ((option = cli_option(argc, argv, ":L", long_options)) != -1) {
+	while ((option = cli_option(argc, argv, ":D:L", long_options)) != -1) {
 		switch (option) {
 		case 'L':
 			follow = true;
-			break;
-		case 'D':
-			image_view_add_device(view, optarg);
 			break;
 		case OPTION_HELP:
 			fputs(help_text, stdout);
 			return cli_finish_output();
 		default:
-			return 1;
+			if (image_view_option(view, option))
+				return 1;
 		}
 	}
 	if (optind == argc)

@@ -29,16 +29,14 @@ struct tree_job {
 	uint64_t nr_dirs, nr_files;
 };
 
-static const char help_text[] =
-	"usage: ubtrfs tree [-ad] [-L DEPTH] IMAGE:/PATH...\n"
-	"\n"
-	"Draw the tree of names of an image.\n"
-	"\n"
-	"  -a, --all         names that begin with a dot too\n"
-	"  -d                directories only\n"
-	"  -L DEPTH          no deeper than DEPTH\n"
-	"      --device FILE a further member of a filesystem over several files or devices\n"
-	"      --help        print this\n";
+static const char help_text[] = "usage: ubtrfs tree [-ad] [-L DEPTH] IMAGE:/PATH...\n"
+				"\n"
+				"Draw the tree of names of an image.\n"
+				"\n"
+				"  -a, --all             names that begin with a dot too\n"
+				"  -d                    directories only\n"
+				"  -L DEPTH              no deeper than DEPTH\n" IMAGE_HELP
+				"      --help            print this\n";
 
 static bool shown(const struct tree_job *job, const struct entry *entry)
 {
@@ -127,14 +125,14 @@ static int tree_options(struct tree_job *job, int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "all", no_argument, NULL, 'a' },
-		{ "device", required_argument, NULL, 'D' },
+		IMAGE_LONG_OPTIONS,
 		{ "help", no_argument, NULL, OPTION_HELP },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
 	optind = 0;
-	while ((option = cli_option(argc, argv, ":adL:", long_options)) != -1) {
+	while ((option = cli_option(argc, argv, ":D:adL:", long_options)) != -1) {
 		switch (option) {
 		case 'a':
 			job->all = true;
@@ -147,14 +145,12 @@ static int tree_options(struct tree_job *job, int argc, char **argv)
 				return cli_error("option -L: '%s' is not a depth of 1 or more",
 						 optarg);
 			break;
-		case 'D':
-			image_view_add_device(&job->view, optarg);
-			break;
 		case OPTION_HELP:
 			fputs(help_text, stdout);
 			return cli_finish_output();
 		default:
-			return 1;
+			if (image_view_option(&job->view, option))
+				return 1;
 		}
 	}
 	if (optind == argc)

@@ -75,19 +75,67 @@ bool image_path_is_inside(const char *text)
 	return inside;
 }
 
+static void tell_warning(void *ctx, const char *sentence)
+{
+	(void)ctx;
+	cli_warning("%s", sentence);
+}
+
 int image_view_init(struct image_view *view, unsigned max_devices)
 {
 	memset(view, 0, sizeof(*view));
+	ubtrfs_open_options_init(&view->how);
+	view->how.warn = tell_warning;
 	view->devices = mem_array((size_t)max_devices + 1, sizeof(*view->devices));
 	if (!view->devices)
 		return MEM_FAIL("the devices");
-	view->nr_devices = 1;
+	view->how.nr_devices = 1;
 	return 0;
 }
 
-void image_view_add_device(struct image_view *view, const char *path)
+static int option_number(const char *name, uint64_t max, uint64_t *ret_number)
 {
-	view->devices[view->nr_devices++] = path;
+	uint64_t number;
+
+	if (number_parse(optarg, &number) < 0 || number > max)
+		return cli_error("--%s: '%s' is no number up to %llu", name, optarg,
+				 (unsigned long long)max);
+	*ret_number = number;
+	return 0;
+}
+
+int image_view_option(struct image_view *view, int option)
+{
+	uint64_t number = 0;
+	int code = 0;
+
+	switch (option) {
+	case 'D':
+		view->devices[view->how.nr_devices++] = optarg;
+		return 0;
+	case OPTION_PARTITION:
+		code = option_number("partition", UINT32_MAX, &number);
+		view->how.partition = (unsigned)number;
+		return !code && !number ? cli_error("partitions are counted from 1") : code;
+	case OPTION_OFFSET:
+		if (size_parse(optarg, &view->how.offset) < 0)
+			return cli_error("--offset: '%s' is no number of bytes", optarg);
+		return 0;
+	case OPTION_SUPER:
+		code = option_number("super", 2, &number);
+		view->how.super_copy = (int)number;
+		return code;
+	case OPTION_SUBVOLID:
+		return option_number("subvolid", UINT64_MAX, &view->subvolid);
+	case OPTION_NO_VERIFY:
+		view->how.no_verify = true;
+		return 0;
+	case OPTION_NOSCAN:
+		view->how.scan = false;
+		return 0;
+	default:
+		return -1;
+	}
 }
 
 static void view_close(struct image_view *view)
@@ -104,38 +152,43 @@ void image_view_fini(struct image_view *view)
 	mem_free(view->devices);
 }
 
-/* Takes over the name on success. */
-static int view_open(struct image_view *view, char *image)
+int image_view_open(struct image_view *view, const char *image)
 {
-	struct ubtrfs_open_options options;
-
-	if (view->image && strcmp(view->image, image) == 0) {
-		mem_free(image);
+	if (view->image && strcmp(view->image, image) == 0)
 		return 0;
-	}
 	view_close(view);
-	view->devices[0] = image;
-	ubtrfs_open_options_init(&options);
-	options.devices = view->devices;
-	options.nr_devices = view->nr_devices;
-	TRY(ubtrfs_open(&options, &view->fs));
-	view->image = image;
+	view->image = mem_strdup(image);
+	if (!view->image)
+		return cli_error("no memory for a name");
+	view->devices[0] = view->image;
+	view->how.devices = view->devices;
+	if (ubtrfs_open(&view->how, &view->fs) < 0) {
+		view_close(view);
+		return cli_error("%s", ubtrfs_error_text());
+	}
 	view->nr_opened++;
 	return 0;
+}
+
+struct ubtrfs_node image_view_top(const struct image_view *view)
+{
+	if (view->subvolid)
+		return (struct ubtrfs_node){ view->subvolid, UBTRFS_ROOT_INO };
+	return ubtrfs_top(view->fs);
 }
 
 int image_view_find(struct image_view *view, const char *text, bool follow,
 		    struct ubtrfs_node *ret_node)
 {
 	struct image_path path;
+	int code;
 
 	if (image_path_parse(text, &path) < 0)
 		return cli_error("%s", ubtrfs_error_text());
-	if (view_open(view, path.image) < 0) {
-		image_path_release(&path);
-		return cli_error("%s", ubtrfs_error_text());
-	}
-	if (ubtrfs_resolve(view->fs, ubtrfs_top(view->fs), path.path, follow, ret_node) < 0)
-		return cli_fail("%s", text);
-	return 0;
+	code = image_view_open(view, path.image);
+	if (!code &&
+	    ubtrfs_resolve(view->fs, image_view_top(view), path.path, follow, ret_node) < 0)
+		code = cli_fail("%s", text);
+	image_path_release(&path);
+	return code;
 }

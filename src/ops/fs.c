@@ -28,6 +28,8 @@ UBTRFS_API void ubtrfs_open_options_init(struct ubtrfs_open_options *options)
 {
 	memset(options, 0, sizeof(*options));
 	options->max_inline = UINT32_MAX;
+	options->scan = true;
+	options->super_copy = -1;
 }
 
 /* Linux's default. */
@@ -65,13 +67,28 @@ int fs_new(const struct core_open *how, struct ubtrfs **ret_fs)
 	return 0;
 }
 
+static int options_check(const struct ubtrfs_open_options *options)
+{
+	if (options->partition || options->offset)
+		return THROW(ERR_UNSUPPORTED, "a filesystem inside a disk image: not built yet");
+	if (options->super_copy > 0)
+		return THROW(ERR_UNSUPPORTED, "another copy of the superblock: not built yet");
+	if (options->no_verify)
+		return THROW(ERR_UNSUPPORTED, "reading without verifying: not built yet");
+	if (options->explicit_commit)
+		return THROW(ERR_UNSUPPORTED, "committing only when told: not built yet");
+	return 0;
+}
+
 UBTRFS_API int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubtrfs **ret_fs)
 {
 	struct core_open how;
 	int err;
 
 	core_open_from_options(options, &how);
-	err = fault_arm_from_env();
+	err = options_check(options);
+	if (err == 0)
+		err = fault_arm_from_env();
 	if (err == 0)
 		err = fs_new(&how, ret_fs);
 	return err < 0 ? -err_to_errno(err) : 0;
