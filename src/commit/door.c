@@ -33,6 +33,8 @@
 #define GROW_MARGIN_BYTES (64 * MIB)
 /* Room in the extent tree, free-space tree and csum tree for one queued reference. */
 #define BYTES_PER_REF 192u
+/* Data and metadata ask for space in turn at most so often. */
+#define DOOR_MAX_ROUNDS 4u
 /* The items of a run that is not yet noted, without its checksums. */
 #define BYTES_PER_RUN 512u
 
@@ -221,8 +223,6 @@ static int data_make(struct core *core, uint64_t bytes)
 	struct block_group *group;
 	int err;
 
-	if (!is_mixed(core) && data_can_grow(core, pending_data_bytes(core) + bytes))
-		return 0;
 	TRY(writeback_drain(&core->writeback));
 	while (!data_fits(core, bytes)) {
 		err = space_grow(core->space, SPACE_DATA, core->geometry.sectorsize, 0, &group);
@@ -268,12 +268,25 @@ int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes)
 	return door_pass(core, item_bytes, nr_inodes, reserve_bytes(core));
 }
 
+/* Whether contents of so many bytes find space, or surely a new chunk. */
+static bool data_ready(struct core *core, uint64_t bytes)
+{
+	return data_fits(core, bytes) ||
+	       (!is_mixed(core) && data_can_grow(core, pending_data_bytes(core) + bytes));
+}
+
 int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes, unsigned nr_inodes)
 {
 	TRY(door_check(core));
-	if (!data_fits(core, data_bytes))
-		TRY(data_make(core, data_bytes));
-	return door_pass(core, item_bytes, nr_inodes, reserve_bytes(core));
+	/* Metadata that grows may take the room that a chunk of data was to have: ask again. */
+	for (unsigned round = 0; round < DOOR_MAX_ROUNDS; round++) {
+		if (!data_ready(core, data_bytes))
+			TRY(data_make(core, data_bytes));
+		TRY(door_pass(core, item_bytes, nr_inodes, reserve_bytes(core)));
+		if (data_ready(core, data_bytes))
+			return 0;
+	}
+	return THROW(ERR_NO_SPACE, "%s: no space left for data beside metadata", core->name);
 }
 
 int door_enter_remove(struct core *core, unsigned nr_inodes)

@@ -22,6 +22,23 @@ static uint64_t pack_place(uint64_t at, uint64_t len)
 	return at;
 }
 
+/* Whether another chunk has something on the device between the two addresses. */
+static bool is_between_others(struct volume *volume, const struct chunk *own, uint64_t devid,
+			      uint64_t from, uint64_t to)
+{
+	const struct chunk *chunk = chunk_map_next(volume, 0);
+
+	for (; chunk; chunk = chunk_map_next(volume, chunk->logical + chunk->len_bytes)) {
+		uint64_t len = chunk_stripe_bytes(chunk);
+
+		for (unsigned i = 0; chunk != own && i < chunk->nr_stripes; i++)
+			if (chunk->stripes[i].devid == devid && chunk->stripes[i].at.at < to &&
+			    chunk->stripes[i].at.at + len > from)
+				return true;
+	}
+	return false;
+}
+
 static int pack_copy(struct device *device, uint64_t from, uint64_t to, uint64_t len)
 {
 	SCOPED_MEM uint8_t *piece = mem_alloc(PACK_PIECE);
@@ -69,7 +86,8 @@ int store_pack_stripes(struct txn *txn, struct store *store, uint64_t logical)
 	len = chunk_stripe_bytes(chunk);
 	place = pack_place(stripes[0].at.at + len, len);
 	device = volume_device_find(store->volume, stripes[1].devid);
-	if (!device || !device->device || place >= stripes[1].at.at)
+	if (!device || !device->device || place >= stripes[1].at.at ||
+	    is_between_others(store->volume, chunk, stripes[1].devid, place, place + len))
 		return 0;
 	TRY(pack_copy(device->device, stripes[0].at.at, place, len));
 	stripes[1].at = PHYS(place);
