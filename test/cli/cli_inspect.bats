@@ -91,7 +91,7 @@ as_btrfs()
 @test "refusals" {
 	"$UBTRFS" mkfs -q -b 128m disk.img
 	head -c 1M /dev/zero >zero
-	refused "dump-super or dump-tree is missing" "$UBTRFS" inspect-internal
+	refused "no command given" "$UBTRFS" inspect-internal
 	refused "unknown command" "$UBTRFS" inspect-internal frob
 	refused "--super: '3'" "$UBTRFS" inspect-internal dump-super -s 3 disk.img
 	refused "ends before superblock copy 2" "$UBTRFS" inspect-internal dump-super -s 2 disk.img
