@@ -14,6 +14,8 @@ import sys
 
 UNIT = 4096
 PIECE = 1 << 20
+# What btrfs shows where a snapshot has a subvolume's name but not the subvolume: owner and times are made up.
+PLACEHOLDER_INO = 2
 MAX_SHOWN = 40
 
 
@@ -52,13 +54,16 @@ def digest(fd, stretches):
 
 
 def describe(path, st, args, seen):
+    if st.st_ino == PLACEHOLDER_INO and stat.S_ISDIR(st.st_mode) and args.placeholders:
+        return {'type': stat.S_IFDIR, 'mode': oct(stat.S_IMODE(st.st_mode))}
     facts = {'type': stat.S_IFMT(st.st_mode), 'mode': oct(stat.S_IMODE(st.st_mode)),
              'owner': f'{st.st_uid}:{st.st_gid}'}
     if not args.no_times and not (args.no_dir_times and stat.S_ISDIR(st.st_mode)):
         facts['mtime'] = st.st_mtime_ns
     if args.owner and args.owner_now:
         facts['owner'] = args.owner
-    facts['xattrs'] = {n: os.getxattr(path, n, follow_symlinks=False) for n in os.listxattr(path, follow_symlinks=False)}
+    facts['xattrs'] = {n: os.getxattr(path, n, follow_symlinks=False) for n in os.listxattr(path, follow_symlinks=False)
+                       if not n.startswith(args.ignore_xattrs)}
     if stat.S_ISLNK(st.st_mode):
         facts['target'] = os.readlink(path)
     elif stat.S_ISCHR(st.st_mode) or stat.S_ISBLK(st.st_mode):
@@ -113,11 +118,25 @@ def differences(a, b):
     first_of = {}
     for path in sorted(a.keys() & b.keys()):
         (facts_a, inode_a), (facts_b, inode_b) = a[path], b[path]
+        if set(facts_a) == {'type', 'mode'}:
+            facts_b = {key: facts_b[key] for key in facts_a}
         for key in sorted(facts_a.keys() | facts_b.keys()):
             if facts_a.get(key) != facts_b.get(key):
                 yield f'{path!r}: {key}: {shown(facts_a.get(key))} != {shown(facts_b.get(key))}'
         if inode_a and first_of.setdefault(('a', inode_a), path) != first_of.setdefault(('b', inode_b), path):
             yield f'{path!r}: is the same file as {first_of["a", inode_a]!r} in the first, {first_of["b", inode_b]!r} in the second'
+
+
+class View:
+    """What a tree is compared by when its copy lies on a filesystem of another kind."""
+    no_times = no_dir_times = no_holes = owner = owner_now = False
+    placeholders = True
+    unit, ignore = UNIT, ()
+    ignore_xattrs = 'btrfs.'
+
+
+def view(top):
+    return walk(os.fsencode(top), View)
 
 
 def main():
@@ -131,6 +150,7 @@ def main():
     parser.add_argument('--owner')
     parser.add_argument('--ignore', action='append', default=[])
     args = parser.parse_args()
+    args.ignore_xattrs, args.placeholders = (), False
     args.ignore = {os.fsencode(n) for n in args.ignore}
     args.owner_now = True
     a = walk(os.fsencode(args.a), args)
