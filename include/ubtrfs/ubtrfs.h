@@ -82,6 +82,11 @@ int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubtrfs **ret_f
 int ubtrfs_close(struct ubtrfs *fs);
 /* Closes without committing. */
 void ubtrfs_abandon(struct ubtrfs *fs);
+/*
+ * All contents written so far have been read from their sources and are with the devices; nothing
+ * is committed. Afterwards no source of an earlier ubtrfs_write_from is in use any more.
+ */
+int ubtrfs_drain(struct ubtrfs *fs);
 /* Makes everything done so far durable. */
 int ubtrfs_commit(struct ubtrfs *fs);
 

@@ -15,7 +15,7 @@
 
 /* Delayed items above this are flushed, oldest inodes first, down to half of it. */
 #define DELAYED_MAX_BYTES (12 * MIB)
-/* Dirty tree blocks above this are committed. */
+/* Dirty tree blocks above this are committed, or spilled. */
 #define DIRTY_MAX_BYTES (64 * MIB)
 /* A commit that does not settle in so many rounds has a bug. */
 #define COMMIT_MAX_ROUNDS 64u
@@ -41,6 +41,9 @@ struct core {
 	 * (shrink.c); 0 = none. Nothing is allocated from then on but what is free in the other
 	 * groups, and the devices end behind what is left. */
 	uint64_t leaving_start;
+	/* Nothing commits by itself: what is too much for memory is spilled (spill.c). */
+	bool explicit_commit;
+	size_t dirty_max_bytes; /* DIRTY_MAX_BYTES, or what a test sets */
 	bool tight; /* space is counted out: a commit makes no new chunks (shrink.c) */
 };
 
@@ -79,6 +82,13 @@ int core_commit(struct core *core) must_check;
 int core_rewrite_supers(struct core *core) must_check;
 /* Cuts every device behind its last chunk: its item and its size in RAM. */
 int devices_cut(struct core *core) must_check;
+
+/* spill.c */
+/*
+ * Writes what is dirty without a superblock, so that memory is free for more of the same
+ * transaction. On failure the transaction is aborted.
+ */
+int core_spill(struct core *core) must_check;
 
 /* shrink.c */
 /* Packs all metadata into as little as it needs behind the data, gives back empty and half-empty

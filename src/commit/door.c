@@ -198,6 +198,19 @@ static bool commit_helps(struct core *core, enum space_kind kind)
 	return totals.pinned_bytes || ref_queue_nr(space_ref_queue(core->space));
 }
 
+/*
+ * The last way to space: a commit. Where only the user commits, references that are run need less
+ * than is kept for them while they wait.
+ */
+static int make_settle(struct core *core, enum space_kind kind)
+{
+	if (!core->explicit_commit)
+		return commit_helps(core, kind) ? core_commit(core) : 0;
+	if (kind == SPACE_METADATA && ref_queue_nr(space_ref_queue(core->space)))
+		return core_spill(core);
+	return 0;
+}
+
 static int metadata_make(struct core *core, uint64_t bytes)
 {
 	int err;
@@ -211,8 +224,7 @@ static int metadata_make(struct core *core, uint64_t bytes)
 	err = metadata_grow(core, bytes);
 	if (err != -ERR_NO_SPACE)
 		return err;
-	if (commit_helps(core, SPACE_METADATA))
-		TRY(core_commit(core));
+	TRY(make_settle(core, SPACE_METADATA));
 	if (metadata_fits(core, bytes))
 		return 0;
 	return THROW(ERR_NO_SPACE, "%s: no space left for metadata", core->name);
@@ -232,8 +244,7 @@ static int data_make(struct core *core, uint64_t bytes)
 	}
 	if (data_fits(core, bytes))
 		return 0;
-	if (commit_helps(core, SPACE_DATA))
-		TRY(core_commit(core));
+	TRY(make_settle(core, SPACE_DATA));
 	if (data_fits(core, bytes))
 		return 0;
 	return THROW(ERR_NO_SPACE, "%s: no space left for data", core->name);
@@ -253,8 +264,8 @@ static int door_pass(struct core *core, uint64_t item_bytes, unsigned nr_inodes,
 
 	if (core->inodes.delayed_bytes > DELAYED_MAX_BYTES)
 		TRY(core_flush_delayed(core, DELAYED_MAX_BYTES / 2));
-	if (cache_dirty_bytes(core->cache) > DIRTY_MAX_BYTES)
-		TRY(core_commit(core));
+	if (cache_dirty_bytes(core->cache) > core->dirty_max_bytes)
+		TRY(core->explicit_commit ? core_spill(core) : core_commit(core));
 	if (!metadata_fits(core, bytes))
 		TRY(metadata_make(core, bytes));
 	/* Behind what may have committed here. */

@@ -195,6 +195,8 @@ static unsigned threads_wanted(unsigned threads)
 static int core_open_steps(struct core *core, const struct core_open *how)
 {
 	core->writable = how->writable;
+	core->explicit_commit = how->explicit_commit;
+	core->dirty_max_bytes = DIRTY_MAX_BYTES;
 	if (how->threads > THREADS_MAX)
 		return THROW(ERR_INVALID, "%u threads: at most %u", how->threads, THREADS_MAX);
 	TRY(ref_tracker_select_from_env());

@@ -40,6 +40,7 @@ void core_open_from_options(const struct ubtrfs_open_options *options, struct co
 	*ret_how = (struct core_open){ .devices = options->devices,
 				       .nr_devices = options->nr_devices,
 				       .writable = options->writable,
+				       .explicit_commit = options->explicit_commit,
 				       .threads = options->threads,
 				       .cache_bytes = options->cache_bytes,
 				       .compress = options->compress,
@@ -75,8 +76,6 @@ static int options_check(const struct ubtrfs_open_options *options)
 		return THROW(ERR_UNSUPPORTED, "another copy of the superblock: not built yet");
 	if (options->no_verify)
 		return THROW(ERR_UNSUPPORTED, "reading without verifying: not built yet");
-	if (options->explicit_commit)
-		return THROW(ERR_UNSUPPORTED, "committing only when told: not built yet");
 	return 0;
 }
 
@@ -98,6 +97,19 @@ UBTRFS_API int ubtrfs_commit(struct ubtrfs *fs)
 {
 	fs_lock(fs);
 	return fs_unlock(fs, fs->core.writable ? core_commit(&fs->core) : 0);
+}
+
+/* Contents are read and written in the background; what has failed so far shows here. */
+UBTRFS_API int ubtrfs_drain(struct ubtrfs *fs)
+{
+	int err = 0;
+
+	fs_lock(fs);
+	if (fs->core.writable)
+		err = txn_check(fs->core.txn);
+	if (err == 0 && fs->core.writable)
+		err = writeback_drain(&fs->core.writeback);
+	return fs_unlock(fs, err);
 }
 
 UBTRFS_API int ubtrfs_close(struct ubtrfs *fs)

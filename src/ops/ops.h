@@ -65,6 +65,7 @@ struct core_open {
 	struct device *const *opened;
 	unsigned nr_devices;
 	bool writable;
+	bool explicit_commit;
 	bool unfinished; /* being populated by mkfs: another magic */
 	unsigned threads;
 	size_t cache_bytes;

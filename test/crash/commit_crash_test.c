@@ -26,6 +26,7 @@ struct crash {
 	struct fs_fixture fx;
 	char base[200]; /* the image before the recording */
 	struct device *record;
+	bool spilling;			     /* blocks are written early, time and again */
 	struct model models[NR_COMMITS + 1]; /* what each generation holds */
 	uint64_t generations[NR_COMMITS + 1];
 	size_t ends[NR_COMMITS + 1]; /* entries when the commit had returned */
@@ -97,11 +98,14 @@ static void open_recorded(struct crash *crash)
 	struct device *file;
 
 	crash->fx.how.writable = true;
+	crash->fx.how.explicit_commit = crash->spilling;
 	core_open_from_options(&crash->fx.how, &how);
 	OK(device_file_open(crash->fx.path, DEVICE_WRITE, &file));
 	OK(device_record_new(file, &crash->record));
 	how.opened = &crash->record;
 	OK(fs_new(&how, &crash->fx.fs));
+	if (crash->spilling)
+		crash->fx.fs->core.dirty_max_bytes = 1;
 }
 
 static void crash_record(struct crash *crash)
@@ -260,11 +264,12 @@ static void reorderings_check(struct crash *crash)
 	unlink(path);
 }
 
-static void crash_run(const char *features, bool mixed, int compress)
+static void crash_run(const char *features, bool mixed, int compress, bool spilling)
 {
 	struct crash *crash = calloc(1, sizeof(*crash));
 
 	assert_non_null(crash);
+	crash->spilling = spilling;
 	fixture_init(&crash->fx);
 	crash->fx.mkfs.byte_count = mixed ? 64 * MIB : 128 * MIB;
 	crash->fx.mkfs.features = features;
@@ -284,19 +289,27 @@ static void crash_run(const char *features, bool mixed, int compress)
 static void test_commit_crash__default(void **state)
 {
 	(void)state;
-	crash_run(NULL, false, UBTRFS_COMPRESS_NONE);
+	crash_run(NULL, false, UBTRFS_COMPRESS_NONE, false);
 }
 
 static void test_commit_crash__mixed_and_compressed(void **state)
 {
 	(void)state;
-	crash_run(NULL, true, UBTRFS_COMPRESS_ZSTD);
+	crash_run(NULL, true, UBTRFS_COMPRESS_ZSTD, false);
 }
 
 static void test_commit_crash__old_features(void **state)
 {
 	(void)state;
-	crash_run("^block-group-tree,^no-holes,^free-space-tree", false, UBTRFS_COMPRESS_ZLIB);
+	crash_run("^block-group-tree,^no-holes,^free-space-tree", false, UBTRFS_COMPRESS_ZLIB,
+		  false);
+}
+
+/* Blocks are in their places long before the superblock that makes them count. */
+static void test_commit_crash__spilling(void **state)
+{
+	(void)state;
+	crash_run(NULL, false, UBTRFS_COMPRESS_ZLIB, true);
 }
 
 int main(void)
@@ -305,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_commit_crash__default),
 		cmocka_unit_test(test_commit_crash__mixed_and_compressed),
 		cmocka_unit_test(test_commit_crash__old_features),
+		cmocka_unit_test(test_commit_crash__spilling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "ops/ops.h"
 
 #define SEEDS 40u
 #define SEEDS_FULL 600u
@@ -27,6 +28,7 @@ struct sim {
 	uint64_t max_file;
 	bool full; /* the filesystem is small: ENOSPC is an answer */
 	bool populating;
+	size_t spill_bytes; /* nothing commits by itself; so much may be dirty. 0: commits do it */
 	unsigned nr_refused;
 };
 
@@ -309,6 +311,8 @@ static void op_reopen(struct sim *sim)
 		/* What was not committed is gone, and nothing else. */
 		ubtrfs_abandon(sim->fx.fs);
 		sim->fx.fs = NULL;
+		if (sim->spill_bytes)
+			fixture_check(&sim->fx);
 		fixture_open(&sim->fx, true);
 		/* A full filesystem may have committed at a door. */
 		if (sim->full)
@@ -334,6 +338,9 @@ static void op_read(struct sim *sim)
 static void sim_step(struct sim *sim)
 {
 	uint64_t dice = rng_below(&sim->rng, 100);
+
+	if (sim->spill_bytes)
+		sim->fx.fs->core.dirty_max_bytes = sim->spill_bytes;
 
 	if (dice < 22)
 		op_create(sim);
@@ -415,13 +422,19 @@ static void sim_free(struct sim *sim)
 	free(sim);
 }
 
+enum sim_kind { SIM_PLAIN, SIM_FULL, SIM_SPILLING };
+
 /* How many operations were refused. */
-static unsigned sim_run(uint64_t seed, unsigned nr_ops, bool full)
+static unsigned sim_run(uint64_t seed, unsigned nr_ops, enum sim_kind kind)
 {
 	unsigned nr_refused;
-	struct sim *sim = sim_new(seed, full);
+	struct sim *sim = sim_new(seed, kind == SIM_FULL);
 
-	sim->populating = rng_one_in(&sim->rng, 3);
+	sim->populating = kind != SIM_SPILLING && rng_one_in(&sim->rng, 3);
+	if (kind == SIM_SPILLING) {
+		sim->fx.how.explicit_commit = true;
+		sim->spill_bytes = 1 + (size_t)rng_below(&sim->rng, MIB);
+	}
 	fixture_make(&sim->fx);
 	model_init(&sim->model, sim->fx.top);
 	if (!sim->populating) {
@@ -481,7 +494,23 @@ static void test_fs_sim__random_operations(void **state)
 	for (unsigned seed = first; seed <= last; seed++) {
 		/* Standing there when the run fails. */
 		print_message("# seed %u\n", seed);
-		sim_run(seed, sim_ops(), false);
+		sim_run(seed, sim_ops(), SIM_PLAIN);
+	}
+}
+
+/*
+ * Nothing is committed but when told, however little memory there is for what is dirty: what is
+ * given up leaves the last commit, and what is committed is all there.
+ */
+static void test_fs_sim__spilling(void **state)
+{
+	unsigned first, last;
+
+	(void)state;
+	sim_seeds(&first, &last);
+	for (unsigned seed = first; seed <= last; seed++) {
+		print_message("# spilling, seed %u\n", seed);
+		sim_run(seed, sim_ops(), SIM_SPILLING);
 	}
 }
 
@@ -498,7 +527,7 @@ static void test_fs_sim__full(void **state)
 	for (unsigned seed = first; seed <= (getenv("UBTRFS_SIM_SEEDS") ? last : MAX(1u, last / 8));
 	     seed++) {
 		print_message("# full, seed %u\n", seed);
-		refused += sim_run(seed, 2 * sim_ops(), true);
+		refused += sim_run(seed, 2 * sim_ops(), SIM_FULL);
 	}
 	print_message("# %u refused\n", refused);
 	assert_true(refused > 0 || first == last);
@@ -508,6 +537,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fs_sim__random_operations),
+		cmocka_unit_test(test_fs_sim__spilling),
 		cmocka_unit_test(test_fs_sim__full),
 	};
 
