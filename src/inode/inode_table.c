@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "inode/inode.h"
 
+#define PLACEHOLDER_MODE 0040755u
+
 struct next_ino {
 	struct hash_node hash; /* by tree id */
 	uint64_t ino;
@@ -127,8 +129,24 @@ void inode_put(struct inode *inode)
 		inode_free(inode);
 }
 
+/*
+ * What stands where a snapshot has the name of a subvolume that it does not hold: an empty
+ * directory with the owner and times of the snapshot's top, whose item has been read.
+ */
+static void inode_make_placeholder(struct inode *inode)
+{
+	inode_item_set_mode(inode->item, PLACEHOLDER_MODE);
+	inode_item_set_nlink(inode->item, 1);
+	inode_item_set_size(inode->item, 0);
+	inode_item_set_nbytes(inode->item, 0);
+	inode_item_set_flags(inode->item, 0);
+	inode->in_tree = inode->item_in_tree = false;
+}
+
 int inode_get(struct inode_table *table, struct root *root, uint64_t ino, struct inode **ret_inode)
 {
+	bool placeholder = ino == BTRFS_EMPTY_SUBVOL_DIR_OBJECTID;
+	uint64_t in_tree = placeholder ? BTRFS_FIRST_FREE_OBJECTID : ino;
 	struct inode *inode = inode_find(table, root, ino);
 	uint32_t len;
 	int err;
@@ -140,7 +158,7 @@ int inode_get(struct inode_table *table, struct root *root, uint64_t ino, struct
 	inode = inode_alloc(table, root, ino);
 	if (!inode)
 		return MEM_FAIL("an inode");
-	err = tree_lookup(&root->tree, &KEY(ino, BTRFS_INODE_ITEM_KEY, 0), inode->item,
+	err = tree_lookup(&root->tree, &KEY(in_tree, BTRFS_INODE_ITEM_KEY, 0), inode->item,
 			  INODE_ITEM_SIZE, &len);
 	if (err == 0 && len != INODE_ITEM_SIZE)
 		err = THROW(ERR_CORRUPT,
@@ -157,6 +175,8 @@ int inode_get(struct inode_table *table, struct root *root, uint64_t ino, struct
 	inode->in_tree = true;
 	inode->item_in_tree = true;
 	inode->extent_end = UINT64_MAX;
+	if (placeholder)
+		inode_make_placeholder(inode);
 	*ret_inode = inode_ref(inode);
 	return 0;
 }

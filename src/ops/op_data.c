@@ -194,8 +194,8 @@ static int listing_visit(void *ctx, const struct dir_entry *entry)
 				     .name_len = entry->name_len };
 	int stop;
 
-	TRY(entry_node(listing->dir, entry, &out.node));
-	out.is_subvolume = entry->location.type == BTRFS_ROOT_ITEM_KEY;
+	TRY(entry_node(listing->fs, listing->dir, entry, &out.node));
+	out.is_subvolume = out.node.subvolid != listing->dir->root->objectid;
 	mutex_unlock(&listing->fs->lock);
 	stop = listing->visit(listing->ctx, &out);
 	mutex_lock(&listing->fs->lock);

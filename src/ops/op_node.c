@@ -42,11 +42,16 @@ int node_dir(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inod
 	return 0;
 }
 
-static int root_check_writable(const struct root *root)
+static int inode_check_writable(const struct inode *inode)
 {
-	if (root_item_flags(root->item) & BTRFS_ROOT_SUBVOL_RDONLY)
+	if (root_item_flags(inode->root->item) & BTRFS_ROOT_SUBVOL_RDONLY)
 		return THROW(ERR_READ_ONLY, "subvolume %llu is read-only",
-			     (unsigned long long)root->objectid);
+			     (unsigned long long)inode->root->objectid);
+	if (inode->ino == BTRFS_EMPTY_SUBVOL_DIR_OBJECTID)
+		return THROW(ERR_READ_ONLY,
+			     "in place of a subvolume that is not part of snapshot %llu there is "
+			     "an empty directory, which cannot be changed",
+			     (unsigned long long)inode->root->objectid);
 	return 0;
 }
 
@@ -55,7 +60,7 @@ int node_inode_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_inode(fs, node, &inode));
-	TRY(root_check_writable(inode->root));
+	TRY(inode_check_writable(inode));
 	*ret_inode = inode;
 	inode = NULL;
 	return 0;
@@ -66,7 +71,7 @@ int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **re
 	SCOPED(inode) struct inode *dir = NULL;
 
 	TRY(node_dir(fs, node, &dir));
-	TRY(root_check_writable(dir->root));
+	TRY(inode_check_writable(dir));
 	*ret_inode = dir;
 	dir = NULL;
 	return 0;
@@ -77,14 +82,23 @@ void inode_begin_change(struct ubtrfs *fs, struct inode *inode)
 	inode_item_set_transid(inode->item, fs->core.txn->generation);
 }
 
-int entry_node(const struct inode *dir, const struct dir_entry *entry, struct ubtrfs_node *ret_node)
+int entry_node(struct ubtrfs *fs, const struct inode *dir, const struct dir_entry *entry,
+	       struct ubtrfs_node *ret_node)
 {
+	bool leads;
+
 	switch (entry->location.type) {
 	case BTRFS_INODE_ITEM_KEY:
 		*ret_node = (struct ubtrfs_node){ dir->root->objectid, entry->location.objectid };
 		return 0;
 	case BTRFS_ROOT_ITEM_KEY:
-		*ret_node = (struct ubtrfs_node){ entry->location.objectid, UBTRFS_ROOT_INO };
+		TRY(root_ref_leads(fs->core.roots, dir->root->objectid, entry->location.objectid,
+				   dir->ino, entry->name, entry->name_len, &leads));
+		*ret_node = (struct ubtrfs_node){ dir->root->objectid,
+						  BTRFS_EMPTY_SUBVOL_DIR_OBJECTID };
+		if (leads)
+			*ret_node =
+				(struct ubtrfs_node){ entry->location.objectid, UBTRFS_ROOT_INO };
 		return 0;
 	default:
 		return THROW(ERR_CORRUPT,
@@ -131,7 +145,7 @@ static int lookup(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *na
 
 	TRY(node_dir(fs, dir_node, &dir));
 	TRY(dir_find_named(dir, name, name_len, &entry));
-	return entry_node(dir, &entry, ret_node);
+	return entry_node(fs, dir, &entry, ret_node);
 }
 
 UBTRFS_API int ubtrfs_lookup(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
@@ -162,6 +176,10 @@ static int lookup_parent(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtr
 		return err == -ERR_NOT_FOUND ? 0 : err;
 	}
 	TRY(node_dir(fs, node, &dir));
+	if (node.ino == BTRFS_EMPTY_SUBVOL_DIR_OBJECTID)
+		return THROW(ERR_UNSUPPORTED,
+			     "the empty directories in place of subvolumes share an inode: what is "
+			     "above one is not known");
 	TRY(file_sync_inode(&fs->core.writeback, dir));
 	SCOPED(cursor) struct cursor cursor;
 

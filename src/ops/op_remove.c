@@ -36,8 +36,8 @@ static int entry_inode(struct ubtrfs *fs, struct inode *dir, const char *name, s
 	struct ubtrfs_node node;
 
 	TRY(dir_find_named(dir, name, name_len, ret_entry));
-	TRY(entry_node(dir, ret_entry, &node));
-	if (node.subvolid != dir->root->objectid)
+	TRY(entry_node(fs, dir, ret_entry, &node));
+	if (ret_entry->location.type == BTRFS_ROOT_ITEM_KEY)
 		return THROW(ERR_UNSUPPORTED,
 			     "\"%.*s\" is a subvolume: removing one is not built yet",
 			     (int)name_len, name);

@@ -41,8 +41,12 @@ int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **re
 int subvolume_id_check(uint64_t subvolid) must_check;
 /* The same as node_inode, and it is a directory. */
 int node_dir(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
-/* What a directory entry points to. */
-int entry_node(const struct inode *dir, const struct dir_entry *entry,
+/*
+ * What a directory entry points to. The name of a subvolume that is not there (a snapshot holds the
+ * names, not the subvolumes) leads to inode BTRFS_EMPTY_SUBVOL_DIR_OBJECTID of dir's subvolume: an
+ * empty directory that exists in RAM only and cannot be changed.
+ */
+int entry_node(struct ubtrfs *fs, const struct inode *dir, const struct dir_entry *entry,
 	       struct ubtrfs_node *ret_node) must_check;
 /* dir_find with ERR_NOT_FOUND and a sentence. */
 int dir_find_named(struct inode *dir, const char *name, size_t name_len,

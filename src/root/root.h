@@ -99,6 +99,12 @@ void root_table_fill_super(struct root_table *table, uint8_t *super);
 int root_ref_add(struct txn *txn, struct root_table *table, uint64_t parent, uint64_t child,
 		 uint64_t dirid, uint64_t index, const char *name, uint16_t name_len) must_check;
 /*
+ * Whether this name of this directory leads to the child: in a snapshot, the names of subvolumes
+ * that the snapshotted tree held lead nowhere.
+ */
+int root_ref_leads(struct root_table *table, uint64_t parent, uint64_t child, uint64_t dirid,
+		   const char *name, size_t name_len, bool *ret_leads) must_check;
+/*
  * The parent of a subvolume by its backref: parent id, directory and name (name into a buffer of
  * 255+1). ERR_NOT_FOUND.
  */

@@ -29,6 +29,28 @@ int root_ref_add(struct txn *txn, struct root_table *table, uint64_t parent, uin
 	return err;
 }
 
+int root_ref_leads(struct root_table *table, uint64_t parent, uint64_t child, uint64_t dirid,
+		   const char *name, size_t name_len, bool *ret_leads)
+{
+	struct key ref = KEY(parent, BTRFS_ROOT_REF_KEY, child);
+	uint8_t item[ROOT_REF_SIZE + BTRFS_NAME_LEN];
+	uint32_t len;
+	int err = tree_lookup(root_tree_of(table), &ref, item, sizeof(item), &len);
+
+	if (err == -ERR_KEY_NOT_FOUND) {
+		*ret_leads = false;
+		return 0;
+	}
+	TRY(err);
+	CORRUPT_IF(len < ROOT_REF_SIZE || len > sizeof(item),
+		   "the reference of subvolume %" PRIu64 " to %" PRIu64 " has %u bytes", parent,
+		   child, len);
+	*ret_leads = root_ref_dirid(item) == dirid && root_ref_name_len(item) == name_len &&
+		     len == ROOT_REF_SIZE + name_len &&
+		     memcmp(item + ROOT_REF_SIZE, name, name_len) == 0;
+	return 0;
+}
+
 int root_ref_find_parent(struct root_table *table, uint64_t child, uint64_t *ret_parent,
 			 uint64_t *ret_dirid, char *ret_name)
 {

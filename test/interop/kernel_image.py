@@ -423,7 +423,7 @@ def make(args):
         Filler(top, random.Random(args.seed), args).make()
         subvolumes = [line.split(None, 8)[8] for line in run('btrfs', 'subvolume', 'list', top).splitlines()]
     with mounted(files, where, 'ro,subvolid=5') as top:
-        view = compare_trees.view(top)
+        view = compare_trees.view(top, kernel=True)
     with open(os.path.join(args.dir, 'view'), 'wb') as f:
         pickle.dump(view, f)
     facts = {k: v for k, v in vars(args).items() if k not in ('dir', 'compare')}
