@@ -4,6 +4,7 @@
  *
  *   csum_algo   crc32c, xxhash64, sha256, blake2b as stored; the bare crc32c
  *   name_hash   the hashes in keys
+ *   parity      giving back lost columns of RAID5 and RAID6
  *   compress    zlib, lzo, zstd: one front over zlib_codec, lzo_codec, zstd_codec
  *
  * Everything is safe from any thread, a compress_workspace from one at a time. Equal input gives
@@ -15,5 +16,6 @@
 #include "codec/compress.h"
 #include "codec/csum_algo.h"
 #include "codec/name_hash.h"
+#include "codec/parity.h"
 
 #endif
