@@ -292,10 +292,6 @@ int chunk_map_view(struct volume *volume, uint64_t logical, struct chunk_view *r
 		return THROW(ERR_NO_MAPPING, "no chunk holds the logical address %llu",
 			     (unsigned long long)logical);
 	profile = profile_of(chunk->flags);
-	if (profile->parity)
-		return THROW(ERR_UNSUPPORTED,
-			     "chunk at %llu: reading and writing %s is not supported",
-			     (unsigned long long)chunk->logical, profile->name);
 	*ret_view = (struct chunk_view){
 		.chunk = chunk,
 		.profile = profile,
@@ -303,6 +299,51 @@ int chunk_map_view(struct volume *volume, uint64_t logical, struct chunk_view *r
 		.end = end,
 	};
 	return 0;
+}
+
+static int chunk_check_writable(const struct volume *volume, const struct chunk *chunk)
+{
+	const struct profile *profile = profile_of(chunk->flags);
+
+	if (profile->parity)
+		return THROW(ERR_UNSUPPORTED, "chunk at %llu is %s: writing that is not supported",
+			     (unsigned long long)chunk->logical, profile->name);
+	if (chunk_is_remapped(volume, chunk))
+		return THROW(
+			ERR_UNSUPPORTED,
+			"chunk at %llu is mapped by the stripe tree: writing that is not supported",
+			(unsigned long long)chunk->logical);
+	return 0;
+}
+
+int chunk_map_view_writable(struct volume *volume, uint64_t logical, struct chunk_view *ret_view)
+{
+	struct chunk_view view;
+
+	TRY(chunk_map_view(volume, logical, &view));
+	TRY(chunk_check_writable(volume, view.chunk));
+	*ret_view = view;
+	return 0;
+}
+
+int chunk_map_check_writable(struct volume *volume)
+{
+	const struct chunk *chunk = chunk_map_next(volume, 0);
+
+	for (; chunk; chunk = chunk_map_next(volume, chunk->logical + chunk->len_bytes))
+		TRY(chunk_check_writable(volume, chunk));
+	return 0;
+}
+
+/* The profiles are Linux's choice: in all others, and in mixed groups, chunks say where data is. */
+bool chunk_is_remapped(const struct volume *volume, const struct chunk *chunk)
+{
+	const uint64_t mapped = BTRFS_BLOCK_GROUP_DUP | BTRFS_BLOCK_GROUP_RAID0 |
+				BTRFS_BLOCK_GROUP_RAID1_MASK | BTRFS_BLOCK_GROUP_RAID10;
+
+	return volume->map_ops &&
+	       (chunk->flags & BTRFS_BLOCK_GROUP_TYPE_MASK) == BTRFS_BLOCK_GROUP_DATA &&
+	       (chunk->flags & mapped);
 }
 
 uint64_t chunk_map_used_locked(const struct volume *volume, uint64_t devid)

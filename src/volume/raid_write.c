@@ -135,8 +135,7 @@ static int write_column(struct volume *volume, const struct chunk_view *view, un
 	for (uint64_t unit = first + ahead; unit * VOLUME_STRIPE_LEN < end;
 	     unit += view->nr_columns) {
 		uint64_t start = MAX(unit * VOLUME_STRIPE_LEN, offset);
-		struct stripe_piece piece =
-			stripe_map(view->nr_columns, view->profile->copies, start, end - start);
+		struct stripe_piece piece = stripe_map(view, start, end - start);
 
 		cursor_skip(&cursor, start - at);
 		TRY(batch_add(volume, view, &batch, piece, &cursor));
@@ -154,7 +153,7 @@ static int write_chunk(struct volume *volume, const struct chunk_view *view, uin
 	if (view->nr_columns == 1) {
 		struct batch batch = { .nr_parts = 0 };
 		struct part_cursor copy = *cursor;
-		struct stripe_piece piece = stripe_map(1, view->profile->copies, offset, len);
+		struct stripe_piece piece = stripe_map(view, offset, len);
 
 		TRY(batch_add(volume, view, &batch, piece, &copy));
 		return batch_write(volume, view, &batch);
@@ -184,12 +183,12 @@ int volume_writev(struct volume *volume, uint64_t logical, const struct iovec *p
 	while (len) {
 		uint64_t run;
 
-		TRY(chunk_map_view(volume, logical, &view));
+		TRY(chunk_map_view_writable(volume, logical, &view));
 		run = MIN(len, view.end - logical);
 		/* The usual case: all of it in one stretch; the parts go down as they are. */
 		if (run == len && cursor.part == parts && view.nr_columns == 1) {
-			struct stripe_piece piece = stripe_map(1, view.profile->copies,
-							       logical - view.chunk->logical, len);
+			struct stripe_piece piece =
+				stripe_map(&view, logical - view.chunk->logical, len);
 
 			return write_mirrors(volume, &view, &piece, parts, nr_parts);
 		}

@@ -156,13 +156,69 @@ struct volume_device *volume_device_find(struct volume *volume, uint64_t devid)
 	return entry;
 }
 
+int volume_set_seed(struct volume *volume, uint64_t devid, const uint8_t fsid[16])
+{
+	struct volume_device *entry;
+
+	rwlock_write(&volume->set_lock);
+	entry = device_set_find_locked(volume, devid);
+	if (entry) {
+		memcpy(entry->fsid, fsid, sizeof(entry->fsid));
+		entry->is_seed = true;
+	}
+	rwlock_unwrite(&volume->set_lock);
+	if (entry)
+		return 0;
+	return THROW(ERR_NOT_FOUND, "there is no device %llu", (unsigned long long)devid);
+}
+
+bool volume_has_seed(struct volume *volume, const uint8_t fsid[16])
+{
+	bool found = false;
+
+	rwlock_read(&volume->set_lock);
+	for (unsigned i = 0; i < volume->nr_devices && !found; i++) {
+		const struct volume_device *entry = volume->devices[i];
+
+		found = entry->is_seed && memcmp(entry->fsid, fsid, sizeof(entry->fsid)) == 0;
+	}
+	rwlock_unread(&volume->set_lock);
+	return found;
+}
+
+void volume_set_map_ops(struct volume *volume, const struct map_ops *ops, void *ctx)
+{
+	volume->map_ops = ops;
+	volume->map_ctx = ctx;
+}
+
 /* ---- questions and the flush ---- */
+
+int volume_check_writable(struct volume *volume)
+{
+	struct volume_device *entry;
+
+	for (unsigned i = 0; (entry = volume_device_at(volume, i)); i++) {
+		if (!entry->device)
+			return THROW(ERR_UNSUPPORTED,
+				     "device %llu is missing: writing without it is not supported",
+				     (unsigned long long)entry->devid);
+		if (entry->is_seed)
+			return THROW(ERR_UNSUPPORTED,
+				     "device %llu is a seed: writing beside one is not supported",
+				     (unsigned long long)entry->devid);
+	}
+	if (volume->map_ops)
+		return THROW(ERR_UNSUPPORTED,
+			     "the filesystem has a stripe tree: writing that is not supported");
+	return chunk_map_check_writable(volume);
+}
 
 unsigned volume_nr_mirrors(struct volume *volume, uint64_t logical)
 {
 	const struct chunk *chunk = chunk_map_find(volume, logical);
 
-	return chunk ? profile_of(chunk->flags)->copies : 0;
+	return chunk ? profile_mirrors(profile_of(chunk->flags), chunk->nr_stripes) : 0;
 }
 
 int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_t *ret_devid,
@@ -177,7 +233,9 @@ int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_
 	if (mirror > view.profile->copies)
 		return THROW(ERR_NO_MIRROR, "logical %llu has %u copies, not %u",
 			     (unsigned long long)logical, view.profile->copies, mirror);
-	piece = stripe_map(view.nr_columns, view.profile->copies, logical - view.chunk->logical, 1);
+	if (chunk_is_remapped(volume, view.chunk))
+		return volume_map_by_tree(volume, &view, logical, mirror, ret_devid, ret_at);
+	piece = stripe_map(&view, logical - view.chunk->logical, 1);
 	*ret_devid = view.chunk->stripes[piece.first_stripe + mirror - 1].devid;
 	*ret_at = stripe_phys(view.chunk, &piece, mirror);
 	return 0;

@@ -29,9 +29,9 @@ int volume_clone(struct volume *volume, uint64_t logical, int from_fd, uint64_t 
 		struct chunk_view view;
 		struct stripe_piece piece;
 
-		TRY(chunk_map_view(volume, logical, &view));
-		piece = stripe_map(view.nr_columns, view.profile->copies,
-				   logical - view.chunk->logical, MIN(len, view.end - logical));
+		TRY(chunk_map_view_writable(volume, logical, &view));
+		piece = stripe_map(&view, logical - view.chunk->logical,
+				   MIN(len, view.end - logical));
 		TRY(clone_piece(volume, &view, &piece, from_fd, from));
 		logical += piece.len_bytes;
 		from += piece.len_bytes;
