@@ -13,6 +13,7 @@ enum lock_rank {
 	RANK_NONE = 0,
 	/* 20 ops */
 	RANK_OPS = 10,
+	RANK_LOAD = 15, /* what opening for reading left out */
 	/* 17 commit */
 	RANK_COMMIT = 20,
 	/* 15 file */

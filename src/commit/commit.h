@@ -44,6 +44,8 @@ struct core {
 	/* Nothing commits by itself: what is too much for memory is spilled (spill.c). */
 	bool explicit_commit;
 	size_t dirty_max_bytes; /* DIRTY_MAX_BYTES, or what a test sets */
+	struct mutex groups_lock; /* RANK_LOAD: loading block groups when somebody asks for them */
+	bool groups_loaded;
 	bool tight; /* space is counted out: a commit makes no new chunks (shrink.c) */
 };
 

@@ -10,100 +10,10 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/ref_tracker.h"
-#include "format/superblock.h"
-#include "format/validate_super.h"
-#include "ops/ops.h"
+#include "ops/open_devices.h"
 
 #define CACHE_DEFAULT_BYTES ((size_t)(48 * MIB))
 #define THREADS_MAX 1024u
-
-#define INCOMPAT_READ                                                                    \
-	(BTRFS_FEATURE_INCOMPAT_MIXED_BACKREF | BTRFS_FEATURE_INCOMPAT_DEFAULT_SUBVOL |  \
-	 BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS | BTRFS_FEATURE_INCOMPAT_COMPRESS_LZO |     \
-	 BTRFS_FEATURE_INCOMPAT_COMPRESS_ZSTD | BTRFS_FEATURE_INCOMPAT_BIG_METADATA |    \
-	 BTRFS_FEATURE_INCOMPAT_EXTENDED_IREF | BTRFS_FEATURE_INCOMPAT_SKINNY_METADATA | \
-	 BTRFS_FEATURE_INCOMPAT_NO_HOLES | BTRFS_FEATURE_INCOMPAT_RAID1C34)
-#define COMPAT_RO_WRITE                                                                            \
-	(BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE | BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE_VALID | \
-	 BTRFS_FEATURE_COMPAT_RO_BLOCK_GROUP_TREE)
-
-static int features_check(const struct core *core)
-{
-	uint64_t unknown = super_incompat_flags(core->super) & ~(uint64_t)INCOMPAT_READ;
-
-	if (unknown)
-		return THROW(ERR_UNSUPPORTED, "%s uses incompat features not built yet: 0x%llx",
-			     core->name, (unsigned long long)unknown);
-	unknown = super_compat_ro_flags(core->super) & ~(uint64_t)COMPAT_RO_WRITE;
-	if (unknown && core->writable)
-		return THROW(ERR_UNSUPPORTED, "%s uses features that allow reading only: 0x%llx",
-			     core->name, (unsigned long long)unknown);
-	if (core->writable &&
-	    !(super_compat_ro_flags(core->super) & BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE) &&
-	    super_cache_generation(core->super) == super_generation(core->super))
-		return THROW(ERR_UNSUPPORTED,
-			     "%s keeps a version 1 space cache: writing is not built yet",
-			     core->name);
-	if (super_log_root(core->super) && core->writable)
-		return THROW(ERR_UNSUPPORTED,
-			     "%s has a log that was not replayed: writing is not built yet",
-			     core->name);
-	return 0;
-}
-
-/* Every device passes the fault points, so that whole commands can be tested with them. */
-static int device_file(const char *path, bool writable, struct device **ret_device)
-{
-	struct device *file;
-	int err;
-
-	TRY(device_file_open(path, writable ? DEVICE_WRITE : 0, &file));
-	err = device_fault_new(file, ret_device);
-	if (err < 0)
-		device_free(file);
-	return err;
-}
-
-static int device_open(struct core *core, const struct core_open *how, unsigned index)
-{
-	uint8_t super[SUPER_SIZE];
-	const uint8_t *item = super + SUPER_DEV_ITEM_AT;
-	struct device *device;
-	int err;
-
-	if (how->opened)
-		device = how->opened[index];
-	else
-		TRY(device_file(how->devices[index], how->writable, &device));
-	err = super_read_magic(device, 0, how->unfinished ? BTRFS_MAGIC_TEMPORARY : BTRFS_MAGIC,
-			       super);
-	if (err == 0 && !how->unfinished)
-		err = validate_super(super);
-	if (err == 0 && index && memcmp(super_fsid(super), super_fsid(core->super), 16) != 0)
-		err = THROW(ERR_INVALID, "%s belongs to another filesystem than %s",
-			    how->devices[index], core->name);
-	if (err == 0)
-		err = volume_add_device(core->volume, dev_item_devid(item), dev_item_uuid(item),
-					device, dev_item_total_bytes(item));
-	if (err < 0) {
-		device_free(device);
-		return err;
-	}
-	if (index == 0 || super_generation(super) > super_generation(core->super))
-		memcpy(core->super, super, SUPER_SIZE);
-	return 0;
-}
-
-static int devices_open(struct core *core, const struct core_open *how)
-{
-	TRY(volume_new(&core->volume));
-	for (unsigned i = 0; i < how->nr_devices; i++)
-		TRY(device_open(core, how, i));
-	if (super_num_devices(core->super) != how->nr_devices)
-		return THROW(ERR_INVALID, "%s has %llu devices, %u were given", core->name,
-			     (unsigned long long)super_num_devices(core->super), how->nr_devices);
-	return 0;
-}
 
 static void geometry_from_super(struct core *core)
 {
@@ -154,15 +64,50 @@ static int models_open(struct core *core)
 	return 0;
 }
 
-static int trees_load(struct core *core)
+/* A chunk on a device that nobody knows could be read by no luck at all. */
+static int chunks_check_devices(struct core *core)
+{
+	const struct chunk *chunk = chunk_map_next(core->volume, 0);
+
+	for (; chunk; chunk = chunk_map_next(core->volume, chunk->logical + chunk->len_bytes))
+		for (unsigned i = 0; i < chunk->nr_stripes; i++)
+			CORRUPT_IF(!volume_device_find(core->volume, chunk->stripes[i].devid),
+				   "%s: chunk %llu lies on device %llu, which is none of the "
+				   "filesystem",
+				   core->name, (unsigned long long)chunk->logical,
+				   (unsigned long long)chunk->stripes[i].devid);
+	return 0;
+}
+
+static int trees_load(struct core *core, const struct core_open *how, struct members *members)
 {
 	struct root *chunk;
 
+	TRY(members_join_array(core, how, members));
 	TRY(store_load_sys_chunks(core->volume, core->super));
 	TRY(root_table_load(core->roots, core->super));
 	TRY(root_get(core->roots, BTRFS_CHUNK_TREE_OBJECTID, &chunk));
+	TRY(members_join_tree(core, how, members));
 	TRY(store_load_chunks(&core->store));
+	TRY(chunks_check_devices(core));
+	TRY(open_state_check(core, how));
+	if (!core->writable)
+		return 0;
+	core->groups_loaded = true;
 	return store_load_groups(&core->store);
+}
+
+int core_load_groups(struct core *core)
+{
+	int err = 0;
+
+	mutex_lock(&core->groups_lock);
+	if (!core->groups_loaded)
+		err = store_load_used(&core->store);
+	if (err == 0)
+		core->groups_loaded = true;
+	mutex_unlock(&core->groups_lock);
+	return err;
 }
 
 static int contents_open(struct core *core, const struct core_open *how)
@@ -192,7 +137,7 @@ static unsigned threads_wanted(unsigned threads)
 	return MIN(threads, THREADS_MAX);
 }
 
-static int core_open_steps(struct core *core, const struct core_open *how)
+static int core_open_steps(struct core *core, const struct core_open *how, struct members *members)
 {
 	core->writable = how->writable;
 	core->explicit_commit = how->explicit_commit;
@@ -203,30 +148,35 @@ static int core_open_steps(struct core *core, const struct core_open *how)
 	core->name = mem_strdup(how->devices[0]);
 	if (!core->name)
 		return MEM_FAIL("a name");
-	TRY(devices_open(core, how));
-	TRY(features_check(core));
+	TRY(volume_new(&core->volume));
+	TRY(members_open(core, how, members));
+	TRY(open_features_check(core, how));
 	geometry_from_super(core);
 	TRY(workq_new("ubtrfs", how->writable ? threads_wanted(how->threads) : 0, &core->workq));
 	TRY(cache_open(core, how));
 	TRY(models_open(core));
-	TRY(trees_load(core));
+	TRY(trees_load(core, how, members));
 	return contents_open(core, how);
 }
 
 int core_open(struct core *core, const struct core_open *how)
 {
+	struct members members = { 0 };
 	int err;
 
 	ASSERT(how->nr_devices > 0);
 	memset(core, 0, sizeof(*core));
-	err = core_open_steps(core, how);
+	mutex_init(&core->groups_lock, RANK_LOAD, "block groups");
+	err = core_open_steps(core, how, &members);
 	if (err < 0) {
 		struct err_report report;
 
 		err_capture(err, &report);
+		members_fini(&members);
 		core_close(core);
 		return err_rethrow(&report);
 	}
+	members_fini(&members);
 	return 0;
 }
 
@@ -250,5 +200,6 @@ void core_close(struct core *core)
 	if (core->volume)
 		volume_free(core->volume);
 	mem_free(core->name);
+	mutex_fini(&core->groups_lock);
 	memset(core, 0, sizeof(*core));
 }

@@ -48,7 +48,14 @@ void core_open_from_options(const struct ubtrfs_open_options *options, struct co
 				       .max_inline = options->max_inline == UINT32_MAX ?
 							     MAX_INLINE_DEFAULT :
 							     options->max_inline,
-				       .now = options->now };
+				       .now = options->now,
+				       .scan = options->scan,
+				       .partition = options->partition,
+				       .offset = options->offset,
+				       .super_copy = options->super_copy,
+				       .no_verify = options->no_verify,
+				       .warn = options->warn,
+				       .warn_ctx = options->warn_ctx };
 }
 
 int fs_new(const struct core_open *how, struct ubtrfs **ret_fs)
@@ -72,8 +79,8 @@ static int options_check(const struct ubtrfs_open_options *options)
 {
 	if (options->partition || options->offset)
 		return THROW(ERR_UNSUPPORTED, "a filesystem inside a disk image: not built yet");
-	if (options->super_copy > 0)
-		return THROW(ERR_UNSUPPORTED, "another copy of the superblock: not built yet");
+	if (options->super_copy < -1 || options->super_copy > 2)
+		return THROW(ERR_INVALID, "there is no superblock copy %d", options->super_copy);
 	if (options->no_verify)
 		return THROW(ERR_UNSUPPORTED, "reading without verifying: not built yet");
 	return 0;
@@ -156,6 +163,7 @@ int core_info(struct core *core, struct ubtrfs_info *ret_info)
 	struct space_totals data, metadata, system;
 	struct volume_device *device;
 
+	TRY(core_load_groups(core));
 	memset(ret_info, 0, sizeof(*ret_info));
 	memcpy(ret_info->fsid, super_fsid(core->super), 16);
 	memcpy(ret_info->label, super_label(core->super), 256);

@@ -76,12 +76,23 @@ struct core_open {
 	int compress, compress_level;
 	uint32_t max_inline;
 	const struct ubtrfs_time *now;
+	/* As in ubtrfs_open_options. */
+	bool scan;
+	unsigned partition;
+	uint64_t offset;
+	int super_copy;
+	bool no_verify;
+	void (*warn)(void *ctx, const char *sentence);
+	void *warn_ctx;
 };
 /* An opened core as a public object; takes it over also on failure. */
 int fs_new(const struct core_open *how, struct ubtrfs **ret_fs) must_check;
 void core_open_from_options(const struct ubtrfs_open_options *options, struct core_open *ret_how);
 int core_open(struct core *core, const struct core_open *how) must_check;
 void core_close(struct core *core);
+/* Block groups with their used bytes, without free space: opening for reading leaves them out.
+ * Again or when open for writing: nothing to do. From any thread. */
+int core_load_groups(struct core *core) must_check;
 int core_info(struct core *core, struct ubtrfs_info *ret_info) must_check;
 
 #endif

@@ -27,6 +27,10 @@ struct store {
 
 /* Chunks of the superblock's array, so that the chunk tree can be read. */
 int store_load_sys_chunks(struct volume *volume, const uint8_t *super) must_check;
+/* Calls visit for the DEV_ITEM of each device, in order of devid; nothing is locked meanwhile. */
+int store_each_device(struct store *store,
+		      int (*visit)(void *ctx, uint64_t devid, const uint8_t *dev_item),
+		      void *ctx) must_check;
 /*
  * All chunks of the chunk tree; devices named there must be in the volume (DEV_ITEMs are checked
  * against them).
@@ -37,6 +41,8 @@ int store_load_chunks(struct store *store) must_check;
  * one, from the extent tree.
  */
 int store_load_groups(struct store *store) must_check;
+/* Block groups with their used bytes only: for questions about a filesystem that is only read. */
+int store_load_used(struct store *store) must_check;
 
 /* Commit step: new chunks and groups get their items (CHUNK_ITEM, DEV_EXTENTs, BLOCK_GROUP_ITEM,
  * FREE_SPACE_INFO + extents), dirty groups their used bytes, removed groups lose theirs, devices

@@ -74,6 +74,30 @@ static int chunk_item_next(struct tree *tree, const struct key *from, struct chu
 	return 0;
 }
 
+int store_each_device(struct store *store,
+		      int (*visit)(void *ctx, uint64_t devid, const uint8_t *dev_item), void *ctx)
+{
+	SCOPED_MEM uint8_t *data = mem_alloc(geometry_max_item(&store->geometry));
+	struct key from = KEY(BTRFS_DEV_ITEMS_OBJECTID, BTRFS_DEV_ITEM_KEY, 0);
+	struct chunk_item item = { .data = data };
+	struct tree *tree;
+	int err;
+
+	if (!data)
+		return MEM_FAIL("a device item");
+	TRY(store_tree(store, BTRFS_CHUNK_TREE_OBJECTID, &tree));
+	while ((err = chunk_item_next(tree, &from, &item)) == 0) {
+		if (item.key.objectid != BTRFS_DEV_ITEMS_OBJECTID ||
+		    item.key.type != BTRFS_DEV_ITEM_KEY)
+			return 0;
+		CORRUPT_IF(item.len != DEV_ITEM_SIZE || dev_item_devid(data) != item.key.offset,
+			   "the item of device %" PRIu64 " is damaged", item.key.offset);
+		TRY(visit(ctx, item.key.offset, data));
+		from = key_next(item.key);
+	}
+	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
+}
+
 int store_load_chunks(struct store *store)
 {
 	SCOPED_MEM uint8_t *data = mem_alloc(geometry_max_item(&store->geometry));
@@ -135,11 +159,11 @@ static int load_free_from_extents(struct store *store, struct block_group *group
 	return load_gap(store, group, &pos, block_group_end(group), 0);
 }
 
-static int load_group(struct store *store, struct tree *tree, const struct chunk *chunk)
+static int load_group(struct store *store, struct tree *tree, const struct chunk *chunk,
+		      struct block_group **ret_group)
 {
 	struct key key = KEY(chunk->logical, BTRFS_BLOCK_GROUP_ITEM_KEY, chunk->len_bytes);
 	uint8_t item[BLOCK_GROUP_ITEM_SIZE];
-	struct block_group *group;
 	uint32_t len = 0;
 	int err = tree_lookup(tree, &key, item, sizeof(item), &len);
 
@@ -151,25 +175,48 @@ static int load_group(struct store *store, struct tree *tree, const struct chunk
 	CORRUPT_IF(block_group_item_used(item) > chunk->len_bytes,
 		   "block group %" PRIu64 " of %" PRIu64 " bytes uses %" PRIu64, chunk->logical,
 		   chunk->len_bytes, block_group_item_used(item));
-	TRY(space_add_group(store->space, chunk->logical, chunk->len_bytes,
-			    block_group_item_flags(item), block_group_item_used(item), &group));
+	return space_add_group(store->space, chunk->logical, chunk->len_bytes,
+			       block_group_item_flags(item), block_group_item_used(item),
+			       ret_group);
+}
+
+static int load_free(struct store *store, struct block_group *group)
+{
 	if (store_has_free_tree(store))
 		return free_tree_load_group(store, group);
 	return load_free_from_extents(store, group);
 }
 
-int store_load_groups(struct store *store)
+static int load_groups(struct store *store, bool with_free)
 {
 	const struct chunk *chunk = chunk_map_next(store->volume, 0);
+	struct block_group *group;
+	struct tree *tree;
+
+	TRY(store_group_tree(store, &tree));
+	for (; chunk; chunk = chunk_map_next(store->volume, chunk->logical + chunk->len_bytes)) {
+		/* There already: an attempt before this one failed behind it. */
+		if (space_group_of(store->space, chunk->logical))
+			continue;
+		TRY(load_group(store, tree, chunk, &group));
+		if (with_free)
+			TRY(load_free(store, group));
+	}
+	return 0;
+}
+
+int store_load_groups(struct store *store)
+{
 	struct tree *tree;
 
 	/* Policies need the extent tree without loading it (they run under node locks). */
 	TRY(store_tree(store, BTRFS_EXTENT_TREE_OBJECTID, &tree));
-	TRY(store_group_tree(store, &tree));
-	while (chunk) {
-		TRY(load_group(store, tree, chunk));
-		chunk = chunk_map_next(store->volume, chunk->logical + chunk->len_bytes);
-	}
+	TRY(load_groups(store, true));
 	/* What the items say must add up, or every commit would write more nonsense. */
 	return space_audit(store->space);
+}
+
+int store_load_used(struct store *store)
+{
+	return load_groups(store, false);
 }
