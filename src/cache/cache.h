@@ -65,6 +65,7 @@ struct node {
  */
 struct node_expect {
 	uint64_t generation;
+	bool any_generation; /* of a node found by its address alone (walking back) */
 	uint8_t level;
 	uint64_t owner; /* 0 = do not check */
 	const struct key

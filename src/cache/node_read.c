@@ -41,7 +41,7 @@ int node_check_expect(const struct node *node, const struct node_expect *expect)
 {
 	const uint8_t *data = node->data;
 
-	if (node_generation(data) != expect->generation)
+	if (!expect->any_generation && node_generation(data) != expect->generation)
 		return unexpected(node, "generation", node_generation(data), expect->generation);
 	if (node_level(data) != expect->level)
 		return unexpected(node, "level", node_level(data), expect->level);

@@ -50,11 +50,74 @@ int extent_run_refs(struct txn *txn, struct extents *extents, uint64_t *ret_nr) 
 int extent_refs(struct extents *extents, uint64_t addr, bool metadata, uint8_t level,
 		int64_t *ret_refs, uint64_t *ret_flags) must_check;
 /*
- * Lists the references of an extent on disk: key and count; nonzero from visit stops. No lock is
- * held while visiting. ERR_EXTENT_MISSING.
+ * Lists the references of an extent, disk plus pending: key and count, in the order of the keys;
+ * nonzero from visit stops. No lock is held while visiting. ERR_EXTENT_MISSING.
  */
 int extent_each_ref(struct extents *extents, uint64_t addr,
 		    int (*visit)(void *ctx, const struct ref_key *key, uint32_t count),
 		    void *ctx) must_check;
+
+/* ---- ref_list.c ---- */
+
+/* The references of one extent, in the order of their keys, each key once, counts above 0. */
+struct ref_list {
+	uint64_t addr;
+	struct key key; /* of the item; type 0: nothing on disk yet */
+	uint64_t flags; /* BTRFS_EXTENT_FLAG_*, as on disk */
+	struct ref_delta *refs;
+	size_t nr, capacity;
+};
+int extent_ref_list(struct extents *extents, uint64_t addr, struct ref_list *ret_list) must_check;
+void ref_list_fini(struct ref_list *list);
+DEFINE_SCOPED(ref_list, ref_list_fini)
+
+/* The extent that holds a logical address, as the extent tree has it. ERR_NOT_FOUND. */
+struct extent_place {
+	uint64_t addr, len_bytes;
+	bool metadata;
+};
+int extent_at(struct extents *extents, uint64_t logical, struct extent_place *ret_place) must_check;
+
+/* ---- walking back: backref_walk.c (from a tree block to its trees), owner_walk.c (from data) ---- */
+
+/*
+ * Walks go from a block to the blocks that point to it, up to the roots; the level rises with each
+ * step, so they end. What was found for a block is kept in the walk, within a bound: ask many
+ * questions of one walk, and free it before the filesystem changes. For one thread at a time;
+ * nobody may change trees meanwhile.
+ * Trees that an unfinished balance left behind (TREE_RELOC) are no owners; neither is a tree that
+ * does not exist any more.
+ */
+struct backref_walk;
+int backref_walk_new(struct extents *extents, struct backref_walk **ret_walk) must_check;
+void backref_walk_free(struct backref_walk *walk);
+DEFINE_SCOPED_PTR(backref_walk, backref_walk, backref_walk_free)
+
+/* The trees that hold the tree block at addr: ascending, each once; borrowed until the next call.
+ * ERR_EXTENT_MISSING. */
+int backref_walk_block(struct backref_walk *walk, uint64_t addr, uint8_t level,
+		       const uint64_t **ret_roots, size_t *ret_nr) must_check;
+
+/* A file extent item that refers to an extent. */
+struct extent_owner {
+	uint64_t root, inode;
+	uint64_t offset;	/* in the file */
+	uint64_t extent_offset; /* into the extent, in RAM */
+	uint64_t len_bytes;	/* in the file */
+	bool encoded;		/* compressed: offsets into it say nothing about addresses */
+};
+/*
+ * Visits every file extent item of every tree that refers to the data extent that begins at addr:
+ * ascending by root, inode, offset. Nonzero from visit stops and is returned. ERR_EXTENT_MISSING.
+ */
+int owner_walk_each(struct backref_walk *walk, uint64_t addr, uint64_t len_bytes,
+		    int (*visit)(void *ctx, const struct extent_owner *owner),
+		    void *ctx) must_check;
+/*
+ * Does anybody but this inode of this tree refer to the extent (the sense of FIEMAP_EXTENT_SHARED:
+ * another place of the same file counts, too)?
+ */
+int owner_walk_shared(struct backref_walk *walk, uint64_t addr, uint64_t len_bytes, uint64_t root,
+		      uint64_t inode, bool *ret_shared) must_check;
 
 #endif

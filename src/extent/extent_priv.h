@@ -11,6 +11,7 @@
 #include <inttypes.h>
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "extent/extent.h"
 #include "format/node_layout.h"
@@ -72,6 +73,47 @@ int extent_item_apply(struct txn *txn, struct tree *tree, struct extent_image *i
 /* Sets flags in the item on disk. */
 int extent_item_add_flags(struct txn *txn, struct tree *tree, const struct key *key,
 			  uint64_t flags) must_check;
+
+/* ---- backref_walk.c ---- */
+
+/* What is known of a tree block, by walking. */
+struct walked_block {
+	struct hash_node hash; /* by address */
+	uint64_t addr;
+	uint8_t level;
+	size_t nr_roots;
+	uint64_t roots[];
+};
+
+/* Whether a tree block is held by more than one tree, seen from one of its trees. */
+struct walked_share {
+	struct hash_node hash; /* by tree and address */
+	uint64_t root, addr;
+	bool shared;
+};
+
+struct backref_walk {
+	struct extents *extents;
+	struct hash_table blocks; /* walked_block */
+	struct hash_table shares; /* walked_share */
+	size_t memo_bytes;
+};
+
+/* Forgets what was found when it has become too much; before a question, not within one. */
+void backref_walk_trim(struct backref_walk *walk);
+/* The tree that a reference names; NULL for one that is gone or that owns nothing. */
+int walk_root(struct backref_walk *walk, uint64_t objectid, struct root **ret_root) must_check;
+/* A tree block whose generation is not known; root NULL: of some subvolume. */
+int walk_node_get(struct backref_walk *walk, uint64_t addr, uint8_t level, const struct root *root,
+		  struct node **ret_node) must_check;
+/*
+ * The block above a block of a tree: *ret_parent 0 when it is the root itself; *ret_there false
+ * when the tree does not hold it.
+ */
+int walk_parent(struct backref_walk *walk, struct root *root, uint64_t addr, uint8_t level,
+		uint64_t *ret_parent, bool *ret_there) must_check;
+/* A tree of a deleted subvolume: parts of it may be gone. */
+bool root_is_dead(const struct root *root);
 
 /* ---- extent_refs.c ---- */
 

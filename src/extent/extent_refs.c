@@ -93,63 +93,19 @@ int extent_refs(struct extents *extents, uint64_t addr, bool metadata, uint8_t l
 
 /* ---- listing ---- */
 
-typedef int (*ref_visit_fn)(void *ctx, const struct ref_key *key, uint32_t count);
-
-static int each_inline(const struct extent_image *image, ref_visit_fn visit, void *ctx)
+int extent_each_ref(struct extents *extents, uint64_t addr,
+		    int (*visit)(void *ctx, const struct ref_key *key, uint32_t count), void *ctx)
 {
-	uint32_t at = inline_ref_first(image), count;
-	struct ref_key key;
-	uint64_t sum;
+	SCOPED(ref_list) struct ref_list list = { 0 };
 
-	TRY(inline_ref_sum(image, &sum));
-	while (at < image->len) {
-		const uint8_t *ref = image->data + at;
-		int ret = 0;
+	TRY(extent_ref_list(extents, addr, &list));
+	for (size_t i = 0; i < list.nr; i++) {
+		int ret = visit(ctx, &list.refs[i].key, (uint32_t)list.refs[i].delta);
 
-		inline_ref_load(ref, &key, &count);
-		if (count)
-			ret = visit(ctx, &key, count);
 		if (ret)
 			return ret;
-		at += inline_ref_size_bytes(inline_ref_type(ref));
 	}
 	return 0;
-}
-
-/* Keys only rise, so it ends. */
-static int each_keyed(struct tree *tree, uint64_t addr, ref_visit_fn visit, void *ctx)
-{
-	struct key from = KEY(addr, REF_TREE, 0);
-	struct ref_key key;
-	uint32_t count;
-	int err, ret;
-
-	while ((err = keyed_ref_next(tree, addr, &from, &key, &count)) == 0) {
-		ret = visit(ctx, &key, count);
-		if (ret)
-			return ret;
-	}
-	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
-}
-
-int extent_each_ref(struct extents *extents, uint64_t addr, ref_visit_fn visit, void *ctx)
-{
-	SCOPED_MEM uint8_t *data = NULL;
-	struct extent_image image;
-	struct tree *tree;
-	int err, ret;
-
-	TRY(extent_tree(extents, &tree));
-	data = mem_alloc(geometry_max_item(node_cache_geometry(tree->cache)));
-	if (!data)
-		return MEM_FAIL("an extent item");
-	image.data = data;
-	mutex_lock(&extents->run_lock);
-	err = extent_item_read(tree, addr, &image);
-	mutex_unlock(&extents->run_lock);
-	TRY(err);
-	ret = each_inline(&image, visit, ctx);
-	return ret ? ret : each_keyed(tree, addr, visit, ctx);
 }
 
 /* ---- data references ---- */

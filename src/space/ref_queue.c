@@ -309,6 +309,27 @@ int64_t ref_queue_pending(struct ref_queue *queue, uint64_t addr)
 	return net;
 }
 
+void ref_queue_copy(struct ref_queue *queue, uint64_t addr, struct ref_delta *deltas,
+		    size_t capacity, size_t *ret_nr)
+{
+	const struct ref_record *record;
+	struct rb_node *node = NULL;
+	size_t nr = 0;
+
+	mutex_lock(&queue->lock);
+	record = record_find(queue, addr);
+	if (record)
+		node = rbtree_first(&record->by_key);
+	for (; node; node = rb_next(node), nr++) {
+		const struct ref_change *change = rb_entry(node, struct ref_change, node);
+
+		if (nr < capacity)
+			deltas[nr] = (struct ref_delta){ change->key, change->delta };
+	}
+	mutex_unlock(&queue->lock);
+	*ret_nr = nr;
+}
+
 struct ref_record *ref_queue_take(struct ref_queue *queue, uint64_t from)
 {
 	struct ref_record *record = NULL;

@@ -29,6 +29,12 @@ struct ref_key {
 /* < 0, 0, > 0; a strict order over all four fields. */
 int ref_key_compare(const struct ref_key *a, const struct ref_key *b);
 
+/* One key and what it changes by, or what it counts. */
+struct ref_delta {
+	struct ref_key key;
+	int64_t delta;
+};
+
 /* Net change of one key. */
 struct ref_change {
 	struct link link;    /* in a taken record */
@@ -80,6 +86,10 @@ struct ref_request {
 int ref_queue_push(struct ref_queue *queue, const struct ref_request *request) must_check;
 /* Net count pending for an address over all keys; 0 when nothing is queued. */
 int64_t ref_queue_pending(struct ref_queue *queue, uint64_t addr);
+/* Copies what is pending for an address, in the order of the keys: up to capacity of the changes;
+ * *ret_nr is how many there are. */
+void ref_queue_copy(struct ref_queue *queue, uint64_t addr, struct ref_delta *deltas,
+		    size_t capacity, size_t *ret_nr);
 /* Takes the record with the lowest address >= from out of the queue (wraps once); NULL when
  * empty. The caller runs it completely, then frees it. */
 struct ref_record *ref_queue_take(struct ref_queue *queue, uint64_t from);

@@ -98,6 +98,16 @@ uint32_t cursor_len(const struct cursor *cursor);
 int tree_lookup(struct tree *tree, const struct key *key, void *data, size_t capacity,
 		uint32_t *ret_len) must_check;
 
+/* The nodes on the way to a key, by level. */
+struct tree_trail {
+	uint8_t root_level;
+	uint64_t addrs[TREE_MAX_LEVEL]; /* from the level asked for up to the root's; else 0 */
+};
+/* Where the nodes lie that lead to a key, down to a level (the node of that level is not read). A
+ * root below that level yields itself only. No lock is held afterwards. */
+int tree_locate(struct tree *tree, const struct key *key, uint8_t level,
+		struct tree_trail *ret_trail) must_check;
+
 /* Writing. All copy the path as needed. */
 struct tree_item {
 	struct key key;
