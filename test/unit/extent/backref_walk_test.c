@@ -220,6 +220,17 @@ static void clone_some(struct engine *engine, struct rng *rng, uint64_t root, un
 	}
 }
 
+/* Leaves enough for a tree of three levels: blocks below blocks that snapshots share. */
+static void make_deep(struct engine *engine)
+{
+	static const uint8_t text[3000];
+
+	for (uint64_t i = 0; i < 300; i++)
+		engine_insert(engine, 5, KEY(1000 + i, BTRFS_STRING_ITEM_KEY, 0), text,
+			      sizeof(text));
+	assert_true(engine_tree(engine, 5)->root_level >= 2);
+}
+
 static void walk_rounds(const struct engine_options *options, uint64_t seed)
 {
 	struct engine *engine = engine_new(options);
@@ -228,6 +239,7 @@ static void walk_rounds(const struct engine_options *options, uint64_t seed)
 
 	rng_init(&rng, seed);
 	engine_change_some(engine, &rng, 5, 1500);
+	make_deep(engine);
 	engine_commit(engine);
 	compare_all(engine, last, true);
 	for (unsigned round = 0; round < 8; round++) {
