@@ -1,5 +1,6 @@
 /*
- * Reading a node: every mirror in turn until one holds the node that was asked for.
+ * Reading a node: any mirror, and when that is bad every one in turn until one holds the node that
+ * was asked for.
  *
  * A copy is good when its checksum, address, filesystem, level, generation, owner and first key are
  * what the caller expects and the format's validator finds nothing (law L7). Bad disk data is an
@@ -62,7 +63,8 @@ static int node_verify(const struct node *node, const struct node_expect *expect
 			     (unsigned long long)node->addr);
 	if (node_addr(data) != node->addr)
 		return unexpected(node, "the address in it", node_addr(data), node->addr);
-	if (memcmp(header_fsid(data), cache->fsid, sizeof(cache->fsid)) != 0)
+	if (memcmp(header_fsid(data), cache->fsid, sizeof(cache->fsid)) != 0 &&
+	    !volume_has_seed(cache->volume, header_fsid(data)))
 		return THROW(ERR_NODE_UNEXPECTED,
 			     "tree block %llu: it belongs to another filesystem",
 			     (unsigned long long)node->addr);
@@ -75,30 +77,46 @@ static int node_verify(const struct node *node, const struct node_expect *expect
 	return validate_node(&cache->geometry, data, node->addr);
 }
 
-int node_read(struct node *node, const struct node_expect *expect)
+/* One copy: 0 any, or the mirror of that number. */
+static int node_read_mirror(struct node *node, const struct node_expect *expect, unsigned mirror)
 {
 	struct node_cache *cache = node->cache;
-	unsigned nr_mirrors = volume_nr_mirrors(cache->volume, node->addr);
+
+	TRY(volume_read(cache->volume, node->addr, node->data, cache->geometry.nodesize, mirror));
+	return node_verify(node, expect);
+}
+
+/* Any mirror was bad: which one is good? Tells whose fault it was. */
+static int node_read_others(struct node *node, const struct node_expect *expect,
+			    const struct err_report *first)
+{
+	struct volume *volume = node->cache->volume;
+	unsigned nr_mirrors = volume_nr_mirrors(volume, node->addr);
+
+	for (unsigned mirror = 1; mirror <= nr_mirrors; mirror++) {
+		if (node_read_mirror(node, expect, mirror) < 0)
+			continue;
+		/* Otherwise nobody would learn of it. */
+		log_warn("%s; mirror %u of %u is good", first->text, mirror, nr_mirrors);
+		volume_blame(volume, node->addr, mirror);
+		return 0;
+	}
+	return err_rethrow(first);
+}
+
+int node_read(struct node *node, const struct node_expect *expect)
+{
+	unsigned nr_mirrors = volume_nr_mirrors(node->cache->volume, node->addr);
 	struct err_report first = { 0 };
+	int err;
 
 	if (nr_mirrors == 0)
 		return THROW(ERR_NO_MAPPING, "tree block %llu: no chunk maps this address",
 			     (unsigned long long)node->addr);
-	for (unsigned mirror = 1; mirror <= nr_mirrors; mirror++) {
-		int ret = volume_read(cache->volume, node->addr, node->data,
-				      cache->geometry.nodesize, mirror);
-
-		if (ret >= 0)
-			ret = node_verify(node, expect);
-		if (ret >= 0) {
-			/* Otherwise nobody would learn of it. */
-			if (first.err)
-				log_warn("%s; mirror %u of %u is good", first.text, mirror,
-					 nr_mirrors);
-			return 0;
-		}
-		if (first.err == 0)
-			err_capture(ret, &first);
+	err = node_read_mirror(node, expect, 0);
+	if (err < 0 && nr_mirrors > 1) {
+		err_capture(err, &first);
+		return node_read_others(node, expect, &first);
 	}
-	return err_rethrow(&first);
+	return err;
 }

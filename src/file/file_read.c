@@ -1,8 +1,8 @@
 /*
  * Reading: extent by extent, verified against the checksums, decompressed; holes are zero.
  *
- * When a range does not verify as a whole, each sector is looked for on each mirror, so that one
- * bad sector per copy is survived.
+ * A range whose sectors are bad here on one mirror and there on another is read all the same
+ * (csum_read).
  */
 #include <sys/stat.h>
 
@@ -22,32 +22,6 @@ int file_sync_inode(struct writeback *writeback, struct inode *inode)
 	return inode_flush(writeback->config.txn, inode);
 }
 
-static bool sector_ok(const struct geometry *geometry, const uint8_t *data, const uint8_t *csum)
-{
-	uint8_t actual[32];
-
-	csum_compute(geometry->csum_type, data, geometry->sectorsize, actual);
-	return memcmp(actual, csum, geometry->csum_size) == 0;
-}
-
-static int sector_read(struct writeback *writeback, uint64_t addr, uint8_t *data,
-		       const uint8_t *csum)
-{
-	unsigned nr_mirrors = volume_nr_mirrors(writeback->volume, addr);
-
-	for (unsigned mirror = 1; mirror <= nr_mirrors; mirror++) {
-		if (volume_read(writeback->volume, addr, data, writeback->geometry.sectorsize,
-				mirror) < 0)
-			continue;
-		if (!csum || sector_ok(&writeback->geometry, data, csum))
-			return 0;
-	}
-	return THROW(
-		ERR_DATA_CSUM,
-		"no copy of the sector at logical address %llu has the right checksum (%u tried)",
-		(unsigned long long)addr, nr_mirrors);
-}
-
 /* Reads whole sectors of an extent and verifies those that have a checksum. */
 static int sectors_read(struct writeback *writeback, struct inode *inode, uint64_t addr,
 			uint8_t *data, uint64_t len)
@@ -56,7 +30,11 @@ static int sectors_read(struct writeback *writeback, struct inode *inode, uint64
 	uint64_t nr = len / geometry->sectorsize;
 	bool verify = !(inode_item_flags(inode->item) & BTRFS_INODE_NODATASUM);
 	SCOPED_MEM uint8_t *csums = mem_array(nr, geometry->csum_size);
-	int err = volume_read(writeback->volume, addr, data, len, 0);
+	struct csum_range range = { .volume = writeback->volume,
+				    .geometry = geometry,
+				    .addr = addr,
+				    .nr_sectors = nr,
+				    .csums = verify ? csums : NULL };
 	struct root *root;
 
 	if (!csums)
@@ -65,15 +43,7 @@ static int sectors_read(struct writeback *writeback, struct inode *inode, uint64
 		TRY(root_get(inode->table->roots, BTRFS_CSUM_TREE_OBJECTID, &root));
 		TRY(csum_lookup(&root->tree, addr, nr, csums, NULL));
 	}
-	for (uint64_t i = 0; i < nr; i++) {
-		uint8_t *sector = data + i * geometry->sectorsize;
-		const uint8_t *csum = verify ? csums + i * geometry->csum_size : NULL;
-
-		if (err == 0 && (!csum || sector_ok(geometry, sector, csum)))
-			continue;
-		TRY(sector_read(writeback, addr + i * geometry->sectorsize, sector, csum));
-	}
-	return 0;
+	return csum_read(&range, data, NULL);
 }
 
 static int read_plain(struct writeback *writeback, struct inode *inode,

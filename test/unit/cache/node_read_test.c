@@ -80,6 +80,25 @@ static void test_node_read__other_filesystem_is_refused(void **state)
 	fixture_free(fixture);
 }
 
+static void test_node_read__blocks_of_a_seed_are_taken(void **state)
+{
+	struct fixture *fixture = fixture_new(MIB);
+	uint8_t seed[16];
+	struct node *node;
+
+	(void)state;
+	fixture_leaves(fixture, 1, 7);
+	memcpy(seed, fixture->config.fsid, sizeof(seed));
+	memset(fixture->config.fsid, 0x55, sizeof(seed));
+	fixture_reload(fixture);
+	assert_int_equal(fixture_get(fixture, 0, 7, &node), -ERR_NODE_UNEXPECTED);
+	assert_ok(volume_set_seed(fixture->volume, 1, seed));
+	assert_int_equal(volume_set_seed(fixture->volume, 2, seed), -ERR_NOT_FOUND);
+	assert_ok(fixture_get(fixture, 0, 7, &node));
+	node_put(node);
+	fixture_free(fixture);
+}
+
 static void test_node_read__contents_are_validated(void **state)
 {
 	struct fixture *fixture = fixture_new(MIB);
@@ -105,6 +124,7 @@ int main(void)
 		cmocka_unit_test(test_node_read__failed_read_leaves_the_index),
 		cmocka_unit_test(test_node_read__device_errors),
 		cmocka_unit_test(test_node_read__other_filesystem_is_refused),
+		cmocka_unit_test(test_node_read__blocks_of_a_seed_are_taken),
 		cmocka_unit_test(test_node_read__contents_are_validated),
 	};
 
