@@ -90,6 +90,7 @@ static int trees_load(struct core *core, const struct core_open *how, struct mem
 	TRY(members_join_tree(core, how, members));
 	TRY(store_load_chunks(&core->store));
 	TRY(chunks_check_devices(core));
+	TRY(store_load_stripe_tree(&core->store));
 	TRY(open_state_check(core, how));
 	if (!core->writable)
 		return 0;

@@ -50,6 +50,14 @@ static bool same_fsid(const struct member *member, const uint8_t *super)
 	return member->has_super && memcmp(super_fsid(member->super), super_fsid(super), 16) == 0;
 }
 
+/* What the tree blocks carry that were written before the filesystem grew from this seed. */
+static const uint8_t *seed_fsid(const struct member *member)
+{
+	bool own_uuid = super_incompat_flags(member->super) & BTRFS_FEATURE_INCOMPAT_METADATA_UUID;
+
+	return own_uuid ? super_metadata_uuid(member->super) : super_fsid(member->super);
+}
+
 /* Every device passes the fault points, so that whole commands can be tested with them. */
 static int member_device(const char *path, bool writable, struct device **ret_device)
 {
@@ -361,6 +369,8 @@ int members_join(struct core *core, const struct core_open *how, struct members 
 	TRY(volume_add_device(core->volume, devid, uuid, member->device, total_bytes));
 	member->device = NULL;
 	member->in_volume = true;
+	if (member_is_seed(member) && !same_fsid(member, core->super))
+		TRY(volume_set_seed(core->volume, devid, seed_fsid(member)));
 	return 0;
 }
 

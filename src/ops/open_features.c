@@ -18,9 +18,11 @@
 	 BTRFS_FEATURE_INCOMPAT_EXTENDED_IREF | BTRFS_FEATURE_INCOMPAT_RAID56 |         \
 	 BTRFS_FEATURE_INCOMPAT_SKINNY_METADATA | BTRFS_FEATURE_INCOMPAT_NO_HOLES |     \
 	 BTRFS_FEATURE_INCOMPAT_METADATA_UUID | BTRFS_FEATURE_INCOMPAT_RAID1C34 |       \
-	 BTRFS_FEATURE_INCOMPAT_ZONED | BTRFS_FEATURE_INCOMPAT_SIMPLE_QUOTA)
+	 BTRFS_FEATURE_INCOMPAT_ZONED | BTRFS_FEATURE_INCOMPAT_SIMPLE_QUOTA |           \
+	 BTRFS_FEATURE_INCOMPAT_RAID_STRIPE_TREE)
 /* RAID56 and SIMPLE_QUOTA stay set when nothing of the kind is left: open_state_check looks. */
-#define INCOMPAT_WRITE (INCOMPAT_READ & ~BTRFS_FEATURE_INCOMPAT_ZONED)
+#define INCOMPAT_WRITE \
+	(INCOMPAT_READ & ~(BTRFS_FEATURE_INCOMPAT_ZONED | BTRFS_FEATURE_INCOMPAT_RAID_STRIPE_TREE))
 #define COMPAT_RO_WRITE                                                                            \
 	(BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE | BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE_VALID | \
 	 BTRFS_FEATURE_COMPAT_RO_VERITY | BTRFS_FEATURE_COMPAT_RO_BLOCK_GROUP_TREE)
@@ -85,19 +87,12 @@ int open_features_check(const struct core *core, const struct core_open *how)
 
 /* ---- what the trees say ---- */
 
-static int check_profiles(struct core *core)
+/* Missing devices, seeds, profiles without writing. */
+static int check_volume(struct core *core)
 {
-	const struct chunk *chunk = chunk_map_next(core->volume, 0);
+	int err = volume_check_writable(core->volume);
 
-	for (; chunk; chunk = chunk_map_next(core->volume, chunk->logical + chunk->len_bytes)) {
-		const struct profile *profile = profile_of(chunk->flags);
-
-		if (profile->parity)
-			return THROW(ERR_UNSUPPORTED,
-				     "%s has chunks of profile %s: writing them is not built yet",
-				     core->name, profile->name);
-	}
-	return 0;
+	return err < 0 ? err_prefix(err, "%s: ", core->name) : 0;
 }
 
 /* *ret_len is 0 when the tree has no such item. */
@@ -181,7 +176,7 @@ int open_state_check(struct core *core, const struct core_open *how)
 {
 	if (!how->writable)
 		return 0;
-	TRY(check_profiles(core));
+	TRY(check_volume(core));
 	TRY(check_quota(core));
 	TRY(check_replace(core));
 	return check_relocation(core);

@@ -37,6 +37,11 @@ int store_each_device(struct store *store,
  */
 int store_load_chunks(struct store *store) must_check;
 /*
+ * With the feature raid-stripe-tree: from now on the volume asks that tree where data lies. After
+ * the chunks. ERR_NOT_FOUND when the tree is not there.
+ */
+int store_load_stripe_tree(struct store *store) must_check;
+/*
  * Block groups with their used bytes, and their free space from the free-space tree, or, without
  * one, from the extent tree.
  */
