@@ -77,8 +77,6 @@ int fs_new(const struct core_open *how, struct ubtrfs **ret_fs)
 
 static int options_check(const struct ubtrfs_open_options *options)
 {
-	if (options->partition || options->offset)
-		return THROW(ERR_UNSUPPORTED, "a filesystem inside a disk image: not built yet");
 	if (options->super_copy < -1 || options->super_copy > 2)
 		return THROW(ERR_INVALID, "there is no superblock copy %d", options->super_copy);
 	if (options->no_verify)

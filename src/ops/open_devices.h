@@ -24,6 +24,7 @@ struct member {
 struct members {
 	struct member *all; /* owned */
 	unsigned nr, capacity;
+	uint64_t generation; /* of the first that has a superblock */
 };
 
 /* Opens what is named, scans when members are missing, and chooses the superblock: core->super. */
@@ -42,6 +43,11 @@ int members_join_array(struct core *core, const struct core_open *how,
 /* The devices of the chunk tree. Then: what was named and is none of them is refused. */
 int members_join_tree(struct core *core, const struct core_open *how,
 		      struct members *members) must_check;
+
+/* open_partition.c: a window into the device at path, as --partition or --offset say. Owns lower,
+ * once made; neither given: lower itself. */
+int open_partition(const struct core_open *how, const char *path, struct device *lower,
+		   struct device **ret_device) must_check;
 
 /* open_super.c: the superblock of one device, by the rules of --super; verified. */
 int open_super_read(struct device *device, const struct core_open *how,
