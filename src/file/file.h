@@ -84,6 +84,7 @@ struct writeback_config {
 	int compress; /* COMPRESS_* for new data */
 	int compress_level;
 	uint32_t max_inline;
+	bool no_verify; /* what is read is not compared with its checksums */
 };
 
 struct writeback {

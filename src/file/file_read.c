@@ -28,7 +28,8 @@ static int sectors_read(struct writeback *writeback, struct inode *inode, uint64
 {
 	const struct geometry *geometry = &writeback->geometry;
 	uint64_t nr = len / geometry->sectorsize;
-	bool verify = !(inode_item_flags(inode->item) & BTRFS_INODE_NODATASUM);
+	bool verify = !(inode_item_flags(inode->item) & BTRFS_INODE_NODATASUM) &&
+		      !writeback->config.no_verify;
 	SCOPED_MEM uint8_t *csums = mem_array(nr, geometry->csum_size);
 	struct csum_range range = { .volume = writeback->volume,
 				    .geometry = geometry,

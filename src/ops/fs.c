@@ -79,8 +79,6 @@ static int options_check(const struct ubtrfs_open_options *options)
 {
 	if (options->super_copy < -1 || options->super_copy > 2)
 		return THROW(ERR_INVALID, "there is no superblock copy %d", options->super_copy);
-	if (options->no_verify)
-		return THROW(ERR_UNSUPPORTED, "reading without verifying: not built yet");
 	return 0;
 }
 

@@ -58,6 +58,9 @@ int open_features_check(const struct core *core, const struct core_open *how) mu
 /* What the trees say: things that are under way and must be finished by who began them. */
 int open_state_check(struct core *core, const struct core_open *how) must_check;
 
+/* open_space.c: block groups and free space of what is open for writing. */
+int open_space(struct core *core) must_check;
+
 /* Tells one sentence to who opens. */
 void open_warn(const struct core_open *how, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
