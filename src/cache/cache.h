@@ -39,6 +39,10 @@
 #define NODE_LOCK_ORDER_ROOT(class_nr) (1u + 16u * (uint32_t)(class_nr))
 #define NODE_LOCK_ORDER(class_nr, level) (NODE_LOCK_ORDER_ROOT(class_nr) + 8u - (uint32_t)(level))
 
+/* Blocks that snapshots share carry the owner of any of them, but never that of another kind of
+ * tree. */
+#define NODE_OWNER_SUBVOLUME UINT64_MAX
+
 struct node_cache;
 
 struct node {
@@ -67,7 +71,7 @@ struct node_expect {
 	uint64_t generation;
 	bool any_generation; /* of a node found by its address alone (walking back) */
 	uint8_t level;
-	uint64_t owner; /* 0 = do not check */
+	uint64_t owner; /* 0 = do not check; NODE_OWNER_SUBVOLUME = any tree that holds files */
 	const struct key
 		*first_key;  /* NULL = do not check; else the caller holds the parent's lock */
 	uint32_t lock_order; /* NODE_LOCK_ORDER of its tree; 0 = as class 0 */
@@ -83,11 +87,6 @@ struct node_cache_config {
 
 int node_cache_new(const struct node_cache_config *config,
 		   struct node_cache **ret_cache) must_check;
-/*
- * What headers of new nodes carry from now on: known when the chunk tree has been read, before
- * anything is written.
- */
-void node_cache_set_chunk_tree_uuid(struct node_cache *cache, const uint8_t uuid[16]);
 /* All nodes must have been put; dirty ones are dropped. Reports leaks in debug builds. */
 void node_cache_free(struct node_cache *cache);
 const struct geometry *node_cache_geometry(const struct node_cache *cache);

@@ -38,6 +38,25 @@ static int check_first_key(const struct node *node, const struct key *expected)
 		expected->type, (unsigned long long)expected->offset);
 }
 
+static bool owner_is_subvolume(uint64_t owner)
+{
+	return owner == BTRFS_FS_TREE_OBJECTID || owner == BTRFS_TREE_RELOC_OBJECTID ||
+	       (owner >= BTRFS_FIRST_FREE_OBJECTID && owner <= BTRFS_LAST_FREE_OBJECTID);
+}
+
+static int check_owner(const struct node *node, uint64_t expected)
+{
+	uint64_t owner = node_owner(node->data);
+
+	if (expected == NODE_OWNER_SUBVOLUME && !owner_is_subvolume(owner))
+		return THROW(ERR_NODE_UNEXPECTED,
+			     "tree block %llu: owner is %llu, which is no subvolume",
+			     (unsigned long long)node->addr, (unsigned long long)owner);
+	if (expected && expected != NODE_OWNER_SUBVOLUME && owner != expected)
+		return unexpected(node, "owner", owner, expected);
+	return 0;
+}
+
 int node_check_expect(const struct node *node, const struct node_expect *expect)
 {
 	const uint8_t *data = node->data;
@@ -46,8 +65,7 @@ int node_check_expect(const struct node *node, const struct node_expect *expect)
 		return unexpected(node, "generation", node_generation(data), expect->generation);
 	if (node_level(data) != expect->level)
 		return unexpected(node, "level", node_level(data), expect->level);
-	if (expect->owner && node_owner(data) != expect->owner)
-		return unexpected(node, "owner", node_owner(data), expect->owner);
+	TRY(check_owner(node, expect->owner));
 	if (expect->first_key)
 		return check_first_key(node, expect->first_key);
 	return 0;

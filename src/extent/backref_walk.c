@@ -90,6 +90,8 @@ int walk_node_get(struct backref_walk *walk, uint64_t addr, uint8_t level, const
 	enum tree_class class = root ? root->tree.class : TREE_SHARED;
 	struct node_expect expect = { .any_generation = true,
 				      .level = level,
+				      .owner = class == TREE_SHARED ? NODE_OWNER_SUBVOLUME :
+								      root->objectid,
 				      .lock_order = NODE_LOCK_ORDER(class, level) };
 	struct tree *tree;
 

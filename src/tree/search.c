@@ -51,7 +51,7 @@ void tree_miss_read(struct tree *tree, struct tree_miss *miss)
 /* Nodes of a shared tree may carry the owner of another subvolume. */
 static uint64_t expected_owner(const struct tree *tree)
 {
-	return tree->class == TREE_SHARED ? 0 : tree->objectid;
+	return tree->class == TREE_SHARED ? NODE_OWNER_SUBVOLUME : tree->objectid;
 }
 
 struct node_expect tree_root_expect(const struct tree *tree)

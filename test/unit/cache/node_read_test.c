@@ -117,6 +117,32 @@ static void test_node_read__contents_are_validated(void **state)
 	fixture_free(fixture);
 }
 
+/*
+ * A pointer of a subvolume to a block of, say, the extent tree: taken at its word, the block would
+ * get the lock order of subvolumes, and the extent tree would meet it so.
+ */
+static void test_node_read__a_block_of_another_kind_of_tree_is_refused(void **state)
+{
+	struct node_expect expect = { .generation = 7, .owner = NODE_OWNER_SUBVOLUME };
+	struct fixture *fixture = fixture_new(MIB);
+	uint8_t bytes[CACHE_NODE];
+	struct node *node;
+
+	(void)state;
+	fixture_leaves(fixture, 2, 7);
+	assert_ok(volume_read(fixture->volume, fixture_addr(0), bytes, CACHE_NODE, 1));
+	node_set_owner(bytes, BTRFS_EXTENT_TREE_OBJECTID);
+	node_csum_update(&fixture->config.geometry, bytes);
+	assert_ok(volume_write(fixture->volume, fixture_addr(0), bytes, CACHE_NODE));
+	fixture_reload(fixture);
+	assert_int_equal(node_get(fixture->cache, fixture_addr(0), &expect, &node),
+			 -ERR_NODE_UNEXPECTED);
+	/* Any subvolume will do. */
+	assert_ok(node_get(fixture->cache, fixture_addr(1), &expect, &node));
+	node_put(node);
+	fixture_free(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_node_read__other_filesystem_is_refused),
 		cmocka_unit_test(test_node_read__blocks_of_a_seed_are_taken),
 		cmocka_unit_test(test_node_read__contents_are_validated),
+		cmocka_unit_test(test_node_read__a_block_of_another_kind_of_tree_is_refused),
 	};
 
 	/* The cache warns about every bad copy. */
