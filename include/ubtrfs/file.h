@@ -45,6 +45,7 @@ struct ubtrfs_attr {
 	uint64_t generation;
 	uint64_t flags; /* BTRFS_INODE_* */
 	struct ubtrfs_time atime, mtime, ctime, otime;
+	bool no_xattrs; /* surely; only ubtrfs_readdir_plus tells, and not always */
 };
 
 /* The top directory of the whole filesystem (subvolume 5), or of the default subvolume. */
@@ -112,6 +113,14 @@ int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, voi
  */
 int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
 		     uint64_t *ret_start, uint64_t *ret_end);
+/*
+ * The next data at or after offset, holes and preallocated ranges passed over: as much of it as lies
+ * together and fits into capacity bytes. *ret_start: where it begins in the file, *ret_len > 0. What
+ * is behind *ret_len in the buffer is undefined. -ENXIO when there is none before the end of the
+ * file. The fastest way to read all of a file is a buffer of 128 KiB or more.
+ */
+int ubtrfs_read_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
+		     size_t capacity, uint64_t *ret_start, size_t *ret_len);
 int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity,
 		    size_t *ret_len);
 
@@ -125,10 +134,18 @@ struct ubtrfs_dirent {
 };
 /*
  * Calls visit for each entry behind cookie (0 = from the start), without "." and ".."; nonzero
- * from visit stops and is returned.
+ * from visit stops and is returned. visit may call the library.
  */
 int ubtrfs_readdir(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cookie,
 		   int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx);
+/*
+ * The same with the attributes of each entry, which cost far less so than with ubtrfs_getattr. attr
+ * is borrowed during the call, and NULL when it could not be read: ubtrfs_getattr tells why.
+ */
+int ubtrfs_readdir_plus(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cookie,
+			int (*visit)(void *ctx, const struct ubtrfs_dirent *entry,
+				     const struct ubtrfs_attr *attr),
+			void *ctx);
 
 int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value,
 		    size_t len);
@@ -138,6 +155,7 @@ int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
  */
 int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value,
 		    size_t capacity, size_t *ret_len);
+/* Calls visit for each attribute; nonzero from visit stops and is returned. It may call the library. */
 int ubtrfs_listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
 		     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
 				  size_t len),

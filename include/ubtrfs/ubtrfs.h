@@ -2,8 +2,9 @@
  * libubtrfs: open, commit and close a btrfs in user space.
  *
  * A `struct ubtrfs` is one open filesystem. Nodes (files, directories, ...) are named by value:
- * subvolume and inode number. All functions may be called from several threads. Changes become
- * durable with ubtrfs_commit or ubtrfs_close.
+ * subvolume and inode number. All functions may be called from several threads; those that only read
+ * run in parallel, one that changes something waits for them and runs alone. Changes become durable
+ * with ubtrfs_commit or ubtrfs_close.
  */
 #ifndef UBTRFS_UBTRFS_H
 #define UBTRFS_UBTRFS_H

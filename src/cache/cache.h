@@ -87,6 +87,11 @@ struct node_cache_config {
 
 int node_cache_new(const struct node_cache_config *config,
 		   struct node_cache **ret_cache) must_check;
+/*
+ * What headers of new nodes carry from now on: known when the chunk tree has been read, before
+ * anything is written.
+ */
+void node_cache_set_chunk_tree_uuid(struct node_cache *cache, const uint8_t uuid[16]);
 /* All nodes must have been put; dirty ones are dropped. Reports leaks in debug builds. */
 void node_cache_free(struct node_cache *cache);
 const struct geometry *node_cache_geometry(const struct node_cache *cache);

@@ -245,6 +245,11 @@ void node_cache_free(struct node_cache *cache)
 	mem_free(cache);
 }
 
+void node_cache_set_chunk_tree_uuid(struct node_cache *cache, const uint8_t uuid[16])
+{
+	memcpy(cache->chunk_tree_uuid, uuid, sizeof(cache->chunk_tree_uuid));
+}
+
 const struct geometry *node_cache_geometry(const struct node_cache *cache)
 {
 	return &cache->geometry;

@@ -77,7 +77,7 @@ static int supers_write(struct core *core)
 	struct volume_device *device;
 
 	for (unsigned i = 0; (device = volume_device_at(core->volume, i)); i++) {
-		if (!device->device)
+		if (!device->device || device->is_seed)
 			continue;
 		memcpy(super, core->super, SUPER_SIZE);
 		TRY(store_fill_super(&core->store, device->devid, super));

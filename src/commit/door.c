@@ -160,7 +160,8 @@ static bool data_can_grow(struct core *core, uint64_t bytes)
 
 	space_get_policy(core->space, &policy);
 	for (unsigned i = 0; (device = volume_device_at(core->volume, i)); i++)
-		if (!(policy.may_grow && device->device && device->device->resizable) &&
+		if (!device->is_seed &&
+		    !(policy.may_grow && device->device && device->device->resizable) &&
 		    device->total_bytes - MIN(device->total_bytes, device->used_bytes) <
 			    GROW_FACTOR * bytes + GROW_MARGIN_BYTES)
 			return false;

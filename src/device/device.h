@@ -80,10 +80,39 @@ void device_free(struct device *device);
  * somebody else writes it.
  */
 int device_file_open(const char *path, unsigned flags, struct device **ret_device) must_check;
+
+/* ---- who else uses it (device_holder.c); for messages, may be outdated at once ---- */
+#define DEVICE_WHO_MAX 64
+/* The process that has the file locked for writing: "process 4711 (ubtrfs)". */
+bool device_find_writer(const char *path, char ret_who[DEVICE_WHO_MAX]) must_check;
+struct device_mount {
+	bool writable;
+	char where[320]; /* "mounted at /mnt through /dev/loop3" */
+};
+/* Where the kernel has a block device mounted, or as a btrfs a file, also as a loop device over it. */
+bool device_find_mount(const char *path, struct device_mount *ret_mount) must_check;
+
+/* ---- what may belong to it (device_scan.c) ---- */
+/* ret_bytes: len bytes at `at` of the candidate; path and bytes are lent for the call. */
+typedef int (*device_visit_fn)(void *ctx, const char *path, const uint8_t *bytes);
+/*
+ * Calls visit for each regular file in the folder of `beside`, itself included, or for each block
+ * device of the host when it is one; for those that have so many bytes there.
+ */
+int device_scan(const char *beside, uint64_t at, size_t len, device_visit_fn visit,
+		void *ctx) must_check;
+
 /* Sparse memory, for tests: pages appear when written. */
 int device_mem_new(const char *name, uint64_t size_bytes, struct device **ret_device) must_check;
 /* Passes fault points FAULT_DEVICE_READ/WRITE/FLUSH before each call. Owns lower, once made. */
 int device_fault_new(struct device *lower, struct device **ret_device) must_check;
+
+/*
+ * The bytes [start, start + len_bytes) of another device. Owns lower, once made. ERR_DEVICE_RANGE
+ * when they are not all there.
+ */
+int device_slice_new(struct device *lower, uint64_t start, uint64_t len_bytes,
+		     struct device **ret_device) must_check;
 
 /* Records what succeeded, in order (for L8 and crash states). Owns lower, once made. An entry
  * before a flush was complete when that flush began. Entries stay valid until the record is

@@ -216,6 +216,35 @@ static const struct device_ops device_file_ops = {
 	.free = device_file_free,
 };
 
+static int refuse_busy(const char *path)
+{
+	struct device_mount mount;
+
+	if (device_find_mount(path, &mount))
+		return THROW(ERR_DEVICE_BUSY, "cannot open %s for writing: it is %s", path,
+			     mount.where);
+	return THROW(ERR_DEVICE_BUSY, "cannot open %s for writing: it is mounted or in use", path);
+}
+
+static int refuse_locked(const char *path)
+{
+	char who[DEVICE_WHO_MAX];
+
+	return THROW(ERR_DEVICE_BUSY, "cannot open %s for writing: %s has it open for writing",
+		     path, device_find_writer(path, who) ? who : "another process");
+}
+
+/* The lock says nothing of a kernel that has the file through a loop device. */
+static int check_mounted(const char *path)
+{
+	struct device_mount mount;
+
+	if (device_find_mount(path, &mount))
+		return THROW(ERR_DEVICE_BUSY, "cannot open %s for writing: it is %s", path,
+			     mount.where);
+	return 0;
+}
+
 /*
  * Looks before it opens: opening a fifo would wait, and O_EXCL means something else for a file
  * that is created.
@@ -241,7 +270,7 @@ static int open_fd(const char *path, unsigned flags, int *ret_fd)
 		fd = open(path, how, 0666);
 	} while (fd < 0 && errno == EINTR);
 	if (fd < 0 && errno == EBUSY)
-		return THROW(ERR_DEVICE_BUSY, "cannot open %s: it is mounted or in use", path);
+		return refuse_busy(path);
 	if (fd < 0)
 		return THROW_SYS(errno, "cannot open %s", path);
 	*ret_fd = fd;
@@ -254,8 +283,7 @@ static int lock_fd(int fd, const char *path)
 		if (errno == EINTR)
 			continue;
 		if (errno == EWOULDBLOCK)
-			return THROW(ERR_DEVICE_BUSY, "cannot open %s: another process has it open",
-				     path);
+			return refuse_locked(path);
 		return THROW_SYS(errno, "cannot lock %s", path);
 	}
 	return 0;
@@ -285,10 +313,12 @@ static int file_setup(struct device_file *file, const char *path, unsigned flags
 		return THROW_SYS(errno, "cannot open %s", path);
 	file->is_block = S_ISBLK(st.st_mode);
 	size_bytes = (uint64_t)st.st_size;
-	if (file->is_block)
+	if (file->is_block) {
 		TRY(measure_block(file, path, &size_bytes));
-	else if (flags & DEVICE_WRITE)
+	} else if (flags & DEVICE_WRITE) {
 		TRY(lock_fd(file->fd, path));
+		TRY(check_mounted(path));
+	}
 	/* Only under the lock: nobody else's image is emptied. */
 	if (!file->is_block && (flags & DEVICE_TRUNCATE)) {
 		if (ftruncate(file->fd, 0) < 0)

@@ -101,7 +101,7 @@ int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_
 			file_extent_fini(ret_extent);
 		}
 	}
-	cursor_release(&cursor);
+	/* Mostly in the same leaf. */
 	TRY(cursor_seek(&cursor, &key, &exact));
 	found = cursor_key(&cursor);
 	if (found.objectid != inode->ino || found.type != BTRFS_EXTENT_DATA_KEY)

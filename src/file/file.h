@@ -9,7 +9,9 @@
  * and in runs by constants, so every decision is made by one thread in one order, whatever the
  * number of workers.
  * States of a run: filling (dirty_run of its inode) -> submitted (in_flight) -> reaped (in a write batch, or inline, and gone).
- * Locks: serialised by the caller (ops/); workers touch only the run or batch they were given.
+ * Locks: the lock of ops/, which those who read (file_read, file_read_data, file_seek_data,
+ * file_extent_find) may share when the inode is synced; all others are alone. Workers touch only the
+ * run or batch they were given.
  */
 #ifndef UBTRFS_FILE_FILE_H
 #define UBTRFS_FILE_FILE_H
@@ -84,6 +86,7 @@ struct writeback_config {
 	int compress; /* COMPRESS_* for new data */
 	int compress_level;
 	uint32_t max_inline;
+	bool no_verify; /* what is read is not compared with its checksums */
 };
 
 struct writeback {
@@ -211,6 +214,13 @@ int file_extent_end(struct inode *inode, uint64_t *ret_end) must_check;
 /* file_read.c. Verified, decompressed. */
 int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data,
 	      size_t len, size_t *ret_len) must_check;
+/*
+ * The next data at or after offset, and what follows without a hole, as far as it fits into capacity
+ * bytes: *ret_start in the file, *ret_len > 0; the rest of the buffer is scratch. ERR_KEY_NOT_FOUND
+ * when there is none before the end of the file.
+ */
+int file_read_data(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data,
+		   size_t capacity, uint64_t *ret_start, size_t *ret_len) must_check;
 int file_seek_data(struct writeback *writeback, struct inode *inode, uint64_t offset,
 		   uint64_t *ret_start, uint64_t *ret_end) must_check;
 /* Settles and flushes: the tree tells all of this inode. A no-op when nothing is delayed. */

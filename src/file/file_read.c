@@ -10,6 +10,14 @@
 #include "file/file.h"
 
 #define READ_PIECE_MAX (1 * MIB)
+/* Checksums of most extents of small files. */
+#define CSUMS_ON_STACK_BYTES 1024u
+
+/* Where bytes go: the first len are asked for, what is behind them may be used as scratch. */
+struct read_target {
+	uint8_t *data;
+	size_t len, capacity;
+};
 
 int file_sync_inode(struct writeback *writeback, struct inode *inode)
 {
@@ -28,39 +36,37 @@ static int sectors_read(struct writeback *writeback, struct inode *inode, uint64
 {
 	const struct geometry *geometry = &writeback->geometry;
 	uint64_t nr = len / geometry->sectorsize;
-	bool verify = !(inode_item_flags(inode->item) & BTRFS_INODE_NODATASUM);
-	SCOPED_MEM uint8_t *csums = mem_array(nr, geometry->csum_size);
-	struct csum_range range = { .volume = writeback->volume,
-				    .geometry = geometry,
-				    .addr = addr,
-				    .nr_sectors = nr,
-				    .csums = verify ? csums : NULL };
+	bool verify = !(inode_item_flags(inode->item) & BTRFS_INODE_NODATASUM) &&
+		      !writeback->config.no_verify;
+	uint8_t few[CSUMS_ON_STACK_BYTES], *csums = few;
+	SCOPED_MEM uint8_t *many = NULL;
+	struct csum_range range = {
+		.volume = writeback->volume, .geometry = geometry, .addr = addr, .nr_sectors = nr
+	};
 	struct root *root;
 
-	if (!csums)
-		return MEM_FAIL("checksums");
+	if (nr * geometry->csum_size > sizeof(few)) {
+		csums = many = mem_array(nr, geometry->csum_size);
+		if (!many)
+			return MEM_FAIL("checksums");
+	}
 	if (verify) {
 		TRY(root_get(inode->table->roots, BTRFS_CSUM_TREE_OBJECTID, &root));
 		TRY(csum_lookup(&root->tree, addr, nr, csums, NULL));
+		range.csums = csums;
 	}
 	return csum_read(&range, data, NULL);
 }
 
-static int read_plain(struct writeback *writeback, struct inode *inode,
-		      const struct file_extent *extent, uint64_t offset, uint8_t *data, size_t len)
+/* A range that is not of whole sectors, or whose last sector does not fit into the target. */
+static int read_cut(struct writeback *writeback, struct inode *inode, uint64_t at, uint8_t *data,
+		    size_t len)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;
-	uint64_t at = extent->addr + extent->offset + (offset - extent->start);
 	uint64_t from = round_down(at, sectorsize);
 	uint64_t whole = round_up(at + len, sectorsize) - from;
-	SCOPED_MEM uint8_t *buffer = NULL;
+	SCOPED_MEM uint8_t *buffer = mem_alloc(whole);
 
-	CORRUPT_IF(extent->offset + (extent->end - extent->start) > extent->disk_bytes,
-		   "inode %llu: the extent at %llu reaches over the end of what is on disk",
-		   (unsigned long long)inode->ino, (unsigned long long)extent->start);
-	if (from == at && whole == len)
-		return sectors_read(writeback, inode, from, data, len);
-	buffer = mem_alloc(whole);
 	if (!buffer)
 		return MEM_FAIL("reading file data");
 	TRY(sectors_read(writeback, inode, from, buffer, whole));
@@ -68,68 +74,98 @@ static int read_plain(struct writeback *writeback, struct inode *inode,
 	return 0;
 }
 
+static int read_plain(struct writeback *writeback, struct inode *inode,
+		      const struct file_extent *extent, uint64_t offset,
+		      const struct read_target *to)
+{
+	uint32_t sectorsize = writeback->geometry.sectorsize;
+	uint64_t at = extent->addr + extent->offset + (offset - extent->start);
+	uint64_t whole = round_up(to->len, sectorsize);
+
+	CORRUPT_IF(extent->offset + (extent->end - extent->start) > extent->disk_bytes,
+		   "inode %llu: the extent at %llu reaches over the end of what is on disk",
+		   (unsigned long long)inode->ino, (unsigned long long)extent->start);
+	if (!is_aligned(at, sectorsize))
+		return read_cut(writeback, inode, at, to->data, to->len);
+	if (whole <= to->capacity)
+		return sectors_read(writeback, inode, at, to->data, whole);
+	whole = round_down(to->len, sectorsize);
+	if (whole)
+		TRY(sectors_read(writeback, inode, at, to->data, whole));
+	return read_cut(writeback, inode, at + whole, to->data + whole, to->len - whole);
+}
+
 static int read_compressed(struct writeback *writeback, struct inode *inode,
-			   const struct file_extent *extent, uint64_t offset, uint8_t *data,
-			   size_t len)
+			   const struct file_extent *extent, uint64_t offset,
+			   const struct read_target *to)
 {
 	uint64_t within = extent->offset + (offset - extent->start);
+	bool direct = within == 0 && extent->ram_bytes <= to->capacity;
 	SCOPED_MEM uint8_t *packed = NULL;
 	SCOPED_MEM uint8_t *plain = NULL;
 	uint64_t packed_len = extent->is_inline ? extent->inline_len : extent->disk_bytes;
 	int err;
 
-	CORRUPT_IF(within + len > extent->ram_bytes || packed_len > RUN_MAX_BYTES,
+	CORRUPT_IF(within + to->len > extent->ram_bytes || packed_len > RUN_MAX_BYTES,
 		   "inode %llu: the compressed extent at %llu does not hold what it says",
 		   (unsigned long long)inode->ino, (unsigned long long)extent->start);
-	plain = mem_alloc(extent->ram_bytes);
-	packed = mem_alloc(packed_len);
-	if (!plain || !packed)
+	plain = direct ? NULL : mem_alloc(extent->ram_bytes);
+	packed = extent->is_inline ? NULL : mem_alloc(packed_len);
+	if ((!direct && !plain) || (!extent->is_inline && !packed))
 		return MEM_FAIL("decompressing file data");
-	if (extent->is_inline)
-		memcpy(packed, extent->inline_data, packed_len);
-	else
+	if (packed)
 		TRY(sectors_read(writeback, inode, extent->addr, packed, packed_len));
-	err = decompress_run(extent->compress, writeback->geometry.sectorsize, packed, packed_len,
-			     plain, extent->ram_bytes);
+	err = decompress_run(extent->compress, writeback->geometry.sectorsize,
+			     packed ? packed : extent->inline_data, packed_len,
+			     direct ? to->data : plain, extent->ram_bytes);
 	if (err < 0)
 		return err_prefix(err,
 				  "inode %llu, extent at %llu: ", (unsigned long long)inode->ino,
 				  (unsigned long long)extent->start);
-	memcpy(data, plain + within, len);
+	if (!direct)
+		memcpy(to->data, plain + within, to->len);
+	return 0;
+}
+
+static int read_inline(struct writeback *writeback, struct inode *inode,
+		       const struct file_extent *extent, uint64_t offset,
+		       const struct read_target *to)
+{
+	/* The last sector of an inline file ends with the file. */
+	uint64_t end = MIN(extent->ram_bytes, offset + to->len);
+	struct read_target have = { to->data, end > offset ? end - offset : 0, to->capacity };
+
+	if (have.len && extent->compress) {
+		TRY(read_compressed(writeback, inode, extent, offset, &have));
+	} else if (have.len) {
+		CORRUPT_IF(extent->ram_bytes > extent->inline_len,
+			   "inode %llu: inline data is shorter than it says",
+			   (unsigned long long)inode->ino);
+		memcpy(to->data, extent->inline_data + offset, have.len);
+	}
+	memset(to->data + have.len, 0, to->len - have.len);
 	return 0;
 }
 
 static int read_extent(struct writeback *writeback, struct inode *inode,
-		       const struct file_extent *extent, uint64_t offset, uint8_t *data, size_t len)
+		       const struct file_extent *extent, uint64_t offset,
+		       const struct read_target *to)
 {
 	if (extent->is_hole || extent->is_prealloc) {
-		memset(data, 0, len);
+		memset(to->data, 0, to->len);
 		return 0;
 	}
-	if (extent->is_inline) {
-		/* The last sector of an inline file ends with the file. */
-		uint64_t have = MIN(extent->ram_bytes, offset + len);
-
-		have = have > offset ? have - offset : 0;
-		memset(data + have, 0, len - have);
-		if (!have)
-			return 0;
-		if (extent->compress)
-			return read_compressed(writeback, inode, extent, offset, data, have);
-		CORRUPT_IF(extent->ram_bytes > extent->inline_len,
-			   "inode %llu: inline data is shorter than it says",
-			   (unsigned long long)inode->ino);
-		memcpy(data, extent->inline_data + offset, have);
-		return 0;
-	}
-	return extent->compress ? read_compressed(writeback, inode, extent, offset, data, len) :
-				  read_plain(writeback, inode, extent, offset, data, len);
+	if (extent->is_inline)
+		return read_inline(writeback, inode, extent, offset, to);
+	return extent->compress ? read_compressed(writeback, inode, extent, offset, to) :
+				  read_plain(writeback, inode, extent, offset, to);
 }
 
 /* Reads what one extent, or the hole before it, gives at offset; *ret_len > 0. */
 static int read_step(struct writeback *writeback, struct inode *inode, uint64_t offset,
-		     uint8_t *data, size_t len, size_t *ret_len)
+		     const struct read_target *to, size_t *ret_len)
 {
+	struct read_target part = *to;
 	SCOPED(file_extent) struct file_extent extent = { 0 };
 	int err = file_extent_find(inode, offset, &extent);
 	uint64_t stop;
@@ -137,14 +173,15 @@ static int read_step(struct writeback *writeback, struct inode *inode, uint64_t 
 	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
 		return err;
 	if (err < 0 || extent.start > offset) {
-		stop = err < 0 ? offset + len : MIN(offset + len, extent.start);
-		memset(data, 0, stop - offset);
+		stop = err < 0 ? offset + to->len : MIN(offset + to->len, extent.start);
+		memset(to->data, 0, stop - offset);
 		*ret_len = stop - offset;
 		return 0;
 	}
-	stop = MIN(MIN(offset + len, extent.end), offset + READ_PIECE_MAX);
-	TRY(read_extent(writeback, inode, &extent, offset, data, stop - offset));
-	*ret_len = stop - offset;
+	stop = MIN(MIN(offset + to->len, extent.end), offset + READ_PIECE_MAX);
+	part.len = stop - offset;
+	TRY(read_extent(writeback, inode, &extent, offset, &part));
+	*ret_len = part.len;
 	return 0;
 }
 
@@ -152,8 +189,7 @@ int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset,
 	      size_t len, size_t *ret_len)
 {
 	uint64_t size = inode_size(inode);
-	uint8_t *bytes = data;
-	size_t done = 0;
+	size_t capacity = len, done = 0;
 
 	if (S_ISDIR(inode_mode(inode)))
 		return THROW(ERR_IS_DIR, "inode %llu is a directory",
@@ -161,9 +197,10 @@ int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset,
 	TRY(file_sync_inode(writeback, inode));
 	len = offset >= size ? 0 : (size_t)MIN(len, size - offset);
 	while (done < len) {
+		struct read_target to = { (uint8_t *)data + done, len - done, capacity - done };
 		size_t step;
 
-		TRY(read_step(writeback, inode, offset + done, bytes + done, len - done, &step));
+		TRY(read_step(writeback, inode, offset + done, &to, &step));
 		done += step;
 	}
 	*ret_len = len;
@@ -188,4 +225,63 @@ int file_seek_data(struct writeback *writeback, struct inode *inode, uint64_t of
 		offset = extent.end;
 	}
 	return -ERR_KEY_NOT_FOUND;
+}
+
+/* One extent of data at pos, as much as fits; *ret_len 0: it should begin a buffer of its own. */
+static int read_whole(struct writeback *writeback, struct inode *inode,
+		      const struct file_extent *extent, uint64_t pos, uint64_t size,
+		      const struct read_target *to, size_t *ret_len)
+{
+	struct read_target part = *to;
+	bool first = to->len == 0;
+
+	part.len = (size_t)MIN(MIN(extent->end, size) - pos, to->capacity);
+	/* Cut, a compressed extent would have to be decompressed once more for the rest. */
+	if (!first && extent->compress && extent->ram_bytes > to->capacity)
+		part.len = 0;
+	/* So that a later piece begins with a whole sector. */
+	if (pos + part.len < MIN(extent->end, size) && part.len > writeback->geometry.sectorsize)
+		part.len = round_down(pos + part.len, writeback->geometry.sectorsize) - pos;
+	*ret_len = part.len;
+	return part.len ? read_extent(writeback, inode, extent, pos, &part) : 0;
+}
+
+static bool is_data(const struct file_extent *extent)
+{
+	return !extent->is_hole && !extent->is_prealloc;
+}
+
+int file_read_data(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data,
+		   size_t capacity, uint64_t *ret_start, size_t *ret_len)
+{
+	uint64_t size = inode_size(inode), pos = offset, start = 0;
+	size_t done = 0, step;
+
+	TRY(file_sync_inode(writeback, inode));
+	ASSERT(capacity > 0);
+	while (pos < size && done < capacity) {
+		SCOPED(file_extent) struct file_extent extent = { 0 };
+		struct read_target to = { (uint8_t *)data + done, done, capacity - done };
+		int err = file_extent_find(inode, pos, &extent);
+
+		if (err == -ERR_KEY_NOT_FOUND)
+			break;
+		TRY(err);
+		if (done && (!is_data(&extent) || extent.start > pos))
+			break;
+		if (!done)
+			pos = start = MAX(pos, is_data(&extent) ? extent.start : extent.end);
+		if (!is_data(&extent) || pos >= size)
+			continue;
+		TRY(read_whole(writeback, inode, &extent, pos, size, &to, &step));
+		if (!step)
+			break;
+		done += step;
+		pos += step;
+	}
+	if (!done)
+		return -ERR_KEY_NOT_FOUND;
+	*ret_start = start;
+	*ret_len = done;
+	return 0;
 }

@@ -38,15 +38,14 @@ static int entry_parse(const struct pack_entry *packed, uint64_t index, struct d
 
 int dir_find(struct inode *dir, const char *name, size_t name_len, struct dir_entry *ret_entry)
 {
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
 	struct pack_entry packed;
-	const uint8_t *data;
-	uint32_t len;
 
 	if (name_len > INODE_NAME_MAX)
 		return THROW(ERR_NAME_TOO_LONG, "a name of %zu bytes: more than %u", name_len,
 			     INODE_NAME_MAX);
-	TRY(delayed_get(dir, BTRFS_DIR_ITEM_KEY, name_hash(name, name_len), &data, &len));
-	TRY(pack_find(&pack_dir_item, data, len, name, name_len, &packed));
+	TRY(delayed_view(dir, BTRFS_DIR_ITEM_KEY, name_hash(name, name_len), &view));
+	TRY(pack_find(&pack_dir_item, view.data, view.len, name, name_len, &packed));
 	return entry_parse(&packed, 0, ret_entry);
 }
 
@@ -147,45 +146,38 @@ static int dir_entry_load(const struct inode *dir, const struct cursor *cursor,
 	return entry_parse(&packed, key.offset, ret_entry);
 }
 
-int dir_each(struct inode *dir, uint64_t cookie,
-	     int (*visit)(void *ctx, const struct dir_entry *entry), void *ctx)
+int dir_list(struct inode *dir, uint64_t cookie, struct dir_entry *ret_entries, size_t capacity,
+	     size_t *ret_nr)
 {
-	struct dir_entry entry;
-	bool is_entry = true;
-	bool exact;
-	int err = 0;
+	SCOPED(cursor) struct cursor cursor;
+	size_t nr = 0;
+	bool is_entry = true, exact;
+	int err;
 
-	/* No lock is held while the visitor runs: each step seeks anew. */
-	while (err == 0) {
-		SCOPED(cursor) struct cursor cursor;
-
-		cursor_init(&cursor, &dir->root->tree);
-		if (cookie == UINT64_MAX)
-			return 0;
-		err = cursor_seek(&cursor, &KEY(dir->ino, BTRFS_DIR_INDEX_KEY, cookie + 1), &exact);
-		if (err == 0)
-			err = dir_entry_load(dir, &cursor, &entry, &is_entry);
+	cursor_init(&cursor, &dir->root->tree);
+	*ret_nr = 0;
+	if (cookie == UINT64_MAX)
+		return 0;
+	err = cursor_seek(&cursor, &KEY(dir->ino, BTRFS_DIR_INDEX_KEY, cookie + 1), &exact);
+	while (err == 0 && nr < capacity) {
+		err = dir_entry_load(dir, &cursor, &ret_entries[nr], &is_entry);
 		if (err < 0 || !is_entry)
 			break;
-		cursor_release(&cursor);
-		cookie = entry.index;
-		err = visit(ctx, &entry);
+		if (++nr < capacity)
+			err = cursor_next(&cursor);
 	}
-	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
-}
-
-static int stop_at_once(void *ctx, const struct dir_entry *entry)
-{
-	(void)entry;
-	*(bool *)ctx = false;
-	return 1;
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	*ret_nr = nr;
+	return 0;
 }
 
 int dir_is_empty(struct inode *dir, bool *ret_empty)
 {
-	bool empty = true;
+	struct dir_entry entry;
+	size_t nr;
 
-	TRY(dir_each(dir, 0, stop_at_once, &empty));
-	*ret_empty = empty;
+	TRY(dir_list(dir, 0, &entry, 1, &nr));
+	*ret_empty = nr == 0;
 	return 0;
 }

@@ -9,14 +9,17 @@
  * Invariants: an overlay item holds the final content of its key; INSERT means that the tree has no
  * such key, REPLACE and REMOVE that it has. An inode with an overlay, or with a dirty inode item,
  * is on the table's dirty list (which holds a reference on it), oldest first.
- * Locks: all functions are serialised by the caller (the lock of ops/); the table is
- * RANK_INODE_TABLE for later.
+ * Locks: the lock of ops/, held shared by those who only read and alone by those who change. What
+ * readers do change, the index of inodes and their counts, is under table->lock (RANK_INODE_TABLE).
+ * Readers: inode_get, inode_find, inode_ref, inode_put, dir_find, dir_list, xattr_get, xattr_next,
+ * inode_item_peek, the questions about the inode item. Everything else is for who is alone.
  */
 #ifndef UBTRFS_INODE_INODE_H
 #define UBTRFS_INODE_INODE_H
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/lock.h"
 #include "base/rbtree.h"
 #include "extent/extent.h"
 
@@ -31,6 +34,7 @@ struct inode_time {
 struct file_run; /* of file/; only its pointer is kept here */
 
 struct inode_table {
+	struct mutex lock; /* inodes, and the count of each */
 	struct root_table *roots;
 	struct geometry geometry;
 	bool no_holes;
@@ -50,7 +54,7 @@ struct inode_table {
 struct inode {
 	struct hash_node hash;
 	struct link dirty_link;
-	unsigned count; /* callers, and one of the dirty list */
+	unsigned count; /* callers, and one of the dirty list; under table->lock */
 	struct inode_table *table;
 	struct root *root;
 	uint64_t ino;
@@ -98,6 +102,8 @@ int inode_get(struct inode_table *table, struct root *root, uint64_t ino,
  */
 int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64_t generation,
 	      struct inode **ret_inode) must_check;
+/* Only if it is in RAM: a reference; NULL otherwise. */
+struct inode *inode_find(struct inode_table *table, const struct root *root, uint64_t ino);
 struct inode *inode_ref(struct inode *inode);
 void inode_put(struct inode *inode);
 DEFINE_SCOPED_PTR(inode, inode, inode_put)
@@ -109,6 +115,13 @@ void inode_mark_dirty(struct inode *inode);
 void inode_note_scattered(struct inode *inode);
 struct inode *inode_oldest_dirty(struct inode_table *table);
 
+/*
+ * The inode item of an inode that is not in RAM, read with a cursor that may stand anywhere in its
+ * tree: cheap for neighbours in order. *ret_no_xattrs: it surely has none. ERR_NOT_FOUND.
+ */
+int inode_item_peek(struct cursor *cursor, uint64_t ino, uint8_t ret_item[INODE_ITEM_SIZE],
+		    bool *ret_no_xattrs) must_check;
+
 /* delayed.c: the overlay */
 /*
  * The content of one item: *ret_data borrowed until the next delayed_ call on this table;
@@ -116,6 +129,19 @@ struct inode *inode_oldest_dirty(struct inode_table *table);
  */
 int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_t **ret_data,
 		uint32_t *ret_len) must_check;
+/*
+ * The same for any number of readers at a time: the content stays where it is, and may be looked at
+ * until the view is released.
+ */
+struct delayed_view {
+	const uint8_t *data;
+	uint32_t len;
+	struct cursor cursor; /* private */
+};
+int delayed_view(struct inode *inode, uint8_t type, uint64_t offset,
+		 struct delayed_view *ret_view) must_check;
+void delayed_view_release(struct delayed_view *view);
+DEFINE_SCOPED(delayed_view, delayed_view_release)
 /* Sets the content; exists tells whether the key has content now (as delayed_get told). */
 int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *data, uint32_t len,
 		bool exists) must_check;
@@ -165,9 +191,12 @@ int dir_find(struct inode *dir, const char *name, size_t name_len,
 int dir_add(struct inode *dir, const char *name, size_t name_len, const struct key *location,
 	    uint8_t type, uint64_t *ret_index) must_check;
 int dir_remove(struct inode *dir, const struct dir_entry *entry) must_check;
-/* In order of index, behind cookie. The directory is flushed by the caller first. */
-int dir_each(struct inode *dir, uint64_t cookie,
-	     int (*visit)(void *ctx, const struct dir_entry *entry), void *ctx) must_check;
+/*
+ * Up to capacity entries behind cookie, in order of index; fewer when there are no more. The
+ * directory is flushed by the caller first.
+ */
+int dir_list(struct inode *dir, uint64_t cookie, struct dir_entry *ret_entries, size_t capacity,
+	     size_t *ret_nr) must_check;
 int dir_is_empty(struct inode *dir, bool *ret_empty) must_check;
 
 /* inode_ref.c: INODE_REF, INODE_EXTREF */
@@ -183,10 +212,17 @@ int xattr_set(struct inode *inode, const char *name, size_t name_len, const void
 /* ERR_NOT_FOUND. Value into a buffer of nodesize. */
 int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *ret_value,
 	      uint32_t *ret_len) must_check;
-/* The inode is flushed by the caller first. */
-int xattr_each(struct inode *inode,
-	       int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
-			    size_t len),
-	       void *ctx) must_check;
+/*
+ * The next item of attributes whose offset is at least *offset: copied into a buffer of nodesize;
+ * *offset becomes its own. ERR_KEY_NOT_FOUND (no THROW text) behind the last. The inode is flushed by
+ * the caller first.
+ */
+int xattr_next(struct inode *inode, uint64_t *offset, uint8_t *ret_item,
+	       uint32_t *ret_len) must_check;
+/* Calls visit for each attribute in one item; nonzero from visit stops and is returned. */
+int xattr_visit_item(const uint8_t *item, uint32_t len,
+		     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
+				  size_t len),
+		     void *ctx) must_check;
 
 #endif

@@ -5,11 +5,15 @@
  * An inode lives while somebody holds a reference: callers, and the dirty list for the time that
  * something of it is delayed. The next free inode number of a subvolume is found once in its tree
  * and counted here afterwards.
+ *
+ * Lock: table->lock (RANK_INODE_TABLE) over the index and the counts; no tree is read under it. Two
+ * readers may load one inode at the same time: the second to come back throws its own away.
  */
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "format/node_layout.h"
 #include "inode/inode.h"
 
 #define PLACEHOLDER_MODE 0040755u
@@ -37,6 +41,7 @@ int inode_table_init(struct inode_table *table, struct root_table *roots,
 		memset(table, 0, sizeof(*table));
 		return MEM_FAIL("the table of inodes");
 	}
+	mutex_init(&table->lock, RANK_INODE_TABLE, "inode table");
 	table->roots = roots;
 	table->geometry = *geometry;
 	table->no_holes = incompat & BTRFS_FEATURE_INCOMPAT_NO_HOLES;
@@ -67,6 +72,7 @@ void inode_table_fini(struct inode_table *table)
 	}
 	hash_fini(&table->inodes);
 	hash_fini(&table->next_inos);
+	mutex_fini(&table->lock);
 	mem_free(table->scratch);
 	mem_free(table->edit);
 }
@@ -81,7 +87,7 @@ struct inode_time inode_now(const struct inode_table *table)
 	return (struct inode_time){ wall.sec, wall.nsec };
 }
 
-static struct inode *inode_find(struct inode_table *table, const struct root *root, uint64_t ino)
+static struct inode *find_locked(struct inode_table *table, const struct root *root, uint64_t ino)
 {
 	struct hash_node *pos = hash_find(&table->inodes, hash_mix2(root->objectid, ino));
 
@@ -94,6 +100,19 @@ static struct inode *inode_find(struct inode_table *table, const struct root *ro
 	return NULL;
 }
 
+struct inode *inode_find(struct inode_table *table, const struct root *root, uint64_t ino)
+{
+	struct inode *inode;
+
+	mutex_lock(&table->lock);
+	inode = find_locked(table, root, ino);
+	if (inode)
+		inode->count++;
+	mutex_unlock(&table->lock);
+	return inode;
+}
+
+/* In no index, without a reference. */
 static struct inode *inode_alloc(struct inode_table *table, struct root *root, uint64_t ino)
 {
 	struct inode *inode = mem_zalloc(sizeof(*inode));
@@ -104,29 +123,67 @@ static struct inode *inode_alloc(struct inode_table *table, struct root *root, u
 	inode->root = root;
 	inode->ino = ino;
 	rbtree_init(&inode->overlay, overlay_compare);
-	hash_insert(&table->inodes, &inode->hash, hash_mix2(root->objectid, ino));
 	return inode;
 }
 
-static void inode_free(struct inode *inode)
+/* Puts it into the index with one reference, or yields the one that is there, with one more. */
+static struct inode *inode_publish(struct inode *inode)
 {
-	ASSERT(!inode->overlay.nr && !link_is_linked(&inode->dirty_link));
-	ASSERT(!inode->dirty_run && !inode->nr_in_flight);
-	hash_remove(&inode->table->inodes, &inode->hash);
-	mem_free(inode);
+	struct inode_table *table = inode->table;
+	struct inode *there;
+
+	mutex_lock(&table->lock);
+	there = find_locked(table, inode->root, inode->ino);
+	if (!there) {
+		hash_insert(&table->inodes, &inode->hash,
+			    hash_mix2(inode->root->objectid, inode->ino));
+		there = inode;
+	}
+	there->count++;
+	mutex_unlock(&table->lock);
+	return there;
 }
 
 struct inode *inode_ref(struct inode *inode)
 {
+	mutex_lock(&inode->table->lock);
+	ASSERT(inode->count > 0);
 	inode->count++;
+	mutex_unlock(&inode->table->lock);
 	return inode;
 }
 
 void inode_put(struct inode *inode)
 {
+	struct inode_table *table = inode->table;
+	bool last;
+
+	mutex_lock(&table->lock);
 	ASSERT(inode->count > 0);
-	if (--inode->count == 0)
-		inode_free(inode);
+	last = --inode->count == 0;
+	if (last)
+		hash_remove(&table->inodes, &inode->hash);
+	mutex_unlock(&table->lock);
+	if (!last)
+		return;
+	ASSERT(!inode->overlay.nr && !link_is_linked(&inode->dirty_link));
+	ASSERT(!inode->dirty_run && !inode->nr_in_flight);
+	mem_free(inode);
+}
+
+static int item_len_check(const struct root *root, uint64_t ino, uint32_t len)
+{
+	CORRUPT_IF(len != INODE_ITEM_SIZE,
+		   "tree %llu: the inode item of %llu has %u bytes instead of %u",
+		   (unsigned long long)root->objectid, (unsigned long long)ino, len,
+		   INODE_ITEM_SIZE);
+	return 0;
+}
+
+static int no_inode(const struct root *root, uint64_t ino)
+{
+	return THROW(ERR_NOT_FOUND, "subvolume %llu has no inode %llu",
+		     (unsigned long long)root->objectid, (unsigned long long)ino);
 }
 
 /*
@@ -143,41 +200,80 @@ static void inode_make_placeholder(struct inode *inode)
 	inode->in_tree = inode->item_in_tree = false;
 }
 
-int inode_get(struct inode_table *table, struct root *root, uint64_t ino, struct inode **ret_inode)
+static int inode_load(struct inode *inode)
 {
-	bool placeholder = ino == BTRFS_EMPTY_SUBVOL_DIR_OBJECTID;
-	uint64_t in_tree = placeholder ? BTRFS_FIRST_FREE_OBJECTID : ino;
-	struct inode *inode = inode_find(table, root, ino);
+	bool placeholder = inode->ino == BTRFS_EMPTY_SUBVOL_DIR_OBJECTID;
+	uint64_t ino = placeholder ? BTRFS_FIRST_FREE_OBJECTID : inode->ino;
+	struct root *root = inode->root;
 	uint32_t len;
-	int err;
+	int err = tree_lookup(&root->tree, &KEY(ino, BTRFS_INODE_ITEM_KEY, 0), inode->item,
+			      INODE_ITEM_SIZE, &len);
 
-	if (inode) {
-		*ret_inode = inode_ref(inode);
-		return 0;
-	}
-	inode = inode_alloc(table, root, ino);
-	if (!inode)
-		return MEM_FAIL("an inode");
-	err = tree_lookup(&root->tree, &KEY(in_tree, BTRFS_INODE_ITEM_KEY, 0), inode->item,
-			  INODE_ITEM_SIZE, &len);
-	if (err == 0 && len != INODE_ITEM_SIZE)
-		err = THROW(ERR_CORRUPT,
-			    "tree %llu: the inode item of %llu has %u bytes instead of %u",
-			    (unsigned long long)root->objectid, (unsigned long long)ino, len,
-			    INODE_ITEM_SIZE);
 	if (err == -ERR_KEY_NOT_FOUND)
-		err = THROW(ERR_NOT_FOUND, "subvolume %llu has no inode %llu",
-			    (unsigned long long)root->objectid, (unsigned long long)ino);
-	if (err < 0) {
-		inode_free(inode);
-		return err;
-	}
+		return no_inode(root, inode->ino);
+	TRY(err);
+	TRY(item_len_check(root, ino, len));
 	inode->in_tree = true;
 	inode->item_in_tree = true;
 	inode->extent_end = UINT64_MAX;
 	if (placeholder)
 		inode_make_placeholder(inode);
-	*ret_inode = inode_ref(inode);
+	return 0;
+}
+
+int inode_get(struct inode_table *table, struct root *root, uint64_t ino, struct inode **ret_inode)
+{
+	struct inode *inode = inode_find(table, root, ino);
+	struct inode *made;
+	int err;
+
+	if (!inode) {
+		made = inode_alloc(table, root, ino);
+		if (!made)
+			return MEM_FAIL("an inode");
+		err = inode_load(made);
+		if (err < 0) {
+			mem_free(made);
+			return err;
+		}
+		inode = inode_publish(made);
+		if (inode != made)
+			mem_free(made);
+	}
+	*ret_inode = inode;
+	return 0;
+}
+
+/* Behind the inode item come its references, then its attributes. */
+static bool surely_no_xattrs(const struct cursor *cursor, uint64_t ino)
+{
+	uint32_t nr = node_nritems(cursor->leaf->data);
+
+	for (uint32_t slot = cursor->slot + 1; slot < nr; slot++) {
+		struct key key = leaf_key(cursor->leaf->data, slot);
+
+		if (key.objectid != ino || key.type > BTRFS_XATTR_ITEM_KEY)
+			return true;
+		if (key.type == BTRFS_XATTR_ITEM_KEY)
+			return false;
+	}
+	return !cursor->has_bound || cursor->bound.objectid != ino ||
+	       cursor->bound.type > BTRFS_XATTR_ITEM_KEY;
+}
+
+int inode_item_peek(struct cursor *cursor, uint64_t ino, uint8_t ret_item[INODE_ITEM_SIZE],
+		    bool *ret_no_xattrs)
+{
+	const struct root *root = root_of_tree(cursor->tree);
+	bool exact;
+	int err = cursor_seek(cursor, &KEY(ino, BTRFS_INODE_ITEM_KEY, 0), &exact);
+
+	if (err == -ERR_KEY_NOT_FOUND || (err == 0 && !exact))
+		return no_inode(root, ino);
+	TRY(err);
+	TRY(item_len_check(root, ino, cursor_len(cursor)));
+	memcpy(ret_item, cursor_data(cursor), INODE_ITEM_SIZE);
+	*ret_no_xattrs = surely_no_xattrs(cursor, ino);
 	return 0;
 }
 
@@ -226,11 +322,10 @@ int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64
 
 	if (!ino)
 		TRY(inode_next_number(table, root, &ino));
-	ASSERT(!inode_find(table, root, ino));
 	inode = inode_alloc(table, root, ino);
 	if (!inode)
 		return MEM_FAIL("an inode");
-	inode_ref(inode);
+	ASSERT(inode_publish(inode) == inode);
 	inode_item_set_generation(inode->item, generation);
 	inode_item_set_transid(inode->item, generation);
 	inode->next_index = 2;

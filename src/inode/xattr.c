@@ -20,23 +20,35 @@ static int xattr_check(const struct inode *inode, const char *name, size_t name_
 	return 0;
 }
 
+/* ret_entry points into the view. */
 static int xattr_find(struct inode *inode, const char *name, size_t name_len,
-		      struct pack_entry *ret_entry)
+		      struct delayed_view *view, struct pack_entry *ret_entry)
 {
-	const uint8_t *data;
-	uint32_t len;
+	TRY(delayed_view(inode, BTRFS_XATTR_ITEM_KEY, name_hash(name, name_len), view));
+	return pack_find(&pack_dir_item, view->data, view->len, name, name_len, ret_entry);
+}
 
-	TRY(delayed_get(inode, BTRFS_XATTR_ITEM_KEY, name_hash(name, name_len), &data, &len));
-	return pack_find(&pack_dir_item, data, len, name, name_len, ret_entry);
+/* Where the entry is in its item; of one that is not there nothing. */
+static int xattr_place(struct inode *inode, const char *name, size_t name_len, uint32_t *ret_at,
+		       uint32_t *ret_len)
+{
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
+	struct pack_entry entry = { .at = 0, .len = 0 };
+	int err = xattr_find(inode, name, name_len, &view, &entry);
+
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	*ret_at = entry.at;
+	*ret_len = entry.len;
+	return 0;
 }
 
 int xattr_set(struct inode *inode, const char *name, size_t name_len, const void *value, size_t len)
 {
 	uint32_t entry_len;
 	uint64_t hash = name_hash(name, name_len);
-	struct pack_entry old = { .at = 0, .len = 0 };
+	uint32_t old_at, old_len;
 	SCOPED_MEM uint8_t *entry = NULL;
-	int err;
 
 	TRY(xattr_check(inode, name, name_len, len));
 	entry_len = DIR_ITEM_SIZE + (uint32_t)(name_len + len);
@@ -50,10 +62,8 @@ int xattr_set(struct inode *inode, const char *name, size_t name_len, const void
 	memcpy(entry + DIR_ITEM_SIZE, name, name_len);
 	if (len)
 		memcpy(entry + DIR_ITEM_SIZE + name_len, value, len);
-	err = xattr_find(inode, name, name_len, &old);
-	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
-		return err;
-	TRY(pack_replace(inode, BTRFS_XATTR_ITEM_KEY, hash, old.at, old.len, entry, entry_len));
+	TRY(xattr_place(inode, name, name_len, &old_at, &old_len));
+	TRY(pack_replace(inode, BTRFS_XATTR_ITEM_KEY, hash, old_at, old_len, entry, entry_len));
 	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(inode->table));
 	return 0;
 }
@@ -61,19 +71,19 @@ int xattr_set(struct inode *inode, const char *name, size_t name_len, const void
 int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *ret_value,
 	      uint32_t *ret_len)
 {
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
 	struct pack_entry entry;
 
-	TRY(xattr_find(inode, name, name_len, &entry));
+	TRY(xattr_find(inode, name, name_len, &view, &entry));
 	memcpy(ret_value, entry.data, entry.data_len);
 	*ret_len = entry.data_len;
 	return 0;
 }
 
-/* Calls visit for each attribute in one item, from a copy of it. */
-static int xattr_visit_item(const uint8_t *item, uint32_t len,
-			    int (*visit)(void *ctx, const char *name, size_t name_len,
-					 const void *value, size_t len),
-			    void *ctx)
+int xattr_visit_item(const uint8_t *item, uint32_t len,
+		     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
+				  size_t len),
+		     void *ctx)
 {
 	struct pack_entry entry;
 
@@ -89,34 +99,19 @@ static int xattr_visit_item(const uint8_t *item, uint32_t len,
 	return 0;
 }
 
-int xattr_each(struct inode *inode,
-	       int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
-			    size_t len),
-	       void *ctx)
+int xattr_next(struct inode *inode, uint64_t *offset, uint8_t *ret_item, uint32_t *ret_len)
 {
-	struct key key = KEY(inode->ino, BTRFS_XATTR_ITEM_KEY, 0);
-	SCOPED_MEM uint8_t *item = mem_alloc(inode->table->geometry.nodesize);
-	int err = 0;
+	SCOPED(cursor) struct cursor cursor;
+	struct key key;
+	bool exact;
 
-	if (!item)
-		return MEM_FAIL("listing attributes");
-	while (err == 0) {
-		SCOPED(cursor) struct cursor cursor;
-		uint32_t len;
-		bool exact;
-
-		cursor_init(&cursor, &inode->root->tree);
-		err = cursor_seek(&cursor, &key, &exact);
-		if (err < 0)
-			break;
-		key = cursor_key(&cursor);
-		if (key.objectid != inode->ino || key.type != BTRFS_XATTR_ITEM_KEY)
-			break;
-		len = cursor_len(&cursor);
-		memcpy(item, cursor_data(&cursor), len);
-		cursor_release(&cursor);
-		err = xattr_visit_item(item, len, visit, ctx);
-		key = key_next(key);
-	}
-	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
+	cursor_init(&cursor, &inode->root->tree);
+	TRY(cursor_seek(&cursor, &KEY(inode->ino, BTRFS_XATTR_ITEM_KEY, *offset), &exact));
+	key = cursor_key(&cursor);
+	if (key.objectid != inode->ino || key.type != BTRFS_XATTR_ITEM_KEY)
+		return -ERR_KEY_NOT_FOUND;
+	*offset = key.offset;
+	*ret_len = cursor_len(&cursor);
+	memcpy(ret_item, cursor_data(&cursor), *ret_len);
+	return 0;
 }

@@ -29,10 +29,8 @@ static int cache_open(struct core *core, const struct core_open *how)
 					    .geometry = core->geometry,
 					    .limit_bytes = how->cache_bytes ? how->cache_bytes :
 									      CACHE_DEFAULT_BYTES };
-	bool own_uuid = super_incompat_flags(core->super) & BTRFS_FEATURE_INCOMPAT_METADATA_UUID;
 
-	memcpy(config.fsid, own_uuid ? super_metadata_uuid(core->super) : super_fsid(core->super),
-	       16);
+	memcpy(config.fsid, super_node_fsid(core->super), BTRFS_FSID_SIZE);
 	return node_cache_new(&config, &core->cache);
 }
 
@@ -58,7 +56,8 @@ static int models_open(struct core *core)
 				      .geometry = core->geometry,
 				      .compat_ro = super_compat_ro_flags(core->super),
 				      .incompat = super_incompat_flags(core->super) };
-	memcpy(core->store.fsid, super_fsid(core->super), 16);
+	/* Devices carry what tree blocks carry. */
+	memcpy(core->store.fsid, super_node_fsid(core->super), BTRFS_FSID_SIZE);
 	extents_init(&core->extents, &core->store,
 		     core->store.incompat & BTRFS_FEATURE_INCOMPAT_SKINNY_METADATA);
 	return 0;
@@ -79,6 +78,23 @@ static int chunks_check_devices(struct core *core)
 	return 0;
 }
 
+/* Every tree block and device extent says which chunk tree it belongs to. */
+static int chunk_uuid_load(struct core *core)
+{
+	const uint8_t *super = core->super;
+	const struct node_expect expect = { .generation = super_chunk_root_generation(super),
+					    .level = super_chunk_root_level(super),
+					    .owner = BTRFS_CHUNK_TREE_OBJECTID,
+					    .lock_order = NODE_LOCK_ORDER(
+						    TREE_MAP, super_chunk_root_level(super)) };
+	SCOPED(node) struct node *node = NULL;
+
+	TRY(node_get(core->cache, super_chunk_root(super), &expect, &node));
+	memcpy(core->store.chunk_tree_uuid, header_chunk_tree_uuid(node->data), BTRFS_UUID_SIZE);
+	node_cache_set_chunk_tree_uuid(core->cache, core->store.chunk_tree_uuid);
+	return 0;
+}
+
 static int trees_load(struct core *core, const struct core_open *how, struct members *members)
 {
 	struct root *chunk;
@@ -87,6 +103,7 @@ static int trees_load(struct core *core, const struct core_open *how, struct mem
 	TRY(store_load_sys_chunks(core->volume, core->super));
 	TRY(root_table_load(core->roots, core->super));
 	TRY(root_get(core->roots, BTRFS_CHUNK_TREE_OBJECTID, &chunk));
+	TRY(chunk_uuid_load(core));
 	TRY(members_join_tree(core, how, members));
 	TRY(store_load_chunks(&core->store));
 	TRY(chunks_check_devices(core));
@@ -95,7 +112,7 @@ static int trees_load(struct core *core, const struct core_open *how, struct mem
 	if (!core->writable)
 		return 0;
 	core->groups_loaded = true;
-	return store_load_groups(&core->store);
+	return open_space(core);
 }
 
 int core_load_groups(struct core *core)
@@ -119,7 +136,8 @@ static int contents_open(struct core *core, const struct core_open *how)
 					   .workq = core->workq,
 					   .compress = how->compress,
 					   .compress_level = how->compress_level,
-					   .max_inline = how->max_inline };
+					   .max_inline = how->max_inline,
+					   .no_verify = how->no_verify };
 
 	TRY(inode_table_init(&core->inodes, core->roots, &core->geometry, core->store.incompat));
 	if (how->now) {

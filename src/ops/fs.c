@@ -15,13 +15,39 @@ UBTRFS_API const char *ubtrfs_error_text(void)
 
 void fs_lock(struct ubtrfs *fs)
 {
-	mutex_lock(&fs->lock);
+	rwlock_write(&fs->lock);
+	fs->alone = true;
+}
+
+void fs_lock_shared(struct ubtrfs *fs)
+{
+	rwlock_read(&fs->lock);
+}
+
+int fs_errno(int err)
+{
+	return err < 0 ? -err_to_errno(err) : err;
 }
 
 int fs_unlock(struct ubtrfs *fs, int err)
 {
-	mutex_unlock(&fs->lock);
-	return err < 0 ? -err_to_errno(err) : err;
+	/* Among readers it is false, and nobody writes it. */
+	if (fs->alone) {
+		fs->alone = false;
+		rwlock_unwrite(&fs->lock);
+	} else {
+		rwlock_unread(&fs->lock);
+	}
+	return fs_errno(err);
+}
+
+int fs_sync_inode(struct ubtrfs *fs, struct inode *inode)
+{
+	if (!link_is_linked(&inode->dirty_link))
+		return 0;
+	if (!fs->alone)
+		return -ERR_WANTS_ALONE;
+	return file_sync_inode(&fs->core.writeback, inode);
 }
 
 UBTRFS_API void ubtrfs_open_options_init(struct ubtrfs_open_options *options)
@@ -70,19 +96,15 @@ int fs_new(const struct core_open *how, struct ubtrfs **ret_fs)
 		mem_free(fs);
 		return err;
 	}
-	mutex_init(&fs->lock, RANK_OPS, "filesystem");
+	rwlock_init(&fs->lock, RANK_OPS, "filesystem");
 	*ret_fs = fs;
 	return 0;
 }
 
 static int options_check(const struct ubtrfs_open_options *options)
 {
-	if (options->partition || options->offset)
-		return THROW(ERR_UNSUPPORTED, "a filesystem inside a disk image: not built yet");
 	if (options->super_copy < -1 || options->super_copy > 2)
 		return THROW(ERR_INVALID, "there is no superblock copy %d", options->super_copy);
-	if (options->no_verify)
-		return THROW(ERR_UNSUPPORTED, "reading without verifying: not built yet");
 	return 0;
 }
 
@@ -143,7 +165,7 @@ UBTRFS_API void ubtrfs_abandon(struct ubtrfs *fs)
 	core_close(&fs->core);
 	mem_free(fs->original_bytes);
 	err_restore(&told);
-	mutex_fini(&fs->lock);
+	rwlock_fini(&fs->lock);
 	mem_free(fs);
 }
 
@@ -194,8 +216,7 @@ int core_info(struct core *core, struct ubtrfs_info *ret_info)
 
 UBTRFS_API int ubtrfs_info(struct ubtrfs *fs, struct ubtrfs_info *ret_info)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, core_info(&fs->core, ret_info));
+	return FS_READ(fs, core_info(&fs->core, ret_info));
 }
 
 int fs_new_uuid(struct ubtrfs *fs, uint8_t ret_uuid[16])

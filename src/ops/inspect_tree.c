@@ -7,7 +7,7 @@
  * size of the filesystem, so no input makes this endless.
  *
  * Trees are printed level by level, as btrfs-progs does. Takes the lock of the filesystem
- * (RANK_OPS) for the whole dump.
+ * (RANK_OPS) for the whole dump, shared when the filesystem is open for reading.
  */
 #include <inttypes.h>
 #include <uuid/uuid.h>
@@ -439,7 +439,10 @@ UBTRFS_API int ubtrfs_dump_tree(struct ubtrfs *fs, const struct ubtrfs_dump_tree
 	dump.nodes_left = (uint64_t)TREE_MAX_LEVEL *
 			  (super_total_bytes(fs->core.super) / fs->core.geometry.nodesize + 1);
 	strbuf_init(&dump.text);
-	fs_lock(fs);
+	if (fs->core.writable)
+		fs_lock(fs);
+	else
+		fs_lock_shared(fs);
 	err = fs_unlock(fs, dump_run(&dump));
 	strbuf_fini(&dump.text);
 	return err;

@@ -18,42 +18,47 @@ static uint64_t rdev_from_disk(uint64_t disk)
 	return makedev((unsigned)(disk >> 20), (unsigned)(disk & 0xfffff));
 }
 
-static struct ubtrfs_time time_out(const struct inode *inode, unsigned at)
+static struct ubtrfs_time time_out(const uint8_t *item, unsigned at)
 {
-	struct inode_time time = inode_get_time(inode, at);
-
-	return (struct ubtrfs_time){ time.sec, time.nsec };
+	return (struct ubtrfs_time){ (int64_t)timespec_sec(item + at), timespec_nsec(item + at) };
 }
 
-static int getattr(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr)
+void attr_from_item(const uint8_t *item, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr)
+{
+	*ret_attr = (struct ubtrfs_attr){ .node = node,
+					  .mode = inode_item_mode(item),
+					  .uid = inode_item_uid(item),
+					  .gid = inode_item_gid(item),
+					  .nlink = inode_item_nlink(item),
+					  .rdev = rdev_from_disk(inode_item_rdev(item)),
+					  .size = inode_item_size(item),
+					  .allocated_bytes = inode_item_nbytes(item),
+					  .generation = inode_item_generation(item),
+					  .flags = inode_item_flags(item),
+					  .atime = time_out(item, INODE_ITEM_ATIME_AT),
+					  .mtime = time_out(item, INODE_ITEM_MTIME_AT),
+					  .ctime = time_out(item, INODE_ITEM_CTIME_AT),
+					  .otime = time_out(item, INODE_ITEM_OTIME_AT) };
+}
+
+int getattr_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_inode(fs, node, &inode));
-	if (S_ISREG(inode_mode(inode)) && (inode->dirty_run || inode->nr_in_flight))
+	if (S_ISREG(inode_mode(inode)) && (inode->dirty_run || inode->nr_in_flight)) {
+		if (!fs->alone)
+			return -ERR_WANTS_ALONE;
 		TRY(file_settle(&fs->core.writeback, inode));
-	*ret_attr = (struct ubtrfs_attr){ .node = node,
-					  .mode = inode_mode(inode),
-					  .uid = inode_item_uid(inode->item),
-					  .gid = inode_item_gid(inode->item),
-					  .nlink = inode_item_nlink(inode->item),
-					  .rdev = rdev_from_disk(inode_item_rdev(inode->item)),
-					  .size = inode_size(inode),
-					  .allocated_bytes = inode_item_nbytes(inode->item),
-					  .generation = inode_item_generation(inode->item),
-					  .flags = inode_item_flags(inode->item),
-					  .atime = time_out(inode, INODE_ITEM_ATIME_AT),
-					  .mtime = time_out(inode, INODE_ITEM_MTIME_AT),
-					  .ctime = time_out(inode, INODE_ITEM_CTIME_AT),
-					  .otime = time_out(inode, INODE_ITEM_OTIME_AT) };
+	}
+	attr_from_item(inode->item, node, ret_attr);
 	return 0;
 }
 
 UBTRFS_API int ubtrfs_getattr(struct ubtrfs *fs, struct ubtrfs_node node,
 			      struct ubtrfs_attr *ret_attr)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, getattr(fs, node, ret_attr));
+	return FS_READ(fs, getattr_node(fs, node, ret_attr));
 }
 
 int attr_times_check(const struct ubtrfs_attr *attr, unsigned set)
@@ -218,27 +223,49 @@ static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 UBTRFS_API int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
 			       void *value, size_t capacity, size_t *ret_len)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, getxattr(fs, node, name, value, capacity, ret_len));
+	return FS_READ(fs, getxattr(fs, node, name, value, capacity, ret_len));
 }
 
-static int listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
-		     int (*visit)(void *ctx, const char *name, size_t name_len, const void *value,
-				  size_t len),
-		     void *ctx)
+/* The end of the list is no failure. */
+static int xattr_or_none(int err, bool *ret_none)
+{
+	*ret_none = err == -ERR_KEY_NOT_FOUND;
+	return *ret_none ? 0 : err;
+}
+
+static int listxattr(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t *offset, uint8_t *item,
+		     uint32_t *ret_len)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_inode(fs, node, &inode));
-	TRY(file_sync_inode(&fs->core.writeback, inode));
-	return xattr_each(inode, visit, ctx);
+	TRY(fs_sync_inode(fs, inode));
+	return xattr_next(inode, offset, item, ret_len);
 }
 
+/* Item by item: the visitor is called with no lock held. */
 UBTRFS_API int ubtrfs_listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
 				int (*visit)(void *ctx, const char *name, size_t name_len,
 					     const void *value, size_t len),
 				void *ctx)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, listxattr(fs, node, visit, ctx));
+	SCOPED_MEM uint8_t *item = mem_alloc(fs->core.geometry.nodesize);
+	uint64_t offset = 0;
+	uint32_t len;
+
+	if (!item)
+		return fs_errno(MEM_FAIL("listing attributes"));
+	for (;;) {
+		bool none = false;
+		int err =
+			FS_READ(fs, xattr_or_none(listxattr(fs, node, &offset, item, &len), &none));
+
+		if (err < 0 || none)
+			return err;
+		err = fs_errno(xattr_visit_item(item, len, visit, ctx));
+		if (err)
+			return err;
+		if (offset++ == UINT64_MAX)
+			return 0;
+	}
 }

@@ -1,5 +1,5 @@
 /*
- * Applying attributes to an inode in RAM; for op_attr.c and op_create.c.
+ * Attributes between an inode and the public API; for op_attr.c, op_create.c and op_dir.c.
  */
 #ifndef UBTRFS_OPS_OP_ATTR_H
 #define UBTRFS_OPS_OP_ATTR_H
@@ -13,5 +13,11 @@ void attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsig
 /* BTRFS_INODE_* flags; ERR_INVALID for unknown ones and for those that the contents forbid. */
 int attr_flags_apply(struct inode *inode, uint64_t flags) must_check;
 void attr_rdev_apply(struct inode *inode, uint64_t rdev);
+
+/* What an inode item tells; no_xattrs is not known. */
+void attr_from_item(const uint8_t *item, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr);
+/* ubtrfs_getattr under the lock. */
+int getattr_node(struct ubtrfs *fs, struct ubtrfs_node node,
+		 struct ubtrfs_attr *ret_attr) must_check;
 
 #endif

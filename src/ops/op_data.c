@@ -1,5 +1,5 @@
 /*
- * Contents: reading and writing files, listing directories.
+ * Contents: reading and writing files.
  */
 #include <sys/stat.h>
 
@@ -143,14 +143,20 @@ static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_file(fs, node, false, &inode));
+	TRY(fs_sync_inode(fs, inode));
 	return file_read(&fs->core.writeback, inode, offset, data, len, ret_len);
 }
 
 UBTRFS_API int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
 			   size_t len, size_t *ret_len)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, read_bytes(fs, node, offset, data, len, ret_len));
+	return FS_READ(fs, read_bytes(fs, node, offset, data, len, ret_len));
+}
+
+static int no_data(struct ubtrfs_node node, uint64_t offset)
+{
+	return THROW_SYS(ENXIO, "inode %llu: no data behind byte %llu",
+			 (unsigned long long)node.ino, (unsigned long long)offset);
 }
 
 static int seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
@@ -160,63 +166,33 @@ static int seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset
 	int err;
 
 	TRY(node_file(fs, node, false, &inode));
+	TRY(fs_sync_inode(fs, inode));
 	err = file_seek_data(&fs->core.writeback, inode, offset, ret_start, ret_end);
-	if (err == -ERR_KEY_NOT_FOUND)
-		return THROW_SYS(ENXIO, "inode %llu: no data behind byte %llu",
-				 (unsigned long long)node.ino, (unsigned long long)offset);
-	return err;
+	return err == -ERR_KEY_NOT_FOUND ? no_data(node, offset) : err;
 }
 
 UBTRFS_API int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
 				uint64_t *ret_start, uint64_t *ret_end)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, seek_data(fs, node, offset, ret_start, ret_end));
+	return FS_READ(fs, seek_data(fs, node, offset, ret_start, ret_end));
 }
 
-/*
- * A listing under way: entries are shown to the caller with the lock released, so that he may
- * call us.
- */
-struct listing {
-	struct ubtrfs *fs;
-	struct inode *dir;
-	int (*visit)(void *ctx, const struct ubtrfs_dirent *entry);
-	void *ctx;
-};
-
-static int listing_visit(void *ctx, const struct dir_entry *entry)
+static int read_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
+		     size_t capacity, uint64_t *ret_start, size_t *ret_len)
 {
-	struct listing *listing = ctx;
-	struct ubtrfs_dirent out = { .cookie = entry->index,
-				     .type = entry->type,
-				     .name = entry->name,
-				     .name_len = entry->name_len };
-	int stop;
+	SCOPED(inode) struct inode *inode = NULL;
+	int err;
 
-	TRY(entry_node(listing->fs, listing->dir, entry, &out.node));
-	out.is_subvolume = out.node.subvolid != listing->dir->root->objectid;
-	mutex_unlock(&listing->fs->lock);
-	stop = listing->visit(listing->ctx, &out);
-	mutex_lock(&listing->fs->lock);
-	return stop;
+	TRY(node_file(fs, node, false, &inode));
+	TRY(fs_sync_inode(fs, inode));
+	err = capacity ? file_read_data(&fs->core.writeback, inode, offset, data, capacity,
+					ret_start, ret_len) :
+			 THROW(ERR_INVALID, "a buffer of no bytes");
+	return err == -ERR_KEY_NOT_FOUND ? no_data(node, offset) : err;
 }
 
-static int readdir_node(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t cookie,
-			int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx)
+UBTRFS_API int ubtrfs_read_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+				void *data, size_t capacity, uint64_t *ret_start, size_t *ret_len)
 {
-	SCOPED(inode) struct inode *dir = NULL;
-	struct listing listing = { fs, NULL, visit, ctx };
-
-	TRY(node_dir(fs, node, &dir));
-	TRY(file_sync_inode(&fs->core.writeback, dir));
-	listing.dir = dir;
-	return dir_each(dir, cookie, listing_visit, &listing);
-}
-
-UBTRFS_API int ubtrfs_readdir(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cookie,
-			      int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx)
-{
-	fs_lock(fs);
-	return fs_unlock(fs, readdir_node(fs, dir, cookie, visit, ctx));
+	return FS_READ(fs, read_data(fs, node, offset, data, capacity, ret_start, ret_len));
 }

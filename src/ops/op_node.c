@@ -127,12 +127,9 @@ UBTRFS_API struct ubtrfs_node ubtrfs_top(struct ubtrfs *fs)
 UBTRFS_API struct ubtrfs_node ubtrfs_default_top(struct ubtrfs *fs)
 {
 	uint64_t subvolid = BTRFS_FS_TREE_OBJECTID;
-	int err;
 
-	fs_lock(fs);
-	err = subvolume_get_default(&fs->core.inodes, &subvolid);
 	/* A filesystem without a default has the top one. */
-	if (fs_unlock(fs, err) < 0)
+	if (FS_READ(fs, subvolume_get_default(&fs->core.inodes, &subvolid)) < 0)
 		subvolid = BTRFS_FS_TREE_OBJECTID;
 	return (struct ubtrfs_node){ subvolid, UBTRFS_ROOT_INO };
 }
@@ -151,8 +148,7 @@ static int lookup(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *na
 UBTRFS_API int ubtrfs_lookup(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
 			     size_t name_len, struct ubtrfs_node *ret_node)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, lookup(fs, dir, name, name_len, ret_node));
+	return FS_READ(fs, lookup(fs, dir, name, name_len, ret_node));
 }
 
 /*
@@ -180,7 +176,7 @@ static int lookup_parent(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtr
 		return THROW(ERR_UNSUPPORTED,
 			     "the empty directories in place of subvolumes share an inode: what is "
 			     "above one is not known");
-	TRY(file_sync_inode(&fs->core.writeback, dir));
+	TRY(fs_sync_inode(fs, dir));
 	SCOPED(cursor) struct cursor cursor;
 
 	cursor_init(&cursor, &dir->root->tree);
@@ -198,6 +194,7 @@ static int readlink_into(struct ubtrfs *fs, struct inode *inode, char *target, s
 	if (!S_ISLNK(inode_mode(inode)))
 		return THROW(ERR_INVALID, "inode %llu is not a symbolic link",
 			     (unsigned long long)inode->ino);
+	TRY(fs_sync_inode(fs, inode));
 	return file_read(&fs->core.writeback, inode, 0, target, capacity, ret_len);
 }
 
@@ -249,7 +246,7 @@ static int walk_step(struct ubtrfs *fs, struct walk *walk, const char *name, siz
 	return 0;
 }
 
-static int walk_path(struct ubtrfs *fs, struct walk *walk, bool follow)
+static int walk_parts(struct ubtrfs *fs, struct walk *walk, bool follow)
 {
 	const char *pos = walk->rest;
 
@@ -263,20 +260,24 @@ static int walk_path(struct ubtrfs *fs, struct walk *walk, bool follow)
 	return 0;
 }
 
+static int walk_path(struct ubtrfs *fs, struct ubtrfs_node from, const char *path, bool follow,
+		     struct ubtrfs_node *ret_node)
+{
+	struct walk walk = { .at = from, .rest = mem_strdup(path) };
+	int err = walk.rest ? walk_parts(fs, &walk, follow) : MEM_FAIL("a path");
+
+	mem_free(walk.rest);
+	if (err == 0)
+		*ret_node = walk.at;
+	else if (err != -ERR_WANTS_ALONE)
+		err = err_prefix(err, "%s: ", path);
+	return err;
+}
+
 UBTRFS_API int ubtrfs_resolve(struct ubtrfs *fs, struct ubtrfs_node from, const char *path,
 			      bool follow, struct ubtrfs_node *ret_node)
 {
-	struct walk walk = { .at = from, .rest = mem_strdup(path) };
-	int err;
-
-	fs_lock(fs);
-	err = walk.rest ? walk_path(fs, &walk, follow) : MEM_FAIL("a path");
-	if (err == 0)
-		*ret_node = walk.at;
-	else
-		err = err_prefix(err, "%s: ", path);
-	mem_free(walk.rest);
-	return fs_unlock(fs, err);
+	return FS_READ(fs, walk_path(fs, from, path, follow, ret_node));
 }
 
 static int readlink_node(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity,
@@ -291,6 +292,5 @@ static int readlink_node(struct ubtrfs *fs, struct ubtrfs_node node, char *targe
 UBTRFS_API int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target,
 			       size_t capacity, size_t *ret_len)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, readlink_node(fs, node, target, capacity, ret_len));
+	return FS_READ(fs, readlink_node(fs, node, target, capacity, ret_len));
 }

@@ -16,9 +16,12 @@
 #include <sys/stat.h>
 
 #include "base/assert.h"
+#include "format/validate_super.h"
 
 /* Known to the superblock's system chunks only, so far. */
 #define SIZE_UNKNOWN ((uint64_t)INT64_MAX)
+/* Of one filesystem, its seeds, and copies of both. */
+#define MEMBERS_MAX (2 * VOLUME_MAX_DEVICES)
 
 void open_warn(const struct core_open *how, const char *format, ...)
 {
@@ -53,21 +56,27 @@ static bool same_fsid(const struct member *member, const uint8_t *super)
 /* What the tree blocks carry that were written before the filesystem grew from this seed. */
 static const uint8_t *seed_fsid(const struct member *member)
 {
-	bool own_uuid = super_incompat_flags(member->super) & BTRFS_FEATURE_INCOMPAT_METADATA_UUID;
-
-	return own_uuid ? super_metadata_uuid(member->super) : super_fsid(member->super);
+	return super_node_fsid(member->super);
 }
 
-/* Every device passes the fault points, so that whole commands can be tested with them. */
-static int member_device(const char *path, bool writable, struct device **ret_device)
+/*
+ * Every device passes the fault points, so that whole commands can be tested with them. The first
+ * one may be a part of an image.
+ */
+static int member_device(const struct core_open *how, const char *path, bool first, bool writable,
+			 struct device **ret_device)
 {
-	struct device *file;
+	struct device *device, *window = NULL;
 	int err;
 
-	TRY(device_file_open(path, writable ? DEVICE_WRITE : 0, &file));
-	err = device_fault_new(file, ret_device);
+	TRY(device_file_open(path, writable ? DEVICE_WRITE : 0, &device));
+	err = first ? open_partition(how, path, device, &window) : 0;
+	if (err == 0 && window)
+		device = window;
+	if (err == 0)
+		err = device_fault_new(device, ret_device);
 	if (err < 0)
-		device_free(file);
+		device_free(device);
 	return err;
 }
 
@@ -103,33 +112,60 @@ void members_fini(struct members *members)
 
 /* ---- those that were named ---- */
 
-/* One file twice would be written through two descriptors. */
-static int named_check_twice(const struct members *members, const char *path)
+/* The member that is the same file or device by whatever name; NULL when none is. */
+static const struct member *member_same_file(const struct members *members, const char *path)
 {
 	struct stat st, other;
 
 	if (stat(path, &st) < 0)
-		return 0; /* opening tells */
+		return NULL; /* opening tells */
 	for (unsigned i = 0; i < members->nr; i++) {
-		if (stat(members->all[i].path, &other) < 0)
+		const struct member *member = &members->all[i];
+
+		if (stat(member->path, &other) < 0)
 			continue;
 		if (S_ISBLK(st.st_mode) ? S_ISBLK(other.st_mode) && st.st_rdev == other.st_rdev :
 					  st.st_dev == other.st_dev && st.st_ino == other.st_ino)
-			return THROW(ERR_INVALID, "%s and %s are the same device",
-				     members->all[i].path, path);
+			return member;
 	}
+	return NULL;
+}
+
+/* One file twice would be written through two descriptors. */
+static int named_check_twice(const struct members *members, const char *path)
+{
+	const struct member *same = member_same_file(members, path);
+
+	if (same)
+		return THROW(ERR_INVALID, "%s and %s are the same device", same->path, path);
 	return 0;
 }
 
 /* A seed is never written, also when its filesystem is. */
-static int named_reopen_seed(struct member *member)
+static int named_reopen_seed(const struct core_open *how, struct member *member, bool first)
 {
 	struct device *device;
 
-	TRY(member_device(member->path, false, &device));
+	TRY(member_device(how, member->path, first, false, &device));
 	device_free(member->device);
 	member->device = device;
 	return 0;
+}
+
+/* What is read while somebody writes may be of two times. */
+static void warn_of_writer(const struct core_open *how, const char *path)
+{
+	struct device_mount mount;
+	char who[DEVICE_WHO_MAX];
+
+	if (how->writable || how->opened || !how->warn)
+		return;
+	if (device_find_mount(path, &mount) && mount.writable)
+		open_warn(how, "%s is %s, for writing: what is read may change underneath", path,
+			  mount.where);
+	else if (device_find_writer(path, who))
+		open_warn(how, "%s is being written by %s: what is read may change underneath",
+			  path, who);
 }
 
 static int named_open(const struct core_open *how, struct members *members, unsigned index)
@@ -144,9 +180,10 @@ static int named_open(const struct core_open *how, struct members *members, unsi
 	if (how->opened)
 		member->device = how->opened[index];
 	else
-		TRY(member_device(member->path, how->writable, &member->device));
+		TRY(member_device(how, member->path, index == 0, how->writable, &member->device));
 	err = open_super_read(member->device, how, member->super);
 	member->has_super = err >= 0;
+	warn_of_writer(how, member->path);
 	if (err < 0 && (how->writable || how->nr_devices == 1))
 		return err;
 	if (err < 0) {
@@ -155,7 +192,7 @@ static int named_open(const struct core_open *how, struct members *members, unsi
 		member->device = NULL;
 	}
 	if (member_is_seed(member) && how->writable && !how->opened)
-		TRY(named_reopen_seed(member));
+		TRY(named_reopen_seed(how, member, index == 0));
 	return 0;
 }
 
@@ -175,11 +212,11 @@ static int named_check(const struct members *members, const struct member *first
 
 /* ---- which member stands for a device id ---- */
 
-static bool is_better(const struct member *member, const struct member *than,
-		      const struct member *first)
+static bool is_better(const struct members *members, const struct member *member,
+		      const struct member *than)
 {
 	uint64_t is = super_generation(member->super), was = super_generation(than->super);
-	uint64_t wanted = super_generation(first->super);
+	uint64_t wanted = members->generation;
 
 	if (member->named != than->named)
 		return member->named;
@@ -197,7 +234,7 @@ static struct member *member_of_devid(struct members *members, const struct memb
 		struct member *member = &members->all[i];
 
 		if (same_fsid(member, first->super) && member_devid(member) == devid &&
-		    (!best || is_better(member, best, first)))
+		    (!best || is_better(members, member, best)))
 			best = member;
 	}
 	return best;
@@ -262,30 +299,76 @@ static void super_choose(struct core *core, const struct core_open *how, struct 
 	}
 }
 
-static const struct member *first_readable(const struct members *members)
+/* The index; nr when there is none. */
+static unsigned first_readable(const struct members *members)
 {
-	for (unsigned i = 0; i < members->nr; i++)
-		if (members->all[i].has_super)
-			return &members->all[i];
-	return NULL;
+	unsigned i = 0;
+
+	while (i < members->nr && !members->all[i].has_super)
+		i++;
+	return i;
+}
+
+/* ---- those that are found ---- */
+
+struct found {
+	const struct core_open *how;
+	struct members *members;
+	uint8_t fsid[BTRFS_FSID_SIZE];
+};
+
+/* Looks at the superblock of a candidate; a seed may be asked for later. */
+static int found_visit(void *ctx, const char *path, const uint8_t *super)
+{
+	struct found *found = ctx;
+	struct member *member;
+
+	if (!super_has_magic(super) || super_bytenr(super) != super_mirror_offset(0))
+		return 0;
+	if (memcmp(super_fsid(super), found->fsid, BTRFS_FSID_SIZE) != 0 &&
+	    !(super_flags(super) & BTRFS_SUPER_FLAG_SEEDING))
+		return 0;
+	if (!super_csum_ok(super) || validate_super(super) < 0 ||
+	    member_same_file(found->members, path))
+		return 0;
+	if (found->members->nr >= MEMBERS_MAX) {
+		open_warn(found->how, "%s is passed over: there are %u members already", path,
+			  MEMBERS_MAX);
+		return 0;
+	}
+	TRY(member_new(found->members, path, &member));
+	member->has_super = true;
+	memcpy(member->super, super, SUPER_SIZE);
+	return 0;
+}
+
+static int members_scan(const struct core_open *how, struct members *members,
+			const struct member *first)
+{
+	struct found found = { .how = how, .members = members };
+
+	memcpy(found.fsid, super_fsid(first->super), BTRFS_FSID_SIZE);
+	return device_scan(first->path, super_mirror_offset(0), SUPER_SIZE, found_visit, &found);
 }
 
 int members_open(struct core *core, const struct core_open *how, struct members *members)
 {
-	const struct member *first;
+	unsigned first;
 
 	for (unsigned i = 0; i < how->nr_devices; i++)
 		TRY(named_open(how, members, i));
 	first = first_readable(members);
-	if (!first)
+	if (first == members->nr)
 		return THROW(ERR_SUPER_BAD, "none of %u devices has a superblock of btrfs",
 			     how->nr_devices);
-	TRY(named_check(members, first));
-	TRY(members_check_twins(members, how, first));
-	if (nr_devids(members, first) < super_num_devices(first->super) && how->scan) {
-		/* Scanning goes here. */
-	}
-	super_choose(core, how, members, first);
+	members->generation = super_generation(members->all[first].super);
+	TRY(named_check(members, &members->all[first]));
+	if (how->scan && !how->unfinished &&
+	    nr_devids(members, &members->all[first]) < super_num_devices(members->all[first].super))
+		TRY(members_scan(how, members, &members->all[first]));
+	/* Scanning has moved them. */
+	TRY(members_check_twins(members, how, &members->all[first]));
+	super_choose(core, how, members, &members->all[first]);
 	return 0;
 }
 
@@ -305,10 +388,25 @@ static struct member *member_find(const struct core *core, struct members *membe
 			continue;
 		if (!same_fsid(member, core->super) && !member_is_seed(member))
 			continue;
-		if (!best || is_better(member, best, members->all))
+		if (!best || is_better(members, member, best))
 			best = member;
 	}
 	return best;
+}
+
+/* Between looking and opening somebody may have written it. */
+static int found_open(const struct core_open *how, struct member *member)
+{
+	uint8_t super[SUPER_SIZE];
+
+	if (member->device)
+		return 0;
+	TRY(member_device(how, member->path, false, how->writable && !member_is_seed(member),
+			  &member->device));
+	TRY(super_read(member->device, 0, super));
+	if (memcmp(super, member->super, SUPER_SIZE) != 0)
+		return THROW(ERR_DEVICE_BUSY, "%s changed while it was opened", member->path);
+	return 0;
 }
 
 static int check_left_behind(const struct core *core, const struct core_open *how,
@@ -365,6 +463,7 @@ int members_join(struct core *core, const struct core_open *how, struct members 
 	if (!member)
 		return join_missing(core, how, devid, uuid, total_bytes);
 	TRY(check_left_behind(core, how, member));
+	TRY(found_open(how, member));
 	TRY(check_size(how, member, dev_item_total_bytes(super_dev_item(member->super))));
 	TRY(volume_add_device(core->volume, devid, uuid, member->device, total_bytes));
 	member->device = NULL;

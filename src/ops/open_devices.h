@@ -24,6 +24,7 @@ struct member {
 struct members {
 	struct member *all; /* owned */
 	unsigned nr, capacity;
+	uint64_t generation; /* of the first that has a superblock */
 };
 
 /* Opens what is named, scans when members are missing, and chooses the superblock: core->super. */
@@ -43,6 +44,11 @@ int members_join_array(struct core *core, const struct core_open *how,
 int members_join_tree(struct core *core, const struct core_open *how,
 		      struct members *members) must_check;
 
+/* open_partition.c: a window into the device at path, as --partition or --offset say. Owns lower,
+ * once made; neither given: lower itself. */
+int open_partition(const struct core_open *how, const char *path, struct device *lower,
+		   struct device **ret_device) must_check;
+
 /* open_super.c: the superblock of one device, by the rules of --super; verified. */
 int open_super_read(struct device *device, const struct core_open *how,
 		    uint8_t *ret_super) must_check;
@@ -51,6 +57,9 @@ int open_super_read(struct device *device, const struct core_open *how,
 int open_features_check(const struct core *core, const struct core_open *how) must_check;
 /* What the trees say: things that are under way and must be finished by who began them. */
 int open_state_check(struct core *core, const struct core_open *how) must_check;
+
+/* open_space.c: block groups and free space of what is open for writing. */
+int open_space(struct core *core) must_check;
 
 /* Tells one sentence to who opens. */
 void open_warn(const struct core_open *how, const char *format, ...)

@@ -2,8 +2,11 @@
  * 20 ops: the public API. Each exported function; opening and closing.
  *
  * Every public function takes the one lock of its filesystem (RANK_OPS), calls the engine, and
- * turns private error codes into errno. The types and contracts are in include/ubtrfs/; this header
- * is for the files of this folder.
+ * turns private error codes into errno. Those that only read take it shared (FS_READ) and run beside
+ * each other; what they change underneath has locks of its own. A reader that meets an inode with
+ * something delayed that the trees do not tell yet (fs_sync_inode) is called again, alone.
+ * No callback of a user that may call the library is called under the lock. The types and contracts
+ * are in include/ubtrfs/; this header is for the files of this folder.
  */
 #ifndef UBTRFS_OPS_OPS_H
 #define UBTRFS_OPS_OPS_H
@@ -16,7 +19,8 @@
 #define UBTRFS_API __attribute__((visibility("default")))
 
 struct ubtrfs {
-	struct mutex lock;
+	struct rwlock lock;
+	bool alone; /* the lock is held by a single thread: for what only that thread may do */
 	struct core core;
 	bool unfinished; /* being populated by mkfs: see ubtrfs_mkfs_finish */
 	bool shrink;	 /* the finish shrinks it */
@@ -27,9 +31,30 @@ struct ubtrfs {
 	uint64_t derived;    /* how many so far */
 };
 
+/* For those who change. */
 void fs_lock(struct ubtrfs *fs);
-/* Unlocks; maps err to a negative errno. */
+/* For those who read. */
+void fs_lock_shared(struct ubtrfs *fs);
+/* Unlocks, however it was locked; maps err to a negative errno. */
 int fs_unlock(struct ubtrfs *fs, int err);
+/* A private code, or a negative errno, as a negative errno. */
+int fs_errno(int err);
+/* Calls a function that only reads, beside other readers; once more, alone, if it says
+ * ERR_WANTS_ALONE. Yields its result, mapped. */
+#define FS_READ(fs, call)                              \
+	({                                             \
+		int fs_read_ret;                       \
+		fs_lock_shared(fs);                    \
+		fs_read_ret = (call);                  \
+		if (fs_read_ret == -ERR_WANTS_ALONE) { \
+			(void)fs_unlock(fs, 0);        \
+			fs_lock(fs);                   \
+			fs_read_ret = (call);          \
+		}                                      \
+		fs_unlock(fs, fs_read_ret);            \
+	})
+/* The trees tell all of this inode afterwards; ERR_WANTS_ALONE (no THROW text) under a shared lock. */
+int fs_sync_inode(struct ubtrfs *fs, struct inode *inode) must_check;
 
 /* The inode of a node: a reference. */
 int node_inode(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;

@@ -23,7 +23,9 @@ void device_store_fill(const struct store *store, const struct volume_device *de
 	dev_item_set_io_width(item, sector);
 	dev_item_set_sector_size(item, sector);
 	memcpy(dev_item_uuid_mut(item), device->uuid, BTRFS_UUID_SIZE);
-	memcpy(dev_item_fsid_mut(item), store->fsid, BTRFS_FSID_SIZE);
+	/* The item of a seed says which filesystem it is from. */
+	memcpy(dev_item_fsid_mut(item), device->is_seed ? device->fsid : store->fsid,
+	       BTRFS_FSID_SIZE);
 }
 
 int device_store_load(struct store *store, uint64_t devid, const uint8_t *item, uint32_t len)

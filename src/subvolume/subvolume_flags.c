@@ -2,6 +2,7 @@
  * Properties of subvolumes: read-only, and which one is the default.
  */
 #include "base/assert.h"
+#include "base/cleanup.h"
 #include "codec/name_hash.h"
 #include "subvolume/subvolume.h"
 
@@ -53,11 +54,14 @@ int subvolume_set_default(struct txn *txn, struct inode_table *table, uint64_t s
 
 int subvolume_get_default(struct inode_table *table, uint64_t *ret_subvolid)
 {
+	SCOPED_MEM uint8_t *item = mem_alloc(table->geometry.nodesize);
 	struct root *roots;
 	struct key key;
 	uint32_t len;
 
-	TRY(default_read(table, &key, table->edit, &len, &roots));
-	*ret_subvolid = key_load(dir_item_location(table->edit)).objectid;
+	if (!item)
+		return MEM_FAIL("the default subvolume");
+	TRY(default_read(table, &key, item, &len, &roots));
+	*ret_subvolid = key_load(dir_item_location(item)).objectid;
 	return 0;
 }

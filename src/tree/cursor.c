@@ -87,12 +87,35 @@ static int settle_right(struct cursor *cursor)
 	return 0;
 }
 
+/* Does the leaf that the cursor holds cover the key? Nobody can change that while it is held. */
+static bool leaf_covers(const struct cursor *cursor, const struct key *key)
+{
+	struct key first;
+
+	if (!cursor->leaf || cursor->writing || node_nritems(cursor->leaf->data) == 0)
+		return false;
+	if (cursor->has_bound && key_compare(key, &cursor->bound) >= 0)
+		return false;
+	first = leaf_key(cursor->leaf->data, 0);
+	return key_compare(key, &first) >= 0;
+}
+
+/* A reading cursor goes on from where it is: a key in its leaf costs no descent. */
+static int seek_leaf(struct cursor *cursor, const struct key *key, bool *ret_exact)
+{
+	if (leaf_covers(cursor, key)) {
+		*ret_exact = node_search(cursor->leaf->data, key, &cursor->slot);
+		return 0;
+	}
+	cursor_release(cursor);
+	return search_leaf(cursor, key, false, ret_exact);
+}
+
 int cursor_seek(struct cursor *cursor, const struct key *key, bool *ret_exact)
 {
 	bool exact;
 
-	cursor_release(cursor);
-	TRY(search_leaf(cursor, key, false, &exact));
+	TRY(seek_leaf(cursor, key, &exact));
 	if (!exact) {
 		int ret = settle_right(cursor);
 
@@ -120,8 +143,7 @@ int cursor_seek_le(struct cursor *cursor, const struct key *key)
 {
 	bool exact;
 
-	cursor_release(cursor);
-	TRY(search_leaf(cursor, key, false, &exact));
+	TRY(seek_leaf(cursor, key, &exact));
 	return settle_le(cursor, exact);
 }
 

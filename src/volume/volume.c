@@ -203,10 +203,6 @@ int volume_check_writable(struct volume *volume)
 			return THROW(ERR_UNSUPPORTED,
 				     "device %llu is missing: writing without it is not supported",
 				     (unsigned long long)entry->devid);
-		if (entry->is_seed)
-			return THROW(ERR_UNSUPPORTED,
-				     "device %llu is a seed: writing beside one is not supported",
-				     (unsigned long long)entry->devid);
 	}
 	if (volume->map_ops)
 		return THROW(ERR_UNSUPPORTED,
