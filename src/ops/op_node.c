@@ -26,6 +26,10 @@ int node_inode(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_in
 
 	TRY(subvolume_id_check(node.subvolid));
 	TRY(root_get(fs->core.roots, node.subvolid, &root));
+	/* Half of it may be gone: deleting goes on at the next mount. */
+	if (node.subvolid != BTRFS_FS_TREE_OBJECTID && !root_item_refs(root->item))
+		return THROW(ERR_NOT_FOUND, "subvolume %llu was deleted",
+			     (unsigned long long)node.subvolid);
 	return inode_get(&fs->core.inodes, root, node.ino, ret_inode);
 }
 
