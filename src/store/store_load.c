@@ -100,22 +100,25 @@ int store_each_device(struct store *store,
 
 int store_load_chunks(struct store *store)
 {
-	SCOPED_MEM uint8_t *data = mem_alloc(geometry_max_item(&store->geometry));
-	struct chunk_item item = { .data = data };
-	struct key from = KEY_MIN;
+	SCOPED(cursor) struct cursor cursor;
+	struct key first = KEY_MIN;
 	struct tree *tree;
+	bool exact;
 	int err;
 
-	if (!data)
-		return MEM_FAIL("a chunk item");
+	cursor_init(&cursor, NULL);
 	TRY(store_tree(store, BTRFS_CHUNK_TREE_OBJECTID, &tree));
-	/* Keys only rise, so it ends. Devices come before chunks: their object id is lower. */
-	while ((err = chunk_item_next(tree, &from, &item)) == 0) {
-		if (item.key.type == BTRFS_DEV_ITEM_KEY)
-			TRY(device_store_load(store, item.key.offset, item.data, item.len));
-		else if (item.key.type == BTRFS_CHUNK_ITEM_KEY)
-			TRY(chunk_store_load(store->volume, item.key.offset, item.data, item.len));
-		from = key_next(item.key);
+	cursor_init(&cursor, tree);
+	/* The models change under the leaf's lock, which ranks above theirs: chunks are many. */
+	for (err = cursor_seek(&cursor, &first, &exact); err == 0; err = cursor_next(&cursor)) {
+		struct key key = cursor_key(&cursor);
+		const uint8_t *item = cursor_data(&cursor);
+
+		/* Devices come before chunks: their object id is lower. */
+		if (key.type == BTRFS_DEV_ITEM_KEY)
+			TRY(device_store_load(store, key.offset, item, cursor_len(&cursor)));
+		else if (key.type == BTRFS_CHUNK_ITEM_KEY)
+			TRY(chunk_store_load(store->volume, key.offset, item, cursor_len(&cursor)));
 	}
 	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
 }
