@@ -11,6 +11,8 @@
 
 enum lock_rank {
 	RANK_NONE = 0,
+	/* front ends: held around calls of the library */
+	RANK_FRONT_END = 5,
 	/* 20 ops */
 	RANK_OPS = 10,
 	RANK_LOAD = 15, /* what opening for reading left out */
@@ -27,7 +29,8 @@ enum lock_rank {
 	/* 09 root */
 	RANK_ROOT_TABLE = 60,
 	/* 08 tree */
-	RANK_NODE = 72, /* the locks of root pointers too, first in the order of their class of trees */
+	RANK_NODE =
+		72, /* the locks of root pointers too, first in the order of their class of trees */
 	/* 07 transaction */
 	RANK_TXN = 80,
 	/* 06 space */

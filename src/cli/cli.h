@@ -54,6 +54,11 @@ int cli_option(int argc, char **argv, const char *shorts, const struct option *l
 int cli_match(const char *what, const char *word, const char *(*name_at)(unsigned index),
 	      unsigned *ret_index) must_check;
 
+/* Processors that this process may run on: at least 1. */
+unsigned cli_nr_processors(void);
+/* A number of threads, 1 or more: the value of option -j. 0, or 1 after a message. */
+int cli_threads(const char *text, unsigned *ret_nr) must_check;
+
 /* ---- size_parse.c: numbers ---- */
 
 /*

@@ -2,8 +2,11 @@
  * Reading arguments: options through getopt_long, with our own sentences; names of commands, which
  * may be abbreviated.
  */
+#include <sched.h>
 #include <string.h>
 
+#include "base/bytes.h"
+#include "base/task_pool.h"
 #include "cli/cli.h"
 
 /* The argument that getopt_long has just refused or found incomplete. */
@@ -61,4 +64,23 @@ int cli_match(const char *what, const char *word, const char *(*name_at)(unsigne
 	else
 		cli_error("unknown %s '%s'", what, word);
 	return -EINVAL;
+}
+
+unsigned cli_nr_processors(void)
+{
+	cpu_set_t set;
+	int nr = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return MIN(MAX((unsigned)nr, 1u), TASK_POOL_WORKERS_MAX);
+}
+
+int cli_threads(const char *text, unsigned *ret_nr)
+{
+	uint64_t nr;
+
+	if (number_parse(text, &nr) < 0 || !nr || nr > TASK_POOL_WORKERS_MAX)
+		return cli_error("option -j: '%s' is no number of threads from 1 to %u", text,
+				 TASK_POOL_WORKERS_MAX);
+	*ret_nr = (unsigned)nr;
+	return 0;
 }

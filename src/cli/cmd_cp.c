@@ -23,12 +23,13 @@ struct cp {
 };
 
 static const char help_text[] =
-	"usage: ubtrfs cp [-ar] IMAGE:/PATH... DEST\n"
+	"usage: ubtrfs cp [-ar] [-j N] IMAGE:/PATH... DEST\n"
 	"\n"
 	"Copy files and directories out of an image.\n"
 	"\n"
 	"  -r, -R, --recursive   directories with all below them; symlinks and special files as such\n"
-	"  -a, --archive         the same, and keep owners (as root), modes, times, xattrs, hard links\n" IMAGE_HELP
+	"  -a, --archive         the same, and keep owners (as root), modes, times, xattrs, hard links\n"
+	"  -j, --jobs N          threads; as many as processors when not given\n" IMAGE_HELP
 	"      --help            print this\n"
 	"\n"
 	"Holes stay holes. Copying into an image is not built.\n";
@@ -103,6 +104,7 @@ static int cp_options(struct cp *cp, int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "archive", no_argument, NULL, 'a' },
+		{ "jobs", required_argument, NULL, 'j' },
 		{ "recursive", no_argument, NULL, 'r' },
 		IMAGE_LONG_OPTIONS,
 		{ "help", no_argument, NULL, OPTION_HELP },
@@ -111,7 +113,7 @@ static int cp_options(struct cp *cp, int argc, char **argv)
 	int option;
 
 	optind = 0;
-	while ((option = cli_option(argc, argv, ":D:arR", long_options)) != -1) {
+	while ((option = cli_option(argc, argv, ":D:aj:rR", long_options)) != -1) {
 		switch (option) {
 		case 'a':
 			cp->copy.archive = true;
@@ -120,6 +122,10 @@ static int cp_options(struct cp *cp, int argc, char **argv)
 		case 'r':
 		case 'R':
 			cp->copy.recursive = true;
+			break;
+		case 'j':
+			if (cli_threads(optarg, &cp->copy.nr_threads))
+				return 1;
 			break;
 		case OPTION_HELP:
 			fputs(help_text, stdout);
@@ -150,25 +156,22 @@ static int cp_all(struct cp *cp, int argc, char **argv)
 		return code;
 	for (int i = optind; i < argc - 1; i++)
 		code |= copy_argument(cp, argv[i]);
-	if (cp->copy.nr_xattrs_lost)
+	if (atomic_load(&cp->copy.nr_xattrs_lost))
 		code |= cli_error("%llu extended attributes could not be set",
-				  (unsigned long long)cp->copy.nr_xattrs_lost);
+				  (unsigned long long)atomic_load(&cp->copy.nr_xattrs_lost));
 	return code;
 }
 
 int cmd_cp(int argc, char **argv)
 {
 	struct cp cp = { 0 };
-	int code = 1;
+	int code;
 
 	if (image_view_init(&cp.view, (unsigned)argc) < 0)
 		return cli_error("%s", ubtrfs_error_text());
-	if (copy_out_init(&cp.copy) < 0) {
-		cli_error("%s", ubtrfs_error_text());
-	} else {
-		code = cp_all(&cp, argc, argv);
-		copy_out_fini(&cp.copy);
-	}
+	copy_out_init(&cp.copy);
+	code = cp_all(&cp, argc, argv);
+	copy_out_fini(&cp.copy);
 	image_view_fini(&cp.view);
 	return code;
 }

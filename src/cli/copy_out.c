@@ -1,8 +1,12 @@
 /*
- * Copying out of an image: the walk, and the contents of files.
+ * Copying out of an image: the walk over directories.
  *
- * A directory is made with rwx for us and gets its own mode when all below it is there. Holes stay
- * holes in regular files.
+ * A directory is a task: it makes and opens the directory, lists a batch of its entries, hands the
+ * rest of the listing to whoever is free, and copies the batch; a directory in it becomes a task. A
+ * directory is made with rwx for us alone and gets its own mode when all below it is there. Newest
+ * tasks go first, so what is open and queued grows with the depth of the tree and not with its size.
+ * Locks: none here; a directory is changed by the one task that lists it, and finished by the one
+ * that takes its last pending away.
  */
 #include "cli/copy_out.h"
 
@@ -15,30 +19,27 @@
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/copy_out_priv.h"
 #include "cli/entry_list.h"
 
-/* Where a node goes. by_user: the name is the user's, not the image's. */
-struct dest {
-	int dir_fd;
-	const char *name;
-	bool by_user;
+#define BATCH_ENTRIES 64u
+
+/* Entries of a directory on their way. */
+struct copy_batch {
+	size_t nr;
+	struct batch_entry {
+		struct ubtrfs_node node;
+		struct ubtrfs_attr attr;
+		bool has_attr;
+		char name[UINT8_MAX + 1];
+	} entries[BATCH_ENTRIES];
+	struct copy_dir *dir;
+	uint64_t cookie;
 };
 
-/* Where the first name of a node with several was made. */
-struct made_link {
-	struct hash_node hash;
-	struct ubtrfs_node node;
-	char path[];
-};
+/* ---- what holds for a whole run ---- */
 
-static int copy_node(struct copy_out *copy, struct ubtrfs_node node, const struct dest *dest);
-
-/*
- * ---- what holds for a whole run
- * ------------------------------------------------------------------------------
- */
-
-/* One descriptor is open per level of directories. */
+/* Descriptors are open for each level of directories, and for each worker. */
 static void raise_open_files(void)
 {
 	struct rlimit limit;
@@ -50,38 +51,46 @@ static void raise_open_files(void)
 	}
 }
 
-int copy_out_init(struct copy_out *copy)
+void copy_out_init(struct copy_out *copy)
 {
 	memset(copy, 0, sizeof(*copy));
-	copy->buffer = mem_alloc(COPY_BUFFER_BYTES);
-	if (!copy->buffer)
-		return MEM_FAIL("copying");
-	strbuf_init(&copy->path);
+	mutex_init(&copy->links_lock, RANK_LEAF, "hard links");
 	hash_init(&copy->links);
+	pair_set_init(&copy->dirs);
 	copy->umask = umask(0);
 	umask(copy->umask);
 	copy->is_root = geteuid() == 0;
 	raise_open_files();
-	return 0;
 }
 
-static void links_forget(struct copy_out *copy)
+/* The workers, before the first node. */
+static int copy_start(struct copy_out *copy)
 {
-	struct hash_node *node = hash_first(&copy->links), *next;
+	unsigned nr = copy->nr_threads ? copy->nr_threads : cli_nr_processors();
+	struct task_pool *pool;
 
-	for (; node; node = next) {
-		next = hash_next(&copy->links, node);
-		hash_remove(&copy->links, node);
-		mem_free(hash_entry(node, struct made_link, hash));
+	if (copy->pool)
+		return 0;
+	TRY(task_pool_new("copy", nr, &pool));
+	copy->buffers = mem_array(nr, sizeof(*copy->buffers));
+	if (!copy->buffers) {
+		task_pool_free(pool);
+		return MEM_FAIL("copying");
 	}
+	copy->pool = pool;
+	return 0;
 }
 
 void copy_out_fini(struct copy_out *copy)
 {
+	for (unsigned i = 0; copy->pool && i < task_pool_nr_workers(copy->pool); i++)
+		mem_free(copy->buffers[i]);
+	mem_free(copy->buffers);
+	task_pool_free(copy->pool);
 	links_forget(copy);
 	hash_fini(&copy->links);
-	strbuf_fini(&copy->path);
-	mem_free(copy->buffer);
+	mutex_fini(&copy->links_lock);
+	pair_set_fini(&copy->dirs);
 }
 
 void copy_out_use(struct copy_out *copy, struct ubtrfs *fs)
@@ -90,317 +99,269 @@ void copy_out_use(struct copy_out *copy, struct ubtrfs *fs)
 	copy->fs = fs;
 }
 
-/*
- * ---- messages
- * ------------------------------------------------------------------------------------------------
- */
-
-static int told(const struct copy_out *copy, const char *what)
+uint8_t *copy_buffer(struct copy_out *copy, unsigned worker)
 {
-	return cli_error("%s: cannot %s: %s", strbuf_text(&copy->path), what, strerror(errno));
+	if (!copy->buffers[worker])
+		copy->buffers[worker] = mem_alloc(COPY_BUFFER_BYTES);
+	return copy->buffers[worker];
 }
 
-/*
- * ---- contents
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- messages ---- */
 
-static int write_all(int fd, const uint8_t *data, size_t len)
+static void dir_path(const struct copy_dir *dir, struct strbuf *path)
 {
-	while (len) {
-		ssize_t nr = write(fd, data, len);
-
-		if (nr < 0 && errno != EINTR)
-			return THROW_SYS(errno, "cannot write");
-		if (nr > 0) {
-			data += nr;
-			len -= (size_t)nr;
-		}
+	if (dir->parent) {
+		dir_path(dir->parent, path);
+		strbuf_add(path, "/");
 	}
-	return 0;
+	strbuf_add(path, dir->name);
 }
 
-int copy_out_stream(struct ubtrfs *fs, struct ubtrfs_node node, uint8_t *buffer, int fd)
+void place_path(const struct copy_place *place, struct strbuf *ret_path)
 {
-	uint64_t offset = 0;
-	size_t len;
-
-	do {
-		TRY(ubtrfs_read(fs, node, offset, buffer, COPY_BUFFER_BYTES, &len));
-		TRY(write_all(fd, buffer, len));
-		offset += len;
-	} while (len == COPY_BUFFER_BYTES);
-	return 0;
-}
-
-static int copy_range(const struct copy_out *copy, struct ubtrfs_node node, int fd, uint64_t at,
-		      uint64_t end)
-{
-	while (at < end) {
-		size_t len;
-
-		TRY(ubtrfs_read(copy->fs, node, at, copy->buffer, MIN(end - at, COPY_BUFFER_BYTES),
-				&len));
-		if (!len)
-			return 0;
-		if (lseek(fd, (off_t)at, SEEK_SET) < 0)
-			return THROW_SYS(errno, "cannot write");
-		TRY(write_all(fd, copy->buffer, len));
-		at += len;
+	strbuf_init(ret_path);
+	if (place->dir) {
+		dir_path(place->dir, ret_path);
+		strbuf_add(ret_path, "/");
 	}
-	return 0;
+	strbuf_add(ret_path, place->name);
 }
 
-/* Into an empty regular file. */
-static int copy_ranges(const struct copy_out *copy, const struct ubtrfs_attr *attr, int fd)
+int copy_told(struct copy_out *copy, const struct copy_place *place, const char *what)
 {
-	uint64_t at = 0, start, end;
+	int saved_errno = errno;
+	struct strbuf path;
 
-	if (ftruncate(fd, (off_t)attr->size) < 0)
-		return THROW_SYS(errno, "cannot set the size");
-	while (at < attr->size) {
-		int err = ubtrfs_seek_data(copy->fs, attr->node, at, &start, &end);
-
-		if (err == -ENXIO || (err == 0 && start >= attr->size))
-			return 0;
-		TRY(err);
-		end = MIN(end, attr->size);
-		/* A range that does not advance would never end. */
-		if (end <= at)
-			return THROW(ERR_CORRUPT, "a range of data ends before it begins");
-		TRY(copy_range(copy, attr->node, fd, MAX(start, at), end));
-		at = end;
-	}
-	return 0;
+	place_path(place, &path);
+	cli_error("%s: cannot %s: %s", strbuf_text(&path), what, strerror(saved_errno));
+	strbuf_fini(&path);
+	atomic_store(&copy->code, 1);
+	return 1;
 }
 
-/*
- * ---- files
- * ---------------------------------------------------------------------------------------------------
- */
-
-/*
- * Takes away what is not a regular file, so that nothing is written through a symlink or into a
- * fifo. 0, or 1 with a message.
- */
-static int clear_way(const struct copy_out *copy, const struct dest *dest, bool keep_regular)
+int copy_failed(struct copy_out *copy, const struct copy_place *place)
 {
-	struct stat st;
+	struct strbuf path;
 
-	if (fstatat(dest->dir_fd, dest->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : told(copy, "look at it");
-	if (S_ISDIR(st.st_mode))
-		return cli_error("%s: a directory is not overwritten with a file",
-				 strbuf_text(&copy->path));
-	if (S_ISREG(st.st_mode) && keep_regular)
-		return 0;
-	return unlinkat(dest->dir_fd, dest->name, 0) < 0 ? told(copy, "overwrite it") : 0;
+	place_path(place, &path);
+	cli_fail("%s", strbuf_text(&path));
+	strbuf_fini(&path);
+	atomic_store(&copy->code, 1);
+	return 1;
 }
 
-static int file_fill(struct copy_out *copy, const struct ubtrfs_attr *attr, const struct dest *dest,
-		     int fd)
+int copy_refused(struct copy_out *copy, const struct copy_place *place, const char *what)
 {
-	struct stat st;
-	int err;
+	struct strbuf path;
 
-	if (fstat(fd, &st) < 0)
-		return told(copy, "look at it");
-	if (!S_ISREG(st.st_mode)) {
-		err = copy_out_stream(copy->fs, attr->node, copy->buffer, fd);
-		return err < 0 ? cli_fail("%s", strbuf_text(&copy->path)) : 0;
-	}
-	err = copy_ranges(copy, attr, fd);
-	if (err < 0)
-		return cli_fail("%s", strbuf_text(&copy->path));
-	return copy->archive ? copy_attrs(copy, attr, dest->dir_fd, dest->name, fd) : 0;
+	place_path(place, &path);
+	cli_error("%s: %s", strbuf_text(&path), what);
+	strbuf_fini(&path);
+	atomic_store(&copy->code, 1);
+	return 1;
 }
 
-static int copy_file(struct copy_out *copy, const struct ubtrfs_attr *attr, const struct dest *dest)
-{
-	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY |
-		    (dest->by_user ? 0 : O_NOFOLLOW);
-	mode_t mode = copy->archive ? 0600 : attr->mode & 0777;
-	int fd, code;
+/* ---- directories ---- */
 
-	if (!dest->by_user && clear_way(copy, dest, true))
-		return 1;
-	fd = openat(dest->dir_fd, dest->name, flags, mode);
-	if (fd < 0)
-		return told(copy, "create it");
-	code = file_fill(copy, attr, dest, fd);
-	if (close(fd) < 0)
-		code |= told(copy, "write it");
-	return code;
+static struct copy_place dir_place(const struct copy_dir *dir)
+{
+	return (struct copy_place){ dir->parent, dir->name, dir->by_user };
 }
 
-static int copy_symlink(struct copy_out *copy, const struct ubtrfs_attr *attr,
-			const struct dest *dest)
+void dir_get(struct copy_dir *dir)
 {
-	SCOPED_MEM char *target = NULL;
-
-	if (symlink_read(copy->fs, attr->node, &target) < 0)
-		return cli_fail("%s", strbuf_text(&copy->path));
-	if (clear_way(copy, dest, false))
-		return 1;
-	if (symlinkat(target, dest->dir_fd, dest->name) < 0)
-		return told(copy, "create it");
-	return copy->archive ? copy_attrs(copy, attr, dest->dir_fd, dest->name, -1) : 0;
+	atomic_fetch_add(&dir->pending, 1);
 }
 
-static int copy_special(struct copy_out *copy, const struct ubtrfs_attr *attr,
-			const struct dest *dest)
+static void dir_finish(struct copy_dir *dir)
 {
-	mode_t mode = (attr->mode & S_IFMT) |
-		      (copy->archive ? 0600 : attr->mode & 0777 & ~copy->umask);
+	struct copy_place place = dir_place(dir);
+	struct copy_out *copy = dir->copy;
 
-	if (clear_way(copy, dest, false))
-		return 1;
-	if (mknodat(dest->dir_fd, dest->name, mode, (dev_t)attr->rdev) < 0)
-		return told(copy, "create the special file");
-	return copy->archive ? copy_attrs(copy, attr, dest->dir_fd, dest->name, -1) : 0;
-}
-
-/*
- * ---- directories
- * ---------------------------------------------------------------------------------------------
- */
-
-static int copy_entries(struct copy_out *copy, struct ubtrfs_node dir, int fd)
-{
-	size_t path_len = copy->path.len;
-	struct entry_list list;
-	int code = 0;
-
-	if (entry_list_read(copy->fs, dir, &list) < 0)
-		code = cli_fail("%s", strbuf_text(&copy->path));
-	for (size_t i = 0; i < list.nr; i++) {
-		struct dest dest = { .dir_fd = fd, .name = list.entries[i].name };
-
-		strbuf_addf(&copy->path, "/%s", dest.name);
-		if (strbuf_status(&copy->path) < 0)
-			code |= cli_error("no memory for a path");
-		else
-			code |= copy_node(copy, list.entries[i].node, &dest);
-		copy->path.len = path_len;
-		copy->path.text[path_len] = '\0';
-	}
-	entry_list_release(&list);
-	return code;
-}
-
-static int copy_dir(struct copy_out *copy, const struct ubtrfs_attr *attr, const struct dest *dest)
-{
-	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (dest->by_user ? 0 : O_NOFOLLOW);
-	bool is_new = mkdirat(dest->dir_fd, dest->name, 0700) == 0;
-	int fd, code;
-
-	if (!is_new && errno != EEXIST)
-		return told(copy, "create the directory");
-	if (copy->depth >= WALK_MAX_DEPTH)
-		return cli_error("%s is deeper than %u directories", strbuf_text(&copy->path),
-				 WALK_MAX_DEPTH);
-	fd = openat(dest->dir_fd, dest->name, flags);
-	if (fd < 0)
-		return told(copy, is_new ? "open it" : "overwrite it with a directory");
-	copy->depth++;
-	code = copy_entries(copy, attr->node, fd);
-	copy->depth--;
+	if (dir->fd < 0)
+		return;
 	if (copy->archive)
-		code |= copy_attrs(copy, attr, dest->dir_fd, dest->name, fd);
-	else if (is_new && fchmod(fd, attr->mode & 0777 & ~copy->umask) < 0)
-		code |= told(copy, "set the mode");
-	close(fd);
-	return code;
+		(void)copy_attrs(copy, &dir->attr, &place, dir->fd);
+	else if (dir->is_new && fchmod(dir->fd, dir->attr.mode & 0777 & ~copy->umask) < 0)
+		(void)copy_told(copy, &place, "set the mode");
+	close(dir->fd);
 }
 
-/*
- * ---- hard links
- * ----------------------------------------------------------------------------------------------
- */
-
-static const struct made_link *link_find(const struct copy_out *copy, struct ubtrfs_node node)
+void dir_put(struct copy_dir *dir)
 {
-	struct hash_node *at = hash_find(&copy->links, hash_mix2(node.subvolid, node.ino));
+	while (dir && atomic_fetch_sub(&dir->pending, 1) == 1) {
+		struct copy_dir *parent = dir->parent;
 
-	for (; at; at = hash_find_next(at)) {
-		const struct made_link *link = hash_entry(at, struct made_link, hash);
-
-		if (link->node.subvolid == node.subvolid && link->node.ino == node.ino)
-			return link;
+		dir_finish(dir);
+		mem_free(dir);
+		dir = parent;
 	}
-	return NULL;
 }
 
-static int link_remember(struct copy_out *copy, struct ubtrfs_node node)
+static int dir_open(struct copy_dir *dir)
 {
-	struct made_link *link = mem_alloc(sizeof(*link) + copy->path.len + 1);
+	struct copy_place place = dir_place(dir);
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (dir->by_user ? 0 : O_NOFOLLOW);
+	int at = place_dir_fd(&place);
 
-	if (!link)
-		return cli_error("no memory for a hard link");
-	link->node = node;
-	memcpy(link->path, strbuf_text(&copy->path), copy->path.len + 1);
-	hash_insert(&copy->links, &link->hash, hash_mix2(node.subvolid, node.ino));
+	dir->is_new = mkdirat(at, dir->name, 0700) == 0;
+	if (!dir->is_new && errno != EEXIST)
+		return copy_told(dir->copy, &place, "create the directory");
+	dir->fd = openat(at, dir->name, flags);
+	if (dir->fd < 0)
+		return copy_told(dir->copy, &place,
+				 dir->is_new ? "open it" : "overwrite it with a directory");
 	return 0;
 }
 
-static int copy_link(struct copy_out *copy, const struct made_link *link, const struct dest *dest)
+static int batch_add(void *ctx, const struct ubtrfs_dirent *dirent, const struct ubtrfs_attr *attr)
 {
-	if (clear_way(copy, dest, false))
-		return 1;
-	if (linkat(AT_FDCWD, link->path, dest->dir_fd, dest->name, 0) < 0)
-		return told(copy, "create the hard link");
-	return 0;
+	struct copy_batch *batch = ctx;
+	struct batch_entry *entry = &batch->entries[batch->nr];
+	struct copy_place place = { batch->dir, "(an entry)", false };
+
+	batch->cookie = dirent->cookie;
+	if (!entry_name_is_sane(dirent->name, dirent->name_len)) {
+		(void)copy_refused(batch->dir->copy, &place, "it has an impossible name");
+		return 0;
+	}
+	entry->node = dirent->node;
+	entry->has_attr = attr;
+	if (attr)
+		entry->attr = *attr;
+	memcpy(entry->name, dirent->name, dirent->name_len);
+	entry->name[dirent->name_len] = '\0';
+	return ++batch->nr == BATCH_ENTRIES;
 }
 
-/*
- * ---- a node of any kind
- * --------------------------------------------------------------------------------------
- */
+/* A directory below another, or (parent NULL) at a path: its task. */
+static void dir_start(struct copy_out *copy, const struct ubtrfs_attr *attr,
+		      const struct copy_place *place);
 
-static int copy_as_its_kind(struct copy_out *copy, const struct ubtrfs_attr *attr,
-			    const struct dest *dest)
+static void copy_entry(struct copy_out *copy, const struct ubtrfs_attr *attr,
+		       const struct copy_place *place, unsigned worker)
 {
 	if (S_ISDIR(attr->mode))
-		return copy_dir(copy, attr, dest);
-	if (S_ISREG(attr->mode))
-		return copy_file(copy, attr, dest);
-	if (S_ISLNK(attr->mode))
-		return copy_symlink(copy, attr, dest);
-	return copy_special(copy, attr, dest);
+		dir_start(copy, attr, place);
+	else if (copy->archive && attr->nlink > 1)
+		(void)copy_linked(copy, attr, place, worker);
+	else
+		(void)copy_as_its_kind(copy, attr, place, worker);
 }
 
-static int copy_node(struct copy_out *copy, struct ubtrfs_node node, const struct dest *dest)
+static void batch_copy(struct copy_batch *batch, unsigned worker)
 {
-	const struct made_link *link;
-	struct ubtrfs_attr attr;
-	bool linked;
-	int code;
+	struct copy_out *copy = batch->dir->copy;
 
-	if (ubtrfs_getattr(copy->fs, node, &attr) < 0)
-		return cli_fail("%s", strbuf_text(&copy->path));
-	if (S_ISDIR(attr.mode) && !copy->recursive)
-		return cli_error("%s: a directory is copied with -r or -a only",
-				 strbuf_text(&copy->path));
-	if (!S_ISREG(attr.mode) && !copy->recursive)
-		return cli_error("%s: a special file is copied with -r or -a only",
-				 strbuf_text(&copy->path));
-	linked = copy->archive && !S_ISDIR(attr.mode) && attr.nlink > 1;
-	link = linked ? link_find(copy, node) : NULL;
-	if (link)
-		return copy_link(copy, link, dest);
-	code = copy_as_its_kind(copy, &attr, dest);
-	if (linked && !code)
-		code = link_remember(copy, node);
-	return code;
+	for (size_t i = 0; i < batch->nr; i++) {
+		struct batch_entry *entry = &batch->entries[i];
+		struct copy_place place = { batch->dir, entry->name, false };
+
+		if (!entry->has_attr && ubtrfs_getattr(copy->fs, entry->node, &entry->attr) < 0)
+			(void)copy_failed(copy, &place);
+		else
+			copy_entry(copy, &entry->attr, &place, worker);
+	}
 }
+
+/* Lists a batch; the rest of the listing becomes a task before the batch is copied. */
+static int dir_list_batch(struct copy_dir *dir, struct copy_batch *batch)
+{
+	struct copy_place place = dir_place(dir);
+	int more;
+
+	batch->nr = 0;
+	batch->dir = dir;
+	more = ubtrfs_readdir_plus(dir->copy->fs, dir->attr.node, dir->cookie, batch_add, batch);
+	if (more > 0) {
+		dir->cookie = batch->cookie;
+		dir_get(dir);
+		task_pool_submit(dir->copy->pool, &dir->task);
+	}
+	return more < 0 ? copy_failed(dir->copy, &place) : 0;
+}
+
+static void dir_run(struct task *task, unsigned worker)
+{
+	struct copy_dir *dir = container_of(task, struct copy_dir, task);
+	struct copy_place place = dir_place(dir);
+	SCOPED_MEM struct copy_batch *batch = NULL;
+
+	if (dir->fd < 0 && dir_open(dir)) {
+		dir_put(dir);
+		return;
+	}
+	batch = mem_alloc(sizeof(*batch));
+	if (!batch) {
+		(void)copy_refused(dir->copy, &place, "no memory to list it");
+	} else {
+		(void)dir_list_batch(dir, batch);
+		batch_copy(batch, worker);
+	}
+	dir_put(dir);
+}
+
+/* A directory has one name; in a damaged image it may be met again, or inside itself. */
+static int dir_check(struct copy_out *copy, const struct ubtrfs_attr *attr,
+		     const struct copy_place *place)
+{
+	int is_new = 1;
+
+	/* The empty directories in place of subvolumes share an inode below all others. */
+	if (attr->node.ino >= UBTRFS_ROOT_INO)
+		is_new = pair_set_add(&copy->dirs, attr->node.subvolid, attr->node.ino);
+	if (is_new < 0)
+		return copy_failed(copy, place);
+	if (!is_new)
+		return copy_refused(copy, place, "the directory was met before: it has two names");
+	if (place->dir && place->dir->depth >= WALK_MAX_DEPTH)
+		return copy_refused(copy, place, "more than 2000 directories inside each other");
+	return 0;
+}
+
+static void dir_start(struct copy_out *copy, const struct ubtrfs_attr *attr,
+		      const struct copy_place *place)
+{
+	size_t name_len = strlen(place->name);
+	struct copy_dir *dir;
+
+	if (dir_check(copy, attr, place))
+		return;
+	dir = mem_zalloc(sizeof(*dir) + name_len + 1);
+	if (!dir) {
+		(void)copy_refused(copy, place, "no memory for a directory");
+		return;
+	}
+	dir->task.run = dir_run;
+	dir->copy = copy;
+	dir->parent = place->dir;
+	dir->attr = *attr;
+	atomic_init(&dir->pending, 1);
+	dir->depth = place->dir ? place->dir->depth + 1 : 1;
+	dir->fd = -1;
+	dir->by_user = place->by_user;
+	memcpy(dir->name, place->name, name_len);
+	if (dir->parent)
+		dir_get(dir->parent);
+	task_pool_submit(copy->pool, &dir->task);
+}
+
+_Static_assert(WALK_MAX_DEPTH == 2000, "a message names it");
 
 int copy_out_node(struct copy_out *copy, struct ubtrfs_node node, const char *path, bool by_user)
 {
-	struct dest dest = { .dir_fd = AT_FDCWD, .name = path, .by_user = by_user };
+	struct copy_place place = { NULL, path, by_user };
+	struct ubtrfs_attr attr;
 
-	strbuf_clear(&copy->path);
-	strbuf_add(&copy->path, path);
-	if (strbuf_status(&copy->path) < 0)
-		return cli_error("no memory for a path");
-	return copy_node(copy, node, &dest);
+	atomic_store(&copy->code, 0);
+	pair_set_clear(&copy->dirs);
+	if (copy_start(copy) < 0 || ubtrfs_getattr(copy->fs, node, &attr) < 0)
+		return copy_failed(copy, &place);
+	if (S_ISDIR(attr.mode) && !copy->recursive)
+		return copy_refused(copy, &place, "a directory is copied with -r or -a only");
+	if (!S_ISREG(attr.mode) && !copy->recursive)
+		return copy_refused(copy, &place, "a special file is copied with -r or -a only");
+	copy_entry(copy, &attr, &place, 0);
+	task_pool_run(copy->pool);
+	return atomic_load(&copy->code);
 }

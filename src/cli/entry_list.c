@@ -16,7 +16,7 @@
 
 #define SYMLINK_MAX_BYTES 4096u
 
-static bool name_is_sane(const char *name, size_t len)
+bool entry_name_is_sane(const char *name, size_t len)
 {
 	if (!len || len > UINT8_MAX || memchr(name, '/', len) || memchr(name, '\0', len))
 		return false;
@@ -43,7 +43,7 @@ static int list_add(void *ctx, const struct ubtrfs_dirent *dirent)
 	struct entry_list *list = ctx;
 	struct entry *entry;
 
-	if (!name_is_sane(dirent->name, dirent->name_len))
+	if (!entry_name_is_sane(dirent->name, dirent->name_len))
 		return THROW(ERR_CORRUPT, "a directory entry of inode %llu has an impossible name",
 			     (unsigned long long)dirent->node.ino);
 	TRY(list_grow(list));

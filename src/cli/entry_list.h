@@ -24,6 +24,8 @@ struct entry_list {
 	size_t nr, capacity;
 };
 
+/* False for a name that no file can have: empty, "." or "..", with '/' or a zero byte. */
+bool entry_name_is_sane(const char *name, size_t len);
 /*
  * Reads a whole directory. A name that no file can have (empty, '/', '.', '..') is an error.
  * Released also after a failure.
