@@ -3,7 +3,11 @@
  *
  * Invariant: the window is at most 128 KiB, because the kernel reads no frame with a larger one;
  * the same bound holds when reading, so that a frame from disk cannot ask for more memory.
+ *
+ * Making a context for reading costs as much as reading a short frame, so a few are kept and given to
+ * whoever reads next (idle, the one global of this file): a slot holds a context that nobody uses.
  */
+#include <stdatomic.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -14,6 +18,7 @@
 
 #define ZSTD_WINDOW_LOG 17
 #define ZSTD_LEVEL_MAX 15
+#define ZSTD_IDLE_MAX 16
 
 _Static_assert(COMPRESS_PIECE_MAX == (size_t)1 << ZSTD_WINDOW_LOG, "a piece fits into the window");
 
@@ -52,6 +57,42 @@ static int zstd_compress(void *state, const uint8_t *in, size_t in_len, uint8_t 
 	return 0;
 }
 
+static ZSTD_DCtx *_Atomic idle[ZSTD_IDLE_MAX];
+
+static ZSTD_DCtx *reader_take(void)
+{
+	ZSTD_DCtx *context;
+	size_t failed;
+
+	for (unsigned i = 0; i < ZSTD_IDLE_MAX; i++) {
+		if (!atomic_load_explicit(&idle[i], memory_order_relaxed))
+			continue;
+		context = atomic_exchange(&idle[i], NULL);
+		if (context)
+			return context;
+	}
+	context = ZSTD_createDCtx();
+	if (!context)
+		return NULL;
+	failed = ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
+	ASSERT(!ZSTD_isError(failed));
+	return context;
+}
+
+static void reader_give_back(ZSTD_DCtx *context)
+{
+	size_t failed = ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
+
+	ASSERT(!ZSTD_isError(failed));
+	for (unsigned i = 0; i < ZSTD_IDLE_MAX; i++) {
+		ZSTD_DCtx *none = NULL;
+
+		if (atomic_compare_exchange_strong(&idle[i], &none, context))
+			return;
+	}
+	ZSTD_freeDCtx(context);
+}
+
 /* One frame, or as much of it as out takes; each round takes input or gives output, so it ends. */
 static int zstd_read_frame(ZSTD_DCtx *context, ZSTD_inBuffer *in, ZSTD_outBuffer *out)
 {
@@ -78,17 +119,14 @@ static int zstd_decompress(uint32_t sector_bytes, const uint8_t *in, size_t in_l
 {
 	ZSTD_inBuffer from = { in, in_len, 0 };
 	ZSTD_outBuffer to = { out, out_len, 0 };
-	ZSTD_DCtx *context = ZSTD_createDCtx();
-	size_t failed;
+	ZSTD_DCtx *context = reader_take();
 	int ret;
 
 	(void)sector_bytes;
 	if (!context)
 		return MEM_FAIL("zstd decompression");
-	failed = ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
-	ASSERT(!ZSTD_isError(failed));
 	ret = zstd_read_frame(context, &from, &to);
-	ZSTD_freeDCtx(context);
+	reader_give_back(context);
 	if (ret < 0)
 		return ret;
 	*ret_len = to.pos;
