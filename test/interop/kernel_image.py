@@ -383,6 +383,7 @@ class Filler:
         self.subvolume('sv', 'inner')
         os.mkdir(self.path('sv', 'inner', 'd'))
         self.subvolume('sv', 'inner', 'd', 'innermost')
+        self.snapshot(self.path('sv'), 'snaps', 'of-sv', readonly=True)
         self.subvolumes.append(self.top)
         for part in (self.nasty, self.attributes, self.prealloc, self.sparse, self.links, self.wide):
             part()
@@ -463,13 +464,13 @@ def main():
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--size', choices=SIZES, default='normal')
     parser.add_argument('--devices', type=int, default=1)
-    parser.add_argument('--bytes', type=int, help='of each device (sparse); by default 2 GiB, full size 8 GiB')
+    parser.add_argument('--bytes', type=int, help='of each device (sparse); by default 4 GiB, full size 8 GiB')
     parser.add_argument('--nodesize', type=int)
     for option in ('--csum', '--features', '--data', '--metadata', '--label', '--mount'):
         parser.add_argument(option)
     parser.add_argument('--mixed', action='store_true')
     args = parser.parse_args()
-    args.bytes = args.bytes or (8 << 30 if args.size == 'full' else 2 << 30)
+    args.bytes = args.bytes or (8 << 30 if args.size == 'full' else 4 << 30)
     os.umask(0o022)
     if args.compare:
         found = compare(args)
