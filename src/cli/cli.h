@@ -59,6 +59,9 @@ unsigned cli_nr_processors(void);
 /* A number of threads, 1 or more: the value of option -j. 0, or 1 after a message. */
 int cli_threads(const char *text, unsigned *ret_nr) must_check;
 
+/* The argument of --format: text or json. 0; 1 after a message. */
+int cli_format(const char *text, bool *ret_json) must_check;
+
 /* ---- size_parse.c: numbers ---- */
 
 /*

@@ -84,3 +84,13 @@ int cli_threads(const char *text, unsigned *ret_nr)
 	*ret_nr = (unsigned)nr;
 	return 0;
 }
+
+int cli_format(const char *text, bool *ret_json)
+{
+	bool json = strcmp(text, "json") == 0;
+
+	if (!json && strcmp(text, "text") != 0)
+		return cli_error("--format: '%s' is neither text nor json", text);
+	*ret_json = json;
+	return 0;
+}

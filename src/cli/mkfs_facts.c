@@ -76,11 +76,12 @@ uint64_t fact_device_bytes(const char *path)
 	char *text = NULL, *at;
 	size_t len = 0;
 	uint64_t bytes = 0;
+	struct ubtrfs_dump_super what = { .devices = &path, .nr_devices = 1 };
 	FILE *out = open_memstream(&text, &len);
 
 	if (!out)
 		return 0;
-	if (ubtrfs_dump_super(path, 0, false, false, out) == 0 && fflush(out) == 0 &&
+	if (ubtrfs_dump_super(&what, out) == 0 && fflush(out) == 0 &&
 	    (at = strstr(text, field)))
 		bytes = strtoull(at + strlen(field), NULL, 10);
 	fclose(out);

@@ -10,6 +10,12 @@
 #include "base/bytes.h"
 #include "cli/cli.h"
 
+#define PREFIX "BTRFS_"
+/* Younger than some of the headers that we are built with. */
+#ifndef BTRFS_RAID_STRIPE_TREE_OBJECTID
+#define BTRFS_RAID_STRIPE_TREE_OBJECTID 12ULL
+#endif
+
 static const struct {
 	const char *name; /* without _TREE */
 	uint64_t id;
@@ -26,16 +32,26 @@ static const struct {
 	{ "uuid", BTRFS_UUID_TREE_OBJECTID },
 	{ "free_space", BTRFS_FREE_SPACE_TREE_OBJECTID },
 	{ "free-space", BTRFS_FREE_SPACE_TREE_OBJECTID },
-	{ "block_group", BTRFS_BLOCK_GROUP_TREE_OBJECTID },
-	{ "block-group", BTRFS_BLOCK_GROUP_TREE_OBJECTID },
+	{ "tree_log_fixup", BTRFS_TREE_LOG_FIXUP_OBJECTID },
+	{ "tree-log-fixup", BTRFS_TREE_LOG_FIXUP_OBJECTID },
+	{ "tree_log", BTRFS_TREE_LOG_OBJECTID },
+	{ "tree-log", BTRFS_TREE_LOG_OBJECTID },
+	{ "tree_reloc", BTRFS_TREE_RELOC_OBJECTID },
+	{ "tree-reloc", BTRFS_TREE_RELOC_OBJECTID },
 	{ "data_reloc", BTRFS_DATA_RELOC_TREE_OBJECTID },
 	{ "data-reloc", BTRFS_DATA_RELOC_TREE_OBJECTID },
+	{ "block_group", BTRFS_BLOCK_GROUP_TREE_OBJECTID },
+	{ "block-group", BTRFS_BLOCK_GROUP_TREE_OBJECTID },
+	{ "raid_stripe", BTRFS_RAID_STRIPE_TREE_OBJECTID },
+	{ "raid-stripe", BTRFS_RAID_STRIPE_TREE_OBJECTID },
 };
 
 int tree_name_parse(const char *text, uint64_t *ret_tree_id)
 {
 	if (number_parse(text, ret_tree_id) == 0)
 		return 0;
+	if (strncasecmp(text, PREFIX, sizeof(PREFIX) - 1) == 0)
+		text += sizeof(PREFIX) - 1;
 	for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
 		size_t len = strlen(trees[i].name);
 

@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 /*
- * A number, or a name as dump-tree prints it, in either case, with or without _TREE: "fs",
+ * A number, or a name as dump-tree prints it, in either case, with or without BTRFS_ and _TREE: "fs",
  * "EXTENT_TREE". -EINVAL.
  */
 int tree_name_parse(const char *text, uint64_t *ret_tree_id) must_check;

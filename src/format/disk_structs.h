@@ -56,7 +56,10 @@
 	X(U64, super, uuid_tree_generation, 563)                                                         \
 	X(BYTES, super, metadata_uuid, 571, 16)        /* the tree blocks' fsid, with METADATA_UUID */   \
 	X(U64, super, nr_global_roots, 587)            /* extent-tree-v2 */                              \
-	X(BYTES, super, reserved, 595, 216)                                                              \
+	X(U64, super, remap_root, 595)                 /* remap-tree */                                  \
+	X(U64, super, remap_root_generation, 603)                                                        \
+	X(U8, super, remap_root_level, 611)                                                              \
+	X(BYTES, super, reserved, 612, 199)                                                              \
 	X(BYTES, super, sys_chunk_array, 811, 2048)    /* pairs of key and chunk */                      \
 	X(NEST, super, super_roots, 2859, 672)         /* 4 of root_backup */                            \
 	X(BYTES, super, padding, 3531, 565)
@@ -162,6 +165,12 @@
 	X(U64, block_group_item, used, 0)                                 \
 	X(U64, block_group_item, chunk_objectid, 8)                       \
 	X(U64, block_group_item, flags, 16)
+
+/* With remap-tree these follow the fields of block_group_item. */
+#define BLOCK_GROUP_REMAP_SIZE 12
+#define BLOCK_GROUP_REMAP_FIELDS(X)                                       \
+	X(U64, block_group_remap, remap_bytes, 0)                         \
+	X(U32, block_group_remap, identity_remap_count, 8)
 
 #define TIMESPEC_SIZE 12
 #define TIMESPEC_FIELDS(X)                                                \
@@ -333,6 +342,11 @@
 	X(U64, raid_stride, devid, 0)                                     \
 	X(U64, raid_stride, physical, 8)
 
+/* REMAP: where the range of the key lies now; REMAP_BACKREF: where it was. IDENTITY_REMAP is empty. */
+#define REMAP_ITEM_SIZE 8
+#define REMAP_ITEM_FIELDS(X)                                              \
+	X(U64, remap_item, address, 0)
+
 /* May be longer in a later version: values are only ever added. */
 #define DEV_STATS_SIZE 40
 #define DEV_STATS_FIELDS(X)                                               \
@@ -379,13 +393,17 @@
 	X(NEST, balance_item, sys, 280, 136)                              \
 	X(BYTES, balance_item, unused, 416, 32)
 
-/* With simple quotas enable_gen (u64) follows. */
+/* With simple quotas qgroup_status_squota follows. */
 #define QGROUP_STATUS_SIZE 32
 #define QGROUP_STATUS_FIELDS(X)                                           \
 	X(U64, qgroup_status, version, 0)                                 \
 	X(U64, qgroup_status, generation, 8)                              \
 	X(U64, qgroup_status, flags, 16)                                  \
 	X(U64, qgroup_status, rescan, 24)
+
+#define QGROUP_STATUS_SQUOTA_SIZE 8
+#define QGROUP_STATUS_SQUOTA_FIELDS(X)                                    \
+	X(U64, qgroup_status_squota, enable_gen, 0)
 
 #define QGROUP_INFO_SIZE 40
 #define QGROUP_INFO_FIELDS(X)                                             \
@@ -421,6 +439,7 @@
 	S(chunk, CHUNK)                            \
 	S(dev_extent, DEV_EXTENT)                  \
 	S(block_group_item, BLOCK_GROUP_ITEM)      \
+	S(block_group_remap, BLOCK_GROUP_REMAP)    \
 	S(timespec, TIMESPEC)                      \
 	S(inode_item, INODE_ITEM)                  \
 	S(root_item, ROOT_ITEM)                    \
@@ -440,11 +459,13 @@
 	S(free_space_header, FREE_SPACE_HEADER)    \
 	S(free_space_entry, FREE_SPACE_ENTRY)      \
 	S(raid_stride, RAID_STRIDE)                \
+	S(remap_item, REMAP_ITEM)                  \
 	S(dev_stats, DEV_STATS)                    \
 	S(dev_replace, DEV_REPLACE)                \
 	S(balance_args, BALANCE_ARGS)              \
 	S(balance_item, BALANCE_ITEM)              \
 	S(qgroup_status, QGROUP_STATUS)            \
+	S(qgroup_status_squota, QGROUP_STATUS_SQUOTA) \
 	S(qgroup_info, QGROUP_INFO)                \
 	S(qgroup_limit, QGROUP_LIMIT)              \
 	S(verity_descriptor, VERITY_DESCRIPTOR)

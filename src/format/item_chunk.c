@@ -1,6 +1,6 @@
 /*
  * Validators of where space lies: CHUNK_ITEM (and the chunks of the superblock), BLOCK_GROUP_ITEM,
- * DEV_ITEM, DEV_EXTENT, RAID_STRIPE. Owns the table of what each profile asks of its number of
+ * DEV_ITEM, DEV_EXTENT, RAID_STRIPE, and the remap tree. Owns the table of what each profile asks of its number of
  * stripes.
  */
 #include <stdio.h>
@@ -108,7 +108,9 @@ int item_validate_block_group(const struct item_view *item)
 	uint64_t flags, kind, end;
 
 	REFUSE_IF(item, item->key.offset == 0, "a block group of length 0");
-	REFUSE_SIZE(item, BLOCK_GROUP_ITEM_SIZE);
+	/* Longer with remap-tree. */
+	if (item->len != BLOCK_GROUP_ITEM_SIZE + BLOCK_GROUP_REMAP_SIZE)
+		REFUSE_SIZE(item, BLOCK_GROUP_ITEM_SIZE);
 	REFUSE_IF(item, !add_fits(item->key.objectid, item->key.offset, &end),
 		  "it ends beyond 2^64");
 	REFUSE_IF(item, block_group_item_chunk_objectid(p) != BTRFS_FIRST_CHUNK_TREE_OBJECTID,
@@ -178,5 +180,22 @@ int item_validate_raid_stripe(const struct item_view *item)
 		  "the length is 0 or not aligned");
 	REFUSE_IF(item, item->len == 0 || item->len % RAID_STRIDE_SIZE,
 		  "item size %u is no multiple of %u", item->len, RAID_STRIDE_SIZE);
+	return 0;
+}
+
+/* IDENTITY_REMAP, REMAP, REMAP_BACKREF: keys are ranges (address, type, length). */
+int item_validate_remap(const struct item_view *item)
+{
+	uint32_t align = item->geometry->sectorsize;
+	uint64_t end;
+
+	REFUSE_SIZE(item, item->key.type == BTRFS_IDENTITY_REMAP_KEY ? 0 : REMAP_ITEM_SIZE);
+	REFUSE_IF(item, !is_aligned(item->key.objectid, align), "the address is not aligned");
+	REFUSE_IF(item, item->key.offset == 0 || !is_aligned(item->key.offset, align),
+		  "the length is 0 or not aligned");
+	REFUSE_IF(item, !add_fits(item->key.objectid, item->key.offset, &end),
+		  "the range ends beyond 2^64");
+	REFUSE_IF(item, item->len && !is_aligned(remap_item_address(item->data), align),
+		  "address %" PRIu64 " is not aligned", remap_item_address(item->data));
 	return 0;
 }

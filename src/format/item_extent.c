@@ -6,6 +6,9 @@
 #include "codec/name_hash.h"
 #include "format/item_validate.h"
 
+/* An extent item of version 0 was a count of 32 bits and nothing else. */
+#define EXTENT_ITEM_V0_SIZE 4
+
 /* One inline reference as the walk meets it. */
 struct ref_state {
 	uint8_t type;
@@ -24,7 +27,10 @@ static int validate_data_ref(const struct item_view *item, const uint8_t *ref)
 {
 	REFUSE_IF(item, !data_ref_root_is_valid(extent_data_ref_root(ref)),
 		  "a reference from tree %" PRIu64, extent_data_ref_root(ref));
-	REFUSE_IF(item, !inode_id_is_file(extent_data_ref_objectid(ref)),
+	/* FREE_INO: the inode of the cache of free inode numbers, written until Linux 5.10. */
+	REFUSE_IF(item,
+		  !inode_id_is_file(extent_data_ref_objectid(ref)) &&
+			  extent_data_ref_objectid(ref) != BTRFS_FREE_INO_OBJECTID,
 		  "a reference from inode %" PRIu64, extent_data_ref_objectid(ref));
 	REFUSE_IF(item, !is_aligned(extent_data_ref_offset(ref), item->geometry->sectorsize),
 		  "a reference from file offset %" PRIu64 ", not aligned",
@@ -154,6 +160,7 @@ int item_validate_extent(const struct item_view *item)
 
 	REFUSE_IF(item, !is_aligned(item->key.objectid, item->geometry->sectorsize),
 		  "the address is not aligned");
+	REFUSE_IF(item, item->len == EXTENT_ITEM_V0_SIZE, "an extent of version 0, of before 2009");
 	REFUSE_IF(item, item->len < EXTENT_ITEM_SIZE, "item size is %u, expected at least %u",
 		  item->len, EXTENT_ITEM_SIZE);
 	flags = extent_item_flags(item->data);
@@ -191,6 +198,11 @@ int item_validate_keyed_ref(const struct item_view *item)
 	REFUSE_IF(item, type == BTRFS_SHARED_DATA_REF_KEY && shared_data_ref_count(item->data) == 0,
 		  "a shared reference counted 0 times");
 	return 0;
+}
+
+int item_validate_ref_v0(const struct item_view *item)
+{
+	return item_bad(item, "a reference of version 0, of before 2009");
 }
 
 int item_validate_data_refs(const struct item_view *item)

@@ -13,6 +13,8 @@
 int item_validate_qgroup_status(const struct item_view *item)
 {
 	REFUSE_SMALLER(item, QGROUP_STATUS_SIZE);
+	if (qgroup_status_flags(item->data) & BTRFS_QGROUP_STATUS_FLAG_SIMPLE_MODE)
+		REFUSE_SMALLER(item, QGROUP_STATUS_SIZE + QGROUP_STATUS_SQUOTA_SIZE);
 	return 0;
 }
 

@@ -12,6 +12,13 @@
 #include "base/strbuf.h"
 #include "format/node_layout.h"
 
+/* How a printer may be asked to show more or less. */
+enum print_choice {
+	PRINT_HIDE_NAMES = 1,	/* names and values of attributes are HIDDEN */
+	PRINT_CSUM_HEADERS = 2, /* the checksum of each node */
+	PRINT_CSUM_ITEMS = 4,	/* the checksums in csum items */
+};
+
 /*
  * One item as its operations see it. [data, data + len) lies inside the node. When slot > 0, prev
  * is the key of the item before, whose bounds have been checked too. The contents are anything.
@@ -25,6 +32,7 @@ struct item_view {
 	uint32_t len;
 	const uint8_t *data;
 	struct key key, prev;
+	unsigned choices; /* for printers: enum print_choice */
 };
 
 struct item_ops {

@@ -29,6 +29,9 @@ void print_flags(struct strbuf *out, uint64_t flags, const struct number_name *n
 /* "METADATA|DUP", "DATA|single". */
 void print_block_group_flags(struct strbuf *out, uint64_t flags);
 void uuid_format(const uint8_t *uuid, char ret_text[UUID_TEXT_SIZE]);
+/* A name or an attribute's value: escaped, or HIDDEN. */
+void print_item_name(struct strbuf *out, const struct item_view *item, const uint8_t *bytes,
+		     uint32_t len_bytes);
 /* Bytes as dump-tree escapes them: control and non-ASCII bytes, space and backslash. */
 void print_bytes_escaped(struct strbuf *out, const uint8_t *bytes, uint32_t len_bytes);
 /* " (2024-01-31 12:00:00)" in local time, and the end of the line. */
@@ -44,6 +47,7 @@ void item_print_dir(struct strbuf *out, const struct item_view *item);
 void item_print_orphan(struct strbuf *out, const struct item_view *item);
 void item_print_dir_log(struct strbuf *out, const struct item_view *item);
 void item_print_file_extent(struct strbuf *out, const struct item_view *item);
+void item_print_csum_item(struct strbuf *out, const struct item_view *item);
 void item_print_csum(struct strbuf *out, const struct item_view *item);
 void item_print_root(struct strbuf *out, const struct item_view *item);
 void item_print_root_ref(struct strbuf *out, const struct item_view *item);
@@ -57,6 +61,7 @@ void item_print_dev_extent(struct strbuf *out, const struct item_view *item);
 void item_print_device(struct strbuf *out, const struct item_view *item);
 void item_print_chunk(struct strbuf *out, const struct item_view *item);
 void item_print_raid_stripe(struct strbuf *out, const struct item_view *item);
+void item_print_remap(struct strbuf *out, const struct item_view *item);
 void item_print_qgroup_status(struct strbuf *out, const struct item_view *item);
 void item_print_qgroup_info(struct strbuf *out, const struct item_view *item);
 void item_print_qgroup_limit(struct strbuf *out, const struct item_view *item);

@@ -19,6 +19,10 @@ int item_validate_root(const struct item_view *item)
 	REFUSE_IF(item, root_item_level(p) >= BTRFS_MAX_LEVEL, "level %u", root_item_level(p));
 	REFUSE_IF(item, root_item_drop_level(p) >= BTRFS_MAX_LEVEL, "drop_level %u",
 		  root_item_drop_level(p));
+	/* The key where a deletion goes on is one of an internal node. */
+	REFUSE_IF(item,
+		  key_load(root_item_drop_progress(p)).objectid && root_item_drop_level(p) == 0,
+		  "drop_progress at drop_level 0");
 	flags = root_item_flags(p);
 	REFUSE_IF(item, flags & ~(BTRFS_ROOT_SUBVOL_RDONLY | BTRFS_ROOT_SUBVOL_DEAD),
 		  "unknown flags 0x%" PRIx64, flags);

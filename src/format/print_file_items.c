@@ -90,13 +90,13 @@ void item_print_inode(struct strbuf *out, const struct item_view *item)
 }
 
 /* "namelen N name: ..." with no more than the rest of the item; false at its end. */
-static bool print_ref_name(struct strbuf *out, const uint8_t *name, uint32_t name_len,
-			   uint32_t rest)
+static bool print_ref_name(struct strbuf *out, const struct item_view *item, const uint8_t *name,
+			   uint32_t name_len, uint32_t rest)
 {
 	uint32_t len = MIN(name_len, rest);
 
 	strbuf_addf(out, "namelen %u name: ", name_len);
-	print_bytes_escaped(out, name, len);
+	print_item_name(out, item, name, len);
 	strbuf_add(out, "\n");
 	return name_len <= rest;
 }
@@ -108,7 +108,7 @@ void item_print_inode_ref(struct strbuf *out, const struct item_view *item)
 
 	while (end - p >= INODE_REF_SIZE) {
 		strbuf_addf(out, "\t\tindex %" PRIu64 " ", inode_ref_index(p));
-		if (!print_ref_name(out, p + INODE_REF_SIZE, inode_ref_name_len(p),
+		if (!print_ref_name(out, item, p + INODE_REF_SIZE, inode_ref_name_len(p),
 				    end - p - INODE_REF_SIZE))
 			return;
 		p += INODE_REF_SIZE + inode_ref_name_len(p);
@@ -123,14 +123,15 @@ void item_print_inode_extref(struct strbuf *out, const struct item_view *item)
 	while (end - p >= INODE_EXTREF_SIZE) {
 		strbuf_addf(out, "\t\tindex %" PRIu64 " parent %" PRIu64 " ", inode_extref_index(p),
 			    inode_extref_parent_objectid(p));
-		if (!print_ref_name(out, p + INODE_EXTREF_SIZE, inode_extref_name_len(p),
+		if (!print_ref_name(out, item, p + INODE_EXTREF_SIZE, inode_extref_name_len(p),
 				    end - p - INODE_EXTREF_SIZE))
 			return;
 		p += INODE_EXTREF_SIZE + inode_extref_name_len(p);
 	}
 }
 
-static void print_dir_entry(struct strbuf *out, const uint8_t *p, uint32_t rest)
+static void print_dir_entry(struct strbuf *out, const struct item_view *item, const uint8_t *p,
+			    uint32_t rest)
 {
 	struct key location = key_load(dir_item_location(p));
 	uint8_t type = dir_item_type(p) & (uint8_t)~BTRFS_FT_ENCRYPTED;
@@ -147,12 +148,13 @@ static void print_dir_entry(struct strbuf *out, const uint8_t *p, uint32_t rest)
 	strbuf_addf(out, "\t\ttransid %" PRIu64 " data_len %u name_len %u\n", dir_item_transid(p),
 		    dir_item_data_len(p), dir_item_name_len(p));
 	strbuf_add(out, "\t\tname: ");
-	print_bytes_escaped(out, name, name_len);
+	print_item_name(out, item, name, name_len);
 	strbuf_add(out, "\n");
 	if (data_len) {
 		strbuf_add(out, "\t\tdata ");
 		/* dump-tree shows no more of a value than of a name */
-		print_bytes_escaped(out, name + name_len, MIN(data_len, (uint32_t)BTRFS_NAME_LEN));
+		print_item_name(out, item, name + name_len,
+				MIN(data_len, (uint32_t)BTRFS_NAME_LEN));
 		strbuf_add(out, "\n");
 	}
 }
@@ -166,7 +168,7 @@ void item_print_dir(struct strbuf *out, const struct item_view *item)
 		uint32_t rest = end - p - DIR_ITEM_SIZE;
 		uint32_t len = dir_item_name_len(p) + dir_item_data_len(p);
 
-		print_dir_entry(out, p, rest);
+		print_dir_entry(out, item, p, rest);
 		if (len > rest)
 			return;
 		p += DIR_ITEM_SIZE + len;
@@ -231,6 +233,24 @@ void item_print_file_extent(struct strbuf *out, const struct item_view *item)
 	print_compression(out, file_extent_compression(p));
 }
 
+/* As many in a line as dump-tree has: 4, 2 or 1, by their size. */
+static void print_csums(struct strbuf *out, const struct item_view *item)
+{
+	uint32_t size = item->geometry->csum_size, nr = item->len / size;
+	uint32_t nr_in_line = size <= 4 ? 4 : size <= 8 ? 2 : 1;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		const uint8_t *csum = item->data + (size_t)i * size;
+
+		strbuf_addf(out, "%s[%" PRIu64 "] 0x", i % nr_in_line ? " " : "\t\t",
+			    item->key.offset + (uint64_t)i * item->geometry->sectorsize);
+		for (uint32_t at = 0; at < size; at++)
+			strbuf_addf(out, "%02x", csum[at]);
+		if (i % nr_in_line == nr_in_line - 1 || i == nr - 1)
+			strbuf_add(out, "\n");
+	}
+}
+
 void item_print_csum(struct strbuf *out, const struct item_view *item)
 {
 	const struct geometry *g = item->geometry;
@@ -238,6 +258,14 @@ void item_print_csum(struct strbuf *out, const struct item_view *item)
 
 	strbuf_addf(out, "\t\trange start %" PRIu64 " end %" PRIu64 " length %" PRIu64 "\n",
 		    item->key.offset, item->key.offset + len, len);
+	if (item->choices & PRINT_CSUM_ITEMS)
+		print_csums(out, item);
+}
+
+void item_print_csum_item(struct strbuf *out, const struct item_view *item)
+{
+	(void)item;
+	strbuf_add(out, "\t\tcsum item\n");
 }
 
 /*
@@ -291,6 +319,12 @@ void item_print_root(struct strbuf *out, const struct item_view *item)
 	print_timespec(out, "rtime", root_item_rtime(p));
 }
 
+/* Bytes as they are, to the first zero byte: the text must not end within. */
+static void print_text(struct strbuf *out, const uint8_t *bytes, uint32_t len_bytes)
+{
+	strbuf_add_bytes(out, bytes, strnlen((const char *)bytes, len_bytes));
+}
+
 void item_print_root_ref(struct strbuf *out, const struct item_view *item)
 {
 	const uint8_t *p = item->data;
@@ -300,8 +334,11 @@ void item_print_root_ref(struct strbuf *out, const struct item_view *item)
 	strbuf_addf(out, "\t\troot %s key dirid %" PRIu64 " sequence %" PRIu64 " name ",
 		    item->key.type == BTRFS_ROOT_REF_KEY ? "ref" : "backref", root_ref_dirid(p),
 		    root_ref_sequence(p));
-	strbuf_add_bytes(out, p + ROOT_REF_SIZE,
-			 MIN(root_ref_name_len(p), item->len - ROOT_REF_SIZE));
+	if (item->choices & PRINT_HIDE_NAMES)
+		strbuf_add(out, "HIDDEN");
+	else
+		print_text(out, p + ROOT_REF_SIZE,
+			   MIN(root_ref_name_len(p), item->len - ROOT_REF_SIZE));
 	strbuf_add(out, "\n");
 }
 
@@ -331,6 +368,6 @@ void item_print_untyped(struct strbuf *out, const struct item_view *item)
 void item_print_string(struct strbuf *out, const struct item_view *item)
 {
 	strbuf_add(out, "\t\titem data ");
-	strbuf_add_bytes(out, item->data, item->len);
+	print_text(out, item->data, item->len);
 	strbuf_add(out, "\n");
 }

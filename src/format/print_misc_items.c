@@ -25,8 +25,10 @@ void item_print_qgroup_status(struct strbuf *out, const struct item_view *item)
 	if (flags & ~known)
 		strbuf_addf(out, "|UNKNOWN(0x%" PRIx64 ")", flags & ~known);
 	strbuf_addf(out, " scan %" PRIu64, qgroup_status_rescan(p));
-	if ((flags & BTRFS_QGROUP_STATUS_FLAG_SIMPLE_MODE) && item->len >= QGROUP_STATUS_SIZE + 8)
-		strbuf_addf(out, " enable_gen %" PRIu64, load64(p + QGROUP_STATUS_SIZE));
+	if ((flags & BTRFS_QGROUP_STATUS_FLAG_SIMPLE_MODE) &&
+	    item->len >= QGROUP_STATUS_SIZE + QGROUP_STATUS_SQUOTA_SIZE)
+		strbuf_addf(out, " enable_gen %" PRIu64,
+			    qgroup_status_squota_enable_gen(p + QGROUP_STATUS_SIZE));
 	strbuf_add(out, "\n");
 }
 

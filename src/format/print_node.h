@@ -6,15 +6,17 @@
 #define UBTRFS_FORMAT_PRINT_NODE_H
 
 #include "base/strbuf.h"
-#include "format/node_layout.h"
+#include "format/item_ops.h"
 
 /*
- * Headline and body of the item in a slot below nritems; nothing but the headline when its data
- * leave the node.
+ * Headline and body of the item in a slot below nritems; a remark in place of the body when its data
+ * leave the node. choices: enum print_choice.
  */
-void print_item(struct strbuf *out, const struct geometry *g, const uint8_t *node, unsigned slot);
+void print_item(struct strbuf *out, const struct geometry *g, const uint8_t *node, unsigned slot,
+		unsigned choices);
 
 /* A whole node (g->nodesize bytes): its four headlines, then items or pointers. */
-void print_node(struct strbuf *out, const struct geometry *g, const uint8_t *node);
+void print_node(struct strbuf *out, const struct geometry *g, const uint8_t *node,
+		unsigned choices);
 
 #endif

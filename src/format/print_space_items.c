@@ -212,6 +212,11 @@ void item_print_block_group(struct strbuf *out, const struct item_view *item)
 		    block_group_item_used(p), block_group_item_chunk_objectid(p));
 	print_block_group_flags(out, block_group_item_flags(p));
 	strbuf_add(out, "\n");
+	if (item->len < BLOCK_GROUP_ITEM_SIZE + BLOCK_GROUP_REMAP_SIZE)
+		return;
+	p += BLOCK_GROUP_ITEM_SIZE;
+	strbuf_addf(out, "\t\tremap_bytes %" PRIu64 " identity_remap_count %u\n",
+		    block_group_remap_remap_bytes(p), block_group_remap_identity_remap_count(p));
 }
 
 void item_print_raid_stripe(struct strbuf *out, const struct item_view *item)
@@ -222,6 +227,12 @@ void item_print_raid_stripe(struct strbuf *out, const struct item_view *item)
 		strbuf_addf(out, "\t\t\tstripe %u devid %" PRIu64 " physical %" PRIu64 "\n", i,
 			    raid_stride_devid(p), raid_stride_physical(p));
 	}
+}
+
+void item_print_remap(struct strbuf *out, const struct item_view *item)
+{
+	if (item_print_holds(out, item, REMAP_ITEM_SIZE))
+		strbuf_addf(out, "\t\taddress %" PRIu64 "\n", remap_item_address(item->data));
 }
 
 /*

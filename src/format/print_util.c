@@ -68,10 +68,19 @@ void uuid_format(const uint8_t *uuid, char ret_text[UUID_TEXT_SIZE])
 	}
 }
 
+void print_item_name(struct strbuf *out, const struct item_view *item, const uint8_t *bytes,
+		     uint32_t len_bytes)
+{
+	if (item->choices & PRINT_HIDE_NAMES)
+		strbuf_add(out, "HIDDEN");
+	else
+		print_bytes_escaped(out, bytes, len_bytes);
+}
+
 void print_bytes_escaped(struct strbuf *out, const uint8_t *bytes, uint32_t len_bytes)
 {
-	static const char plain[] = "\b\f\n\r\t\v \\";
-	static const char letter[] = "bfnrtv \\";
+	static const char plain[] = "\a\b\033\f\n\r\t\v \\";
+	static const char letter[] = "abefnrtv \\";
 
 	for (uint32_t i = 0; i < len_bytes; i++) {
 		uint8_t c = bytes[i];

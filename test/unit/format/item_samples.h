@@ -238,6 +238,44 @@ static inline void fill_free_info(uint8_t *p)
 	free_space_info_set_flags(p, 1);
 }
 
+static inline void fill_remap(uint8_t *p)
+{
+	remap_item_set_address(p, 4096);
+}
+
+static inline void fill_block_group_remap(uint8_t *p)
+{
+	fill_block_group(p);
+	block_group_remap_set_remap_bytes(p + BLOCK_GROUP_ITEM_SIZE, 4096);
+	block_group_remap_set_identity_remap_count(p + BLOCK_GROUP_ITEM_SIZE, 2);
+}
+
+static inline void fill_squota_status(uint8_t *p)
+{
+	qgroup_status_set_version(p, BTRFS_QGROUP_STATUS_VERSION);
+	qgroup_status_set_flags(p,
+				BTRFS_QGROUP_STATUS_FLAG_ON | BTRFS_QGROUP_STATUS_FLAG_SIMPLE_MODE);
+	qgroup_status_squota_set_enable_gen(p + QGROUP_STATUS_SIZE, 9);
+}
+
+static inline void fill_dropped_root(uint8_t *p)
+{
+	struct key key = KEY(256, BTRFS_DIR_ITEM_KEY, 7);
+
+	fill_root(p);
+	root_item_set_refs(p, 0);
+	root_item_set_flags(p, BTRFS_ROOT_SUBVOL_DEAD);
+	key_store(root_item_drop_progress_mut(p), &key);
+	root_item_set_drop_level(p, 1);
+}
+
+/* From the inode that kept free inode numbers, until Linux 5.10. */
+static inline void fill_free_ino_ref(uint8_t *p)
+{
+	fill_data_ref(p);
+	extent_data_ref_set_objectid(p, BTRFS_FREE_INO_OBJECTID);
+}
+
 enum {
 	S_INODE,
 	S_DIR_INODE,
@@ -279,6 +317,12 @@ enum {
 	S_UUID,
 	S_FREE_HEADER,
 	S_VERITY,
+	S_REMAP,
+	S_IDENTITY_REMAP,
+	S_BLOCK_GROUP_REMAP,
+	S_SQUOTA_STATUS,
+	S_DROPPED_ROOT,
+	S_FREE_INO_REF,
 	S_UNKNOWN,
 	NR_SAMPLES
 };
@@ -348,6 +392,18 @@ static const struct item_sample item_samples[NR_SAMPLES] = {
 	[S_UUID] = { 9, { 1, BTRFS_UUID_KEY_SUBVOL, 2 }, 16, fill_nothing },
 	[S_FREE_HEADER] = { 1, { BTRFS_FREE_SPACE_OBJECTID, 0, 1 << 20 }, 41, fill_nothing },
 	[S_VERITY] = { 5, { 257, BTRFS_VERITY_DESC_ITEM_KEY, 0 }, 25, fill_nothing },
+	[S_REMAP] = { 13, { 1 << 20, BTRFS_REMAP_KEY, 8192 }, 8, fill_remap },
+	[S_IDENTITY_REMAP] = { 13, { 1 << 20, BTRFS_IDENTITY_REMAP_KEY, 8192 }, 0, fill_nothing },
+	[S_BLOCK_GROUP_REMAP] = { 11,
+				  { 1 << 20, BTRFS_BLOCK_GROUP_ITEM_KEY, 8 << 20 },
+				  36,
+				  fill_block_group_remap },
+	[S_SQUOTA_STATUS] = { 8, { 0, BTRFS_QGROUP_STATUS_KEY, 0 }, 40, fill_squota_status },
+	[S_DROPPED_ROOT] = { 1, { 257, BTRFS_ROOT_ITEM_KEY, 0 }, ROOT_ITEM_SIZE, fill_dropped_root },
+	[S_FREE_INO_REF] = { 2,
+			     { 1 << 20, BTRFS_EXTENT_DATA_REF_KEY, 1234 },
+			     28,
+			     fill_free_ino_ref },
 	[S_UNKNOWN] = { 5, { 257, 77, 3 }, 5, fill_nothing },
 };
 

@@ -53,7 +53,7 @@ static void expect_item(unsigned nr, const char *text)
 	sample_leaf_init(node, sample.owner);
 	sample_leaf_add(node, &sample);
 	strbuf_init(&out);
-	print_item(&out, &sample_geometry, node, 0);
+	print_item(&out, &sample_geometry, node, 0, 0);
 	assert_string_equal(strbuf_text(&out), text);
 	strbuf_fini(&out);
 }
@@ -81,9 +81,42 @@ static void test_print_node__items_as_dump_tree(void **state)
 				"\t\ttree block skinny level 1\n"
 				"\t\t(176 0x5) tree block backref root FS_TREE\n"
 				"\t\t(182 0x2000) shared block backref parent 8192\n");
+	expect_item(S_SQUOTA_STATUS,
+		    "\titem 0 key (0 QGROUP_STATUS 0) itemoff 16243 itemsize 40\n"
+		    "\t\tversion 1 generation 0 flags ON|SIMPLE_MODE scan 0 enable_gen 9\n");
+	expect_item(S_REMAP, "\titem 0 key (1048576 REMAP 8192) itemoff 16275 itemsize 8\n"
+			     "\t\taddress 4096\n");
+	expect_item(S_BLOCK_GROUP_REMAP,
+		    "\titem 0 key (1048576 BLOCK_GROUP_ITEM 8388608) itemoff 16247 itemsize 36\n"
+		    "\t\tblock group used 4096 chunk_objectid 256 flags METADATA|DUP\n"
+		    "\t\tremap_bytes 4096 identity_remap_count 2\n");
 	expect_item(S_BLOCK_GROUP,
 		    "\titem 0 key (1048576 BLOCK_GROUP_ITEM 8388608) itemoff 16259 itemsize 24\n"
 		    "\t\tblock group used 4096 chunk_objectid 256 flags METADATA|DUP\n");
+}
+
+/* A name of every byte, as dump-tree writes it. */
+static void test_print_node__names_are_escaped(void **state)
+{
+	struct item_sample sample = { 5, { 257, BTRFS_INODE_REF_KEY, 256 }, 24, fill_nothing };
+	static const char name[] = "\a\b\033\f\n\r\t\v \\\001\177\377~";
+	struct strbuf out;
+	uint8_t *p;
+
+	(void)state;
+	sample_leaf_init(node, sample.owner);
+	sample_leaf_add(node, &sample);
+	p = leaf_item_data_mut(node, 0);
+	inode_ref_set_name_len(p, 14);
+	memcpy(p + INODE_REF_SIZE, name, 14);
+	strbuf_init(&out);
+	print_item(&out, &sample_geometry, node, 0, 0);
+	assert_non_null(strstr(strbuf_text(&out), "namelen 14 name: \\a\\b\\e\\f\\n\\r\\t\\v\\ "
+						  "\\\\\\001\\177\\377~\n"));
+	strbuf_clear(&out);
+	print_item(&out, &sample_geometry, node, 0, PRINT_HIDE_NAMES);
+	assert_non_null(strstr(strbuf_text(&out), "namelen 14 name: HIDDEN\n"));
+	strbuf_fini(&out);
 }
 
 static void test_print_node__a_whole_leaf(void **state)
@@ -96,7 +129,7 @@ static void test_print_node__a_whole_leaf(void **state)
 	memset(header_fsid_mut(node), 0xab, 16);
 	sample_leaf_add(node, &sample);
 	strbuf_init(&out);
-	print_node(&out, &sample_geometry, node);
+	print_node(&out, &sample_geometry, node, 0);
 	assert_string_equal(strbuf_text(&out),
 			    "leaf 30408704 items 1 free space 16258 generation 7 owner FS_TREE\n"
 			    "leaf 30408704 flags 0x1(WRITTEN) backref revision 1\n"
@@ -130,7 +163,7 @@ static void test_print_node__any_bytes_can_be_printed(void **state)
 		if (rng_one_in(&rng, 50))
 			rng_fill(&rng, node, HEADER_SIZE + 2000);
 		strbuf_clear(&out);
-		print_node(&out, &sample_geometry, node);
+		print_node(&out, &sample_geometry, node, 0);
 		assert_int_equal(strbuf_status(&out), 0);
 	}
 	strbuf_fini(&out);
@@ -141,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_print_node__keys_by_their_names),
 		cmocka_unit_test(test_print_node__items_as_dump_tree),
+		cmocka_unit_test(test_print_node__names_are_escaped),
 		cmocka_unit_test(test_print_node__a_whole_leaf),
 		cmocka_unit_test(test_print_node__any_bytes_can_be_printed),
 	};
