@@ -149,6 +149,8 @@ int ubtrfs_readdir_plus(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cook
 
 int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value,
 		    size_t len);
+/* -ENODATA. */
+int ubtrfs_removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name);
 /*
  * *ret_len: the true length; -ERANGE when capacity is smaller (capacity 0 asks for the length).
  * -ENODATA.

@@ -209,6 +209,8 @@ int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, siz
 /* xattr.c */
 int xattr_set(struct inode *inode, const char *name, size_t name_len, const void *value,
 	      size_t len) must_check;
+/* ERR_KEY_NOT_FOUND (no THROW text). */
+int xattr_remove(struct inode *inode, const char *name, size_t name_len) must_check;
 /* ERR_NOT_FOUND. Value into a buffer of nodesize. */
 int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *ret_value,
 	      uint32_t *ret_len) must_check;

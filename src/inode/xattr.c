@@ -68,6 +68,16 @@ int xattr_set(struct inode *inode, const char *name, size_t name_len, const void
 	return 0;
 }
 
+int xattr_remove(struct inode *inode, const char *name, size_t name_len)
+{
+	struct pack_entry old;
+
+	TRY(xattr_find(inode, name, name_len, &old));
+	TRY(pack_remove(inode, BTRFS_XATTR_ITEM_KEY, name_hash(name, name_len), old.at, old.len));
+	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(inode->table));
+	return 0;
+}
+
 int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *ret_value,
 	      uint32_t *ret_len)
 {

@@ -196,6 +196,32 @@ UBTRFS_API int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const
 	return fs_unlock(fs, setxattr(fs, node, name, value, len));
 }
 
+static int no_attribute(const struct inode *inode, const char *name)
+{
+	return THROW_SYS(ENODATA, "inode %llu: attribute %s", (unsigned long long)inode->ino, name);
+}
+
+static int removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+	int err;
+
+	TRY(door_enter_remove(&fs->core, 1));
+	TRY(node_inode_write(fs, node, &inode));
+	err = xattr_remove(inode, name, strlen(name));
+	if (err == -ERR_KEY_NOT_FOUND)
+		return no_attribute(inode, name);
+	TRY(err);
+	inode_begin_change(fs, inode);
+	return 0;
+}
+
+UBTRFS_API int ubtrfs_removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name)
+{
+	fs_lock(fs);
+	return fs_unlock(fs, removexattr(fs, node, name));
+}
+
 static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value,
 		    size_t capacity, size_t *ret_len)
 {
@@ -209,8 +235,7 @@ static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 	TRY(node_inode(fs, node, &inode));
 	err = xattr_get(inode, name, strlen(name), found, &len);
 	if (err == -ERR_KEY_NOT_FOUND)
-		return THROW_SYS(ENODATA, "inode %llu: attribute %s", (unsigned long long)node.ino,
-				 name);
+		return no_attribute(inode, name);
 	TRY(err);
 	if (capacity && capacity < len)
 		return THROW_SYS(ERANGE, "attribute %s has %u bytes", name, len);

@@ -101,14 +101,12 @@ static int archive_each_entry(struct archive_import *self)
 static int archive_unpack_all(struct archive_import *self)
 {
 	struct unpack *unpack = &self->unpack;
-	int ret;
 
 	TRY(archive_each_entry(self));
 	if (self->estimate)
 		return 0;
 	TRY(dir_times_apply(&unpack->dir_times, unpack->import));
-	ret = ubtrfs_commit(unpack->import->fs);
-	return ret < 0 ? import_fail(unpack->import, ret, "importing %s", unpack->label) : 0;
+	return import_finish(unpack->import, unpack->label);
 }
 
 /*

@@ -58,6 +58,11 @@ bool import_xattr_is_known(const char *name)
 		if (!strncmp(name, spaces[i], strlen(spaces[i])) && name[strlen(spaces[i])])
 			return true;
 	}
+	return import_xattr_is_acl(name);
+}
+
+bool import_xattr_is_acl(const char *name)
+{
 	return !strcmp(name, "system.posix_acl_access") ||
 	       !strcmp(name, "system.posix_acl_default");
 }

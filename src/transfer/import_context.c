@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "transfer/copy_in.h"
 #include "transfer/transfer_priv.h"
 
 #define PROGRESS_EVERY_ITEMS 64
@@ -47,6 +48,7 @@ static void import_free(struct import *import)
 		close(import->root_fd);
 	mutex_fini(&import->lock);
 	mem_free(import->root_path);
+	mem_free(import->top_name);
 	mem_free(import);
 }
 
@@ -84,22 +86,26 @@ int import_new(struct ubtrfs *fs, const struct import_options *options, const ch
 	return 0;
 }
 
+void import_stats_add(struct import_stats *stats, const struct import_stats *more)
+{
+	stats->files += more->files;
+	stats->dirs += more->dirs;
+	stats->symlinks += more->symlinks;
+	stats->others += more->others;
+	stats->hardlinks += more->hardlinks;
+	stats->bytes += more->bytes;
+	stats->xattrs += more->xattrs;
+	stats->warnings += more->warnings;
+}
+
 void import_close(struct import *import, struct import_stats *stats)
 {
 	mutex_lock(&import->lock);
 	atomic_store(&import->closed, true);
 	import->stats.warnings = import->nr_warnings;
 	mutex_unlock(&import->lock);
-	if (stats) {
-		stats->files += import->stats.files;
-		stats->dirs += import->stats.dirs;
-		stats->symlinks += import->stats.symlinks;
-		stats->others += import->stats.others;
-		stats->hardlinks += import->stats.hardlinks;
-		stats->bytes += import->stats.bytes;
-		stats->xattrs += import->stats.xattrs;
-		stats->warnings += import->stats.warnings;
-	}
+	if (stats)
+		import_stats_add(stats, &import->stats);
 	import_put(import, &import->own);
 }
 
@@ -162,22 +168,55 @@ int import_fail(struct import *import, int ret, const char *format, ...)
 	return err_rethrow(&report);
 }
 
+int import_finish(struct import *import, const char *what)
+{
+	int ret = import->options.no_commit ? ubtrfs_drain(import->fs) : ubtrfs_commit(import->fs);
+
+	return ret < 0 ? import_fail(import, ret, "importing %s", what) : 0;
+}
+
+static void progress_fill(struct import *import, struct import_progress *ret_progress)
+{
+	ret_progress->items_done = import->items_done;
+	ret_progress->bytes_done = import->bytes_before + import->stats.bytes;
+	ret_progress->total_known = atomic_load(&import->all_found) &&
+				    !(import->rules && import->rules->several_sources);
+	ret_progress->items_total = atomic_load(&import->items_found);
+	ret_progress->bytes_total = atomic_load(&import->bytes_found);
+}
+
+/* commit_every: between two items, when it is time. */
+static int step_commit(struct import *import)
+{
+	uint64_t every = import->options.commit_every_bytes;
+	struct import_progress progress;
+	int ret;
+
+	if (!every || import->bytes_before + import->stats.bytes - import->committed_bytes < every)
+		return 0;
+	ret = ubtrfs_commit(import->fs);
+	if (ret < 0)
+		return import_fail(import, ret, "committing what was copied so far");
+	import->committed_bytes = import->bytes_before + import->stats.bytes;
+	progress_fill(import, &progress);
+	if (import->options.committed)
+		import->options.committed(import->options.ctx, &progress);
+	return 0;
+}
+
 int import_step(struct import *import)
 {
 	struct import_progress progress;
 	uint64_t now_ns;
 
+	TRY(step_commit(import));
 	if (import->items_done++ % PROGRESS_EVERY_ITEMS || !import->options.progress)
 		return 0;
 	now_ns = clock_monotonic_ns();
 	if (now_ns < import->progress_due_ns)
 		return 0;
 	import->progress_due_ns = now_ns + PROGRESS_EVERY_NS;
-	progress.items_done = import->items_done;
-	progress.bytes_done = import->stats.bytes;
-	progress.total_known = atomic_load(&import->all_found);
-	progress.items_total = atomic_load(&import->items_found);
-	progress.bytes_total = atomic_load(&import->bytes_found);
+	progress_fill(import, &progress);
 	if (import->options.progress(import->options.ctx, &progress) < 0)
 		return THROW(ERR_INTERRUPTED, "the import was interrupted");
 	return 0;

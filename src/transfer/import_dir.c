@@ -220,9 +220,7 @@ static int dir_import_all(struct dir_import *self)
 		TRY(ret);
 	}
 	TRY(spec_table_finish(self->specs, self->import));
-	ret = ubtrfs_commit(self->import->fs);
-	return ret < 0 ? import_fail(self->import, ret, "importing %s", self->import->root_path) :
-			 0;
+	return import_finish(self->import, self->import->root_path);
 }
 
 int import_directory(struct ubtrfs *fs, struct ubtrfs_node dest, const char *path,

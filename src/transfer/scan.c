@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "transfer/copy_in.h"
 #include "transfer/scan.h"
 #include "transfer/source_path.h"
 
@@ -109,14 +110,12 @@ void scan_use_cwd(struct scan *scan)
 	scan->at.own_cwd = true;
 }
 
-static int scan_name_add(struct scan *scan, const char *name)
+static int scan_name_add(struct scan *scan, const char *name, size_t len)
 {
-	size_t len = strlen(name);
 	struct scan_name *names;
 	size_t capacity;
+	char *copy;
 
-	if (!strcmp(name, ".") || !strcmp(name, ".."))
-		return 0;
 	if (scan->nr_names == scan->names_capacity) {
 		capacity = scan->names_capacity ? scan->names_capacity * 2 : 256;
 		names = mem_resize(scan->names, capacity * sizeof(*names));
@@ -125,11 +124,12 @@ static int scan_name_add(struct scan *scan, const char *name)
 		scan->names = names;
 		scan->names_capacity = capacity;
 	}
-	scan->names[scan->nr_names].name = arena_dup(&scan->names_arena, name, len + 1);
-	scan->names[scan->nr_names].len = len;
-	if (!scan->names[scan->nr_names].name)
+	copy = arena_alloc(&scan->names_arena, len + 1);
+	if (!copy)
 		return MEM_FAIL("names of a directory");
-	scan->nr_names++;
+	memcpy(copy, name, len);
+	copy[len] = '\0';
+	scan->names[scan->nr_names++] = (struct scan_name){ .name = copy, .len = len };
 	return 0;
 }
 
@@ -139,7 +139,32 @@ static int name_compare(const void *a, const void *b)
 	return strcmp(((const struct scan_name *)a)->name, ((const struct scan_name *)b)->name);
 }
 
-static int scan_read_names(struct scan *scan)
+static int name_visit(void *ctx, const struct ubtrfs_dirent *dirent)
+{
+	struct scan *scan = ctx;
+	const char *name = dirent->name;
+	size_t len = dirent->name_len;
+
+	/* No file can have such a name, and it would lead elsewhere. */
+	if (!len || memchr(name, '/', len) || memchr(name, '\0', len) ||
+	    (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))))
+		return THROW(ERR_CORRUPT, "%s/%s holds an entry with an impossible name",
+			     scan->import->root_path, scan->dir->path);
+	return scan_name_add(scan, name, len);
+}
+
+static int scan_read_image_names(struct scan *scan)
+{
+	int ret = ubtrfs_readdir(scan->import->source_fs, scan->dir->source_node, 0, name_visit,
+				 scan);
+
+	if (ret < 0)
+		return import_fail(scan->import, ret, "cannot read directory %s/%s",
+				   scan->import->root_path, scan->dir->path);
+	return 0;
+}
+
+static int scan_read_host_names(struct scan *scan)
 {
 	ssize_t len;
 
@@ -147,15 +172,32 @@ static int scan_read_names(struct scan *scan)
 		for (ssize_t pos = 0; pos < len;) {
 			const struct dirent64 *dirent = (void *)(scan->readdir_buffer + pos);
 
-			TRY(scan_name_add(scan, dirent->d_name));
 			pos += dirent->d_reclen;
+			if (strcmp(dirent->d_name, ".") != 0 && strcmp(dirent->d_name, "..") != 0)
+				TRY(scan_name_add(scan, dirent->d_name, strlen(dirent->d_name)));
 		}
 	}
 	if (len < 0)
 		return THROW_SYS(errno, "cannot read directory %s/%s", scan->import->root_path,
 				 scan->dir->path);
-	qsort(scan->names, scan->nr_names, sizeof(*scan->names), name_compare);
 	return 0;
+}
+
+static int scan_read_names(struct scan *scan)
+{
+	TRY(scan->import->source_fs ? scan_read_image_names(scan) : scan_read_host_names(scan));
+	if (scan->nr_names)
+		qsort(scan->names, scan->nr_names, sizeof(*scan->names), name_compare);
+	return 0;
+}
+
+/* A symlink to it is what is copied. */
+static bool dir_is_followed(const struct scan *scan)
+{
+	const struct copy_rules *rules = scan->import->rules;
+
+	return scan->at.follow ||
+	       (rules && rules->follow != COPY_FOLLOW_NEVER && !scan->dir->depth);
 }
 
 /* 0, or 1 when the directory is no longer there (the warning was given); it stays empty then. */
@@ -164,7 +206,8 @@ static int scan_open_dir(struct scan *scan)
 	const char *path = scan->dir->path_len ? scan->dir->path : ".";
 	struct stat st;
 	int fd = source_path_open(scan->import->root_fd, path,
-				  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+				  O_RDONLY | O_DIRECTORY | O_NONBLOCK |
+					  (dir_is_followed(scan) ? 0 : O_NOFOLLOW));
 
 	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP) {
 		TRY(import_warn(scan->import, "%s/%s vanished while it was read",
@@ -209,6 +252,11 @@ static int scan_check_dir(struct scan *scan)
 /* The entry just added is a directory: it will be entered. */
 static void scan_note_subdir(struct scan *scan, struct scan_dir *dir)
 {
+	const struct copy_rules *rules = scan->import->rules;
+
+	if (rules &&
+	    (!rules->recursive || (rules->one_file_system && dir->dev != scan->at.top_dev)))
+		return;
 	ref_get(&dir->ref, &dir->scan_handle);
 	list_push_back(&scan->subdirs, &dir->link);
 }
@@ -258,20 +306,27 @@ static int scan_batch_of_dir(struct scan *scan, struct scan_batch **ret_batch)
 
 static int scan_batch_of_top(struct scan *scan, struct scan_batch **ret_batch)
 {
+	const char *name = scan->import->top_name ? scan->import->top_name : "";
+	const struct copy_rules *rules = scan->import->rules;
 	struct scan_batch *batch;
 	int ret;
 
 	TRY(scan_batch_new(scan->import, NULL, 1, &batch));
+	scan->at.follow = rules && rules->follow != COPY_FOLLOW_NEVER;
 	scan->at.dir_fd = scan->import->root_fd;
-	ret = scan->at.own_cwd && fchdir(scan->import->root_fd) ?
+	ret = scan->at.own_cwd && scan->import->root_fd >= 0 && fchdir(scan->import->root_fd) ?
 		      THROW_SYS(errno, "cannot enter %s", scan->import->root_path) :
-		      scan_entry_add(&scan->at, batch, "", 0);
+		      scan_entry_add(&scan->at, batch, name, strlen(name));
 	scan->at.dir_fd = -1;
+	scan->at.follow = rules && rules->follow == COPY_FOLLOW_ALWAYS;
 	if (ret != 0) {
 		scan_batch_put(batch, &batch->handle);
-		return ret < 0 ? ret : THROW(ERR_NOT_FOUND, "%s vanished", scan->import->root_path);
+		return ret < 0 ? ret :
+				 THROW(ERR_NOT_FOUND, "%s%s%s: there is no such file",
+				       scan->import->root_path, *name ? "/" : "", name);
 	}
-	scan_note_subdir(scan, batch->entries[0].dir);
+	if (batch->entries[0].dir)
+		scan_note_subdir(scan, batch->entries[0].dir);
 	list_splice_back(&scan->pending, &scan->subdirs);
 	*ret_batch = batch;
 	return 0;
@@ -285,7 +340,7 @@ static int scan_enter_next(struct scan *scan)
 	scan->dir = list_entry(link, struct scan_dir, link);
 	ref_get(&scan->dir->ref, &scan->dir_handle);
 	scan_dir_put(scan->dir, &scan->dir->scan_handle);
-	ret = scan_open_dir(scan);
+	ret = scan->import->source_fs ? 0 : scan_open_dir(scan);
 	return ret == 0 ? scan_read_names(scan) : MIN(ret, 0);
 }
 

@@ -1,7 +1,7 @@
 /*
- * The walk over a source directory: batches of entries in an order that depends on names only.
+ * The walk over a source, a directory of this machine or of another filesystem (import.source_fs): batches of entries in an order that depends on names only.
  *
- * First comes a batch without directory whose one entry is the top itself. Then, for each
+ * First comes a batch without directory whose one entry is the top itself (of a copy: of any type). Then, for each
  * directory: its entries in bytewise order, in one or more batches, the last one marked; then its
  * subdirectories, in the same order.
  *
@@ -19,6 +19,14 @@
 #define SCAN_BATCH_ENTRIES 256
 #define SCAN_BATCH_BYTES (256 * 1024)
 
+/* A directory that a copy puts names into. */
+struct scan_dest {
+	struct ubtrfs_node node;
+	bool is_old; /* it was there before, and so may the names be */
+	uint32_t mode, gid;
+	uint64_t flags;
+};
+
 /* A directory of the source: its path, and what the taker knows of it. */
 struct scan_dir {
 	struct ref ref;
@@ -27,12 +35,17 @@ struct scan_dir {
 	struct import *import; /* outlives it: whoever holds a directory holds the import too */
 	struct import_meta meta;
 	uint64_t dev, ino;
+	struct ubtrfs_node source_node; /* with import.source_fs */
+	struct scan_dir *up;		/* where the walk follows symlinks: to tell circles */
+	struct ref_handle up_handle;
+	unsigned depth;
 	int fd; /* open while the directory lives, so that its files are opened by name; or -1 */
 	/* taker's */
 	struct ubtrfs_node node;
 	uint32_t inode_flags; /* inherited by what is created in it */
 	bool is_top;
-	bool is_stamped; /* its times are to be set again */
+	bool is_stamped;       /* its times are to be set again */
+	struct scan_dest dest; /* of a copy */
 	size_t path_len;
 	char path[]; /* relative to the top, "" for the top itself */
 };
@@ -51,7 +64,8 @@ struct scan_entry {
 	uint64_t dev, ino;
 	uint64_t size;
 	uint32_t nlink;
-	const char *target; /* of a symlink */
+	struct ubtrfs_node source_node; /* with import.source_fs */
+	const char *target;		/* of a symlink */
 	size_t target_len;
 	const struct import_xattr *xattrs;
 	size_t nr_xattrs;
@@ -111,11 +125,23 @@ struct scan_at {
 	bool own_cwd;	       /* the working directory is dir_fd */
 	char *value;	       /* room for one xattr list or value */
 	char *access_path;     /* room for a path by which an xattr call can reach the entry */
+	bool follow;	       /* symlinks lead to what is copied */
+	uint64_t top_dev;      /* of the first entry */
 	uint64_t no_xattr_dev; /* the device last found to have no xattrs; 0 = none */
 	bool told_xattr;       /* of a namespace that btrfs does not have */
 };
 
 #define SCAN_VALUE_BYTES 65536
+
+/* The ranges of an entry while they are found: grows in the arena of its batch. */
+struct scan_range_list {
+	struct scan_range *ranges;
+	size_t capacity;
+};
+
+/* One more range, joined with the one before when they touch. Sets nr_ranges of the entry. */
+int scan_range_add(struct scan_entry *entry, struct scan_range_list *list, uint64_t start,
+		   uint64_t end) must_check;
 
 /*
  * Appends the entry `name` of the batch's directory. 0, or 1 when it has vanished (the warning was
@@ -123,5 +149,15 @@ struct scan_at {
  */
 int scan_entry_add(struct scan_at *at, struct scan_batch *batch, const char *name,
 		   size_t name_len) must_check;
+
+/* --- scan_image.c: the same of an entry of another filesystem --- */
+int scan_image_entry(struct scan_at *at, struct scan_entry *entry) must_check;
+
+/* --- scan_sparse.c --- */
+/*
+ * What the rules of a copy make of the ranges with data: all of the file, or those that hold more
+ * than zeros. fd: the file, open; -1 with import.source_fs.
+ */
+int scan_sparse(struct scan_at *at, struct scan_entry *entry, int fd) must_check;
 
 #endif

@@ -18,9 +18,10 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "transfer/copy_in.h"
 #include "transfer/scan.h"
 
-#define SCAN_STATX_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
+#define SCAN_STATX_FLAGS (AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
 /* The system allocates what it is offered: a large buffer is slow. */
 #define SCAN_VALUE_USUAL_BYTES 2048
 #define SCAN_ENTRY_BYTES (sizeof(struct scan_entry))
@@ -74,14 +75,38 @@ void scan_dir_put(struct scan_dir *dir, struct ref_handle *handle)
 		close(dir->fd);
 		atomic_fetch_sub(&dir->import->nr_kept_dirs, 1);
 	}
+	if (dir->up)
+		scan_dir_put(dir->up, &dir->up_handle);
 	mem_free(dir);
 }
 
-static int scan_dir_new(struct scan_entry *entry)
+/* Directories nest this deep at most: an image may hold one inside itself. */
+#define SCAN_DEPTH_MAX 4096u
+
+/* Where symlinks are followed a directory may be found below itself. */
+static int scan_check_circle(const struct scan_at *at, const struct scan_entry *entry)
+{
+	unsigned depth = entry->batch->dir ? entry->batch->dir->depth : 0;
+
+	if (at->import->source_fs && depth >= SCAN_DEPTH_MAX)
+		return THROW(ERR_LIMIT, "%s/%s: directories are nested deeper than %u",
+			     at->import->root_path, entry->path, SCAN_DEPTH_MAX);
+	if (!at->follow)
+		return 0;
+	for (const struct scan_dir *up = entry->batch->dir; up; up = up->up)
+		if (up->dev == entry->dev && up->ino == entry->ino)
+			return THROW_SYS(ELOOP, "%s/%s leads back to a directory that it is in",
+					 at->import->root_path, entry->path);
+	return 0;
+}
+
+static int scan_dir_new(const struct scan_at *at, struct scan_entry *entry)
 {
 	size_t path_len = strlen(entry->path);
-	struct scan_dir *dir = mem_zalloc(sizeof(*dir) + path_len + 1);
+	struct scan_dir *dir;
 
+	TRY(scan_check_circle(at, entry));
+	dir = mem_zalloc(sizeof(*dir) + path_len + 1);
 	if (!dir)
 		return MEM_FAIL("a directory");
 	ref_init(&dir->ref, "scan_dir", entry->batch->import);
@@ -91,6 +116,12 @@ static int scan_dir_new(struct scan_entry *entry)
 	dir->meta = entry->meta;
 	dir->dev = entry->dev;
 	dir->ino = entry->ino;
+	dir->source_node = entry->source_node;
+	dir->depth = entry->batch->dir ? entry->batch->dir->depth + 1 : 0;
+	if (at->follow && entry->batch->dir) {
+		dir->up = entry->batch->dir;
+		ref_get(&dir->up->ref, &dir->up_handle);
+	}
 	dir->is_top = path_len == 0;
 	dir->path_len = path_len;
 	memcpy(dir->path, entry->path, path_len + 1);
@@ -140,12 +171,26 @@ static int scan_entry_path(struct scan_batch *batch, struct scan_entry *entry, c
 	return 0;
 }
 
+/* A symlink that is to be followed and leads nowhere is an error, as in cp. */
+static int scan_no_inode(struct scan_at *at, const struct scan_entry *entry, int saved_errno)
+{
+	struct stat st;
+
+	if (at->follow && saved_errno == ENOENT &&
+	    fstatat(at->dir_fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return THROW_SYS(ENOENT, "%s/%s is a symlink that leads nowhere",
+				 at->import->root_path, entry->path);
+	return scan_failed(at, entry, saved_errno, "the inode");
+}
+
 static int scan_inode(struct scan_at *at, struct scan_entry *entry, uint64_t *ret_allocated)
 {
 	struct statx stx;
 
-	if (statx(at->dir_fd, entry->name, SCAN_STATX_FLAGS, STATX_BASIC_STATS, &stx))
-		return scan_failed(at, entry, errno, "the inode");
+	int flags = SCAN_STATX_FLAGS | (at->follow ? 0 : AT_SYMLINK_NOFOLLOW);
+
+	if (statx(at->dir_fd, entry->name, flags, STATX_BASIC_STATS, &stx))
+		return scan_no_inode(at, entry, errno);
 	entry->meta.mode = stx.stx_mode;
 	entry->meta.uid = stx.stx_uid;
 	entry->meta.gid = stx.stx_gid;
@@ -197,14 +242,25 @@ static const char *scan_access_path(struct scan_at *at, const struct scan_entry 
 	return at->access_path;
 }
 
+static ssize_t get_xattr(struct scan_at *at, const char *path, const char *name, size_t capacity)
+{
+	return at->follow ? getxattr(path, name, at->value, capacity) :
+			    lgetxattr(path, name, at->value, capacity);
+}
+
+static ssize_t list_xattrs(struct scan_at *at, const char *path, char *list, size_t capacity)
+{
+	return at->follow ? listxattr(path, list, capacity) : llistxattr(path, list, capacity);
+}
+
 static int scan_xattr(struct scan_at *at, struct scan_entry *entry, const char *access_path,
 		      const char *name, struct import_xattr *xattr)
 {
 	struct arena *arena = &entry->batch->arena;
-	ssize_t len = lgetxattr(access_path, name, at->value, SCAN_VALUE_USUAL_BYTES);
+	ssize_t len = get_xattr(at, access_path, name, SCAN_VALUE_USUAL_BYTES);
 
 	if (len < 0 && errno == ERANGE)
-		len = lgetxattr(access_path, name, at->value, SCAN_VALUE_BYTES);
+		len = get_xattr(at, access_path, name, SCAN_VALUE_BYTES);
 	if (len < 0 && errno == ENODATA)
 		return 1;
 	if (len < 0)
@@ -267,9 +323,9 @@ static int scan_xattrs(struct scan_at *at, struct scan_entry *entry)
 		return 0;
 	access_path = scan_access_path(at, entry);
 	/* Asking for the length alone spares the system a buffer; nearly always the answer is 0. */
-	list_len = llistxattr(access_path, NULL, 0);
+	list_len = list_xattrs(at, access_path, NULL, 0);
 	if (list_len > 0)
-		list_len = llistxattr(access_path, at->value, SCAN_VALUE_BYTES);
+		list_len = list_xattrs(at, access_path, at->value, SCAN_VALUE_BYTES);
 	if (list_len < 0 && errno == ENOTSUP) {
 		at->no_xattr_dev = entry->dev;
 		return 0;
@@ -295,28 +351,25 @@ static int scan_xattrs(struct scan_at *at, struct scan_entry *entry)
 	return 0;
 }
 
-/*
- * One more range, joined with the one before when they touch. The array doubles; the arena keeps
- * the old ones.
- */
-static int scan_range_add(struct scan_entry *entry, struct scan_range *array[], size_t *capacity,
-			  uint64_t start, uint64_t end)
+/* The array doubles; the arena keeps the old ones. */
+int scan_range_add(struct scan_entry *entry, struct scan_range_list *list, uint64_t start,
+		   uint64_t end)
 {
-	struct scan_range *ranges = *array;
+	struct scan_range *ranges = list->ranges;
 	size_t nr = entry->nr_ranges;
 
 	if (nr && ranges[nr - 1].start + ranges[nr - 1].len >= start) {
 		ranges[nr - 1].len = end - ranges[nr - 1].start;
 		return 0;
 	}
-	if (nr == *capacity) {
-		*capacity = nr ? nr * 2 : 16;
-		ranges = arena_alloc(&entry->batch->arena, *capacity * sizeof(*ranges));
+	if (nr == list->capacity) {
+		list->capacity = nr ? nr * 2 : 16;
+		ranges = arena_alloc(&entry->batch->arena, list->capacity * sizeof(*ranges));
 		if (!ranges)
 			return MEM_FAIL("the holes of a file");
 		if (nr)
-			memcpy(ranges, *array, nr * sizeof(*ranges));
-		*array = ranges;
+			memcpy(ranges, list->ranges, nr * sizeof(*ranges));
+		list->ranges = ranges;
 	}
 	ranges[nr].start = start;
 	ranges[nr].len = end - start;
@@ -326,8 +379,7 @@ static int scan_range_add(struct scan_entry *entry, struct scan_range *array[], 
 
 static int scan_ranges(struct scan_at *at, struct scan_entry *entry, int fd)
 {
-	struct scan_range *array = NULL;
-	size_t capacity = 0;
+	struct scan_range_list list = { .ranges = NULL };
 	uint64_t sector = at->import->sectorsize;
 	uint64_t data_end = 0;
 	off_t start, end = 0;
@@ -342,53 +394,66 @@ static int scan_ranges(struct scan_at *at, struct scan_entry *entry, int fd)
 		if ((uint64_t)start >= entry->size)
 			break;
 		end = MIN(round_up(end, sector), entry->size);
-		TRY(scan_range_add(entry, &array, &capacity, round_down(start, sector), end));
+		TRY(scan_range_add(entry, &list, round_down(start, sector), end));
 		data_end = end;
 	}
 	/* Less than a sector is no hole: whether it is one in the source is up to the source's filesystem. */
 	if (data_end < entry->size && entry->size - data_end < sector)
-		TRY(scan_range_add(entry, &array, &capacity, data_end, entry->size));
-	entry->ranges = array;
+		TRY(scan_range_add(entry, &list, data_end, entry->size));
+	entry->ranges = list.ranges;
 	return 0;
 }
 
 static int scan_contents(struct scan_at *at, struct scan_entry *entry, uint64_t allocated)
 {
+	enum copy_sparse sparse = at->import->rules ? at->import->rules->sparse : COPY_SPARSE_AUTO;
 	int fd, ret;
 
-	if (allocated >= entry->size) {
+	if (sparse == COPY_SPARSE_NEVER ||
+	    (allocated >= entry->size && sparse == COPY_SPARSE_AUTO)) {
 		entry->whole = (struct scan_range){ .start = 0, .len = entry->size };
 		entry->ranges = &entry->whole;
 		entry->nr_ranges = entry->size ? 1 : 0;
 		return 0;
 	}
-	fd = openat(at->dir_fd, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = openat(at->dir_fd, entry->name,
+		    O_RDONLY | (at->follow ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return scan_failed(at, entry, errno, "the contents");
 	ret = scan_ranges(at, entry, fd);
+	if (ret == 0 && sparse == COPY_SPARSE_ALWAYS)
+		ret = scan_sparse(at, entry, fd);
 	close(fd);
 	return ret;
+}
+
+/* 0, or 1 when it has vanished. */
+static int scan_host_entry(struct scan_at *at, struct scan_entry *entry)
+{
+	uint64_t allocated;
+	int ret = scan_inode(at, entry, &allocated);
+
+	if (ret == 0 && S_ISLNK(entry->meta.mode))
+		ret = scan_symlink(at, entry);
+	else if (ret == 0 && S_ISREG(entry->meta.mode))
+		ret = scan_contents(at, entry, allocated);
+	return ret == 0 ? scan_xattrs(at, entry) : ret;
 }
 
 int scan_entry_add(struct scan_at *at, struct scan_batch *batch, const char *name, size_t name_len)
 {
 	struct scan_entry *entry = &batch->entries[batch->nr_entries];
-	uint64_t allocated;
 	int ret;
 
 	memset(entry, 0, sizeof(*entry));
 	entry->batch = batch;
 	atomic_init(&entry->fd, -1);
 	TRY(scan_entry_path(batch, entry, name, name_len));
-	ret = scan_inode(at, entry, &allocated);
-	if (ret == 0 && S_ISLNK(entry->meta.mode))
-		ret = scan_symlink(at, entry);
-	else if (ret == 0 && S_ISREG(entry->meta.mode))
-		ret = scan_contents(at, entry, allocated);
-	if (ret == 0)
-		ret = scan_xattrs(at, entry);
+	ret = at->import->source_fs ? scan_image_entry(at, entry) : scan_host_entry(at, entry);
+	if (!batch->dir)
+		at->top_dev = entry->dev;
 	if (ret == 0 && S_ISDIR(entry->meta.mode))
-		ret = scan_dir_new(entry);
+		ret = scan_dir_new(at, entry);
 	if (ret == 0)
 		batch->nr_entries++;
 	return ret;

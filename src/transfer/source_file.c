@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "transfer/copy_in.h"
 #include "transfer/source_file.h"
 #include "transfer/source_path.h"
 
@@ -35,7 +36,7 @@ static int source_openat(const struct scan_entry *entry, int flags)
 	const struct scan_dir *dir = entry->batch->dir;
 	int fd;
 
-	if (dir->fd < 0)
+	if (!dir || dir->fd < 0)
 		return source_path_open(entry->batch->import->root_fd, entry->path, flags);
 	fd = openat(dir->fd, entry->name, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
@@ -45,7 +46,10 @@ static int source_openat(const struct scan_entry *entry, int flags)
 static int source_open(struct scan_entry *entry, int *ret_fd)
 {
 	struct import *import = entry->batch->import;
-	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+	bool follow = import->rules &&
+		      (import->rules->follow == COPY_FOLLOW_ALWAYS ||
+		       (import->rules->follow == COPY_FOLLOW_ARGUMENTS && !entry->batch->dir));
+	int flags = O_RDONLY | (follow ? 0 : O_NOFOLLOW) | O_NONBLOCK;
 	bool owned = import->euid == 0 || import->euid == entry->meta.uid;
 	int fd = source_openat(entry, flags | (owned ? O_NOATIME : 0));
 
@@ -143,6 +147,19 @@ static int source_read_piece(struct scan_entry *entry, uint64_t offset, void *da
 	return 0;
 }
 
+/* Of another filesystem, which nobody changes meanwhile. */
+static int source_read_node(struct scan_entry *entry, uint64_t offset, void *data, size_t len)
+{
+	struct import *import = entry->batch->import;
+	size_t got;
+	int ret = ubtrfs_read(import->source_fs, entry->source_node, offset, data, len, &got);
+
+	if (ret < 0)
+		return err_prefix(ret, "%s/%s", import->root_path, entry->path);
+	memset((char *)data + got, 0, len - got);
+	return 0;
+}
+
 int source_file_read(void *ctx, uint64_t offset, void *data, size_t len)
 {
 	struct scan_entry *entry = ctx;
@@ -152,7 +169,8 @@ int source_file_read(void *ctx, uint64_t offset, void *data, size_t len)
 	if (atomic_load_explicit(&import->closed, memory_order_relaxed))
 		return -ECANCELED;
 	ASSERT(offset + len <= entry->size);
-	ret = source_read_piece(entry, offset, data, len);
+	ret = import->source_fs ? source_read_node(entry, offset, data, len) :
+				  source_read_piece(entry, offset, data, len);
 	return ret < 0 ? import_reader_failed(import, ret) : 0;
 }
 
@@ -237,6 +255,7 @@ int source_file_write(struct import *import, struct scan_entry *entry, struct ub
 	if ((last ? last->start + last->len : 0) >= entry->size)
 		return 0;
 	with_size.size = entry->size;
-	ret = ubtrfs_setattr(import->fs, node, &with_size, UBTRFS_ATTR_SIZE | ATTR_TIMES);
+	ret = ubtrfs_setattr(import->fs, node, &with_size,
+			     UBTRFS_ATTR_SIZE | (import->rules ? 0 : ATTR_TIMES));
 	return ret < 0 ? import_fail(import, ret, "%s/%s", import->root_path, entry->path) : 0;
 }

@@ -11,7 +11,7 @@
  * subdirectories are entered in that order. So the result depends neither on readdir's order nor on
  * the number of threads.
  *
- * Both functions commit before they return 0: every source was read by then. After a failure the
+ * Both functions commit before they return 0, unless options->no_commit: every source was read by then. After a failure the
  * filesystem holds a part; the caller abandons it. Neither holds locks while it calls the API.
  * Errors: negative, with err_text().
  */
@@ -82,6 +82,12 @@ struct import_options {
 	unsigned nr_subvols;
 	const struct import_inode_flags *inode_flags; /* of directories only */
 	unsigned nr_inode_flags;
+	/* Nothing is committed at the end: that is left to the caller. */
+	bool no_commit;
+	/* != 0: commits whenever so many bytes of contents went in since the last time. */
+	uint64_t commit_every_bytes;
+	/* Told of each such commit. May be NULL. */
+	void (*committed)(void *ctx, const struct import_progress *progress);
 	/*
 	 * Called now and then by the importing thread; negative stops the import (ERR_INTERRUPTED).
 	 * May be NULL.

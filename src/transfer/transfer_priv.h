@@ -44,6 +44,8 @@ struct import_xattr {
 	size_t len;
 };
 
+struct copy_rules;
+
 struct import {
 	struct ref ref;
 	struct ref_handle own; /* the call's */
@@ -53,6 +55,12 @@ struct import {
 	uid_t euid;
 	int root_fd; /* of a directory; -1 */
 	char *root_path;
+	/* of a copy (copy_in.h) */
+	const struct copy_rules *rules; /* NULL: an import */
+	char *top_name;			/* in the root; NULL: the root itself is the top */
+	struct ubtrfs *source_fs; /* the source is another filesystem, the top in it source_node */
+	struct ubtrfs_node source_node;
+	unsigned source_nr;
 	atomic_uint nr_kept_fds;  /* files that stay open between reads */
 	atomic_uint nr_kept_dirs; /* directories that stay open until their files are read */
 	atomic_uint_least64_t items_found, bytes_found;
@@ -65,6 +73,8 @@ struct import {
 	struct import_stats stats;
 	uint64_t items_done;
 	uint64_t progress_due_ns;
+	uint64_t bytes_before;	  /* of the sources before this one */
+	uint64_t committed_bytes; /* at the last commit of commit_every, those before included */
 };
 
 /* root_path NULL for archives; fs NULL for an estimate, whose caller sets the sectorsize. */
@@ -74,6 +84,8 @@ int import_new(struct ubtrfs *fs, const struct import_options *options, const ch
 void import_close(struct import *import, struct import_stats *stats);
 void import_get(struct import *import, struct ref_handle *ret_handle);
 void import_put(struct import *import, struct ref_handle *handle);
+
+void import_stats_add(struct import_stats *stats, const struct import_stats *more);
 
 /* Any thread. 0; with strict the failure. */
 int import_warn(struct import *import, const char *format, ...)
@@ -89,7 +101,9 @@ int import_reader_failed(struct import *import, int err);
  */
 int import_fail(struct import *import, int ret, const char *format, ...)
 	__attribute__((format(printf, 3, 4), cold));
-/* Counts one item; tells the progress callback when it is time. */
+/* What is in the filesystem is read, and committed unless the options say otherwise. */
+int import_finish(struct import *import, const char *what) must_check;
+/* Counts one item; commits and tells the progress callback when it is time. */
 int import_step(struct import *import) must_check;
 
 /* --- import_attr.c --- */
@@ -100,6 +114,8 @@ void import_attr_fill(const struct import *import, const struct import_meta *met
 struct ubtrfs_time import_clamp(const struct import *import, struct ubtrfs_time time);
 /* True for the namespaces that btrfs can hold. */
 bool import_xattr_is_known(const char *name);
+/* system.posix_acl_access or _default */
+bool import_xattr_is_acl(const char *name);
 int import_set_xattrs(struct import *import, struct ubtrfs_node node, const char *path,
 		      const struct import_xattr *xattrs, size_t nr_xattrs) must_check;
 

@@ -1,0 +1,85 @@
+/*
+ * What the files of a copy share.
+ *
+ *   copy_in.c      the session: its sources, one walk for each, what is known across them
+ *   copy_target.c  a name that may be there already: what is to become of it
+ *   copy_entry.c   making or overwriting one entry
+ *   copy_stream.c  contents of what is no regular file (a pipe)
+ *
+ * One thread uses it; no locks.
+ */
+#ifndef UBTRFS_TRANSFER_COPY_PRIV_H
+#define UBTRFS_TRANSFER_COPY_PRIV_H
+
+#include "transfer/copy_in.h"
+#include "transfer/hardlinks.h"
+#include "transfer/scan.h"
+
+/* Sources whose readers may still be busy; each has a directory open. */
+#define COPY_IMPORTS_MAX 64u
+
+struct copy_in {
+	struct ubtrfs *fs;
+	struct copy_rules rules;
+	struct import_options options;
+	struct hardlinks links;
+	struct hash_table made; /* with several sources: what this copy has made, no directories */
+	struct import *imports[COPY_IMPORTS_MAX];
+	unsigned nr_imports;
+	struct import_stats stats; /* of those that are closed */
+	uint64_t items_done, bytes_done;
+	uint64_t committed_bytes;
+	uint8_t fsid[16];
+};
+
+/* One source on its way. */
+struct copy_walk {
+	struct copy_in *copy;
+	struct import *import;
+	const struct copy_source *source;
+	const struct copy_dest *dest;
+	bool same_fs; /* the source is the destination as it was committed */
+};
+
+/* --- copy_in.c --- */
+bool copy_made_has(const struct copy_in *copy, struct ubtrfs_node node);
+int copy_made_add(struct copy_in *copy, struct ubtrfs_node node) must_check;
+
+/* --- copy_target.c --- */
+enum copy_what { COPY_MAKE, COPY_OVERWRITE, COPY_MERGE, COPY_SKIP };
+
+/* What stands at the name; for COPY_OVERWRITE and COPY_MERGE it is to be used. */
+struct copy_target {
+	bool found;
+	struct ubtrfs_attr attr; /* behind a symlink that is written through: of its file */
+};
+
+/* Looks, refuses as cp does, and takes away what has to go first. */
+int copy_target_decide(struct copy_walk *walk, const struct scan_dest *dir, const char *name,
+		       const struct scan_entry *entry, struct copy_target *ret_target,
+		       enum copy_what *ret_what) must_check;
+int copy_target_remove(struct copy_walk *walk, const struct scan_dest *dir, const char *name,
+		       struct copy_target *target) must_check;
+/* Refused: flags that forbid a change. */
+int copy_check_flags(const struct copy_walk *walk, uint64_t flags, bool is_add,
+		     const char *name) must_check;
+/* The directory as something to copy into. */
+int copy_dest_fill(struct copy_walk *walk, struct ubtrfs_node node,
+		   struct scan_dest *ret_dest) must_check;
+
+/* --- copy_entry.c --- */
+int copy_entry(struct copy_walk *walk, const struct scan_dest *dir, const char *name,
+	       struct scan_entry *entry) must_check;
+/* The top of a walk is a directory whose entries go into one that is there. */
+int copy_top(struct copy_walk *walk, struct scan_entry *entry) must_check;
+/* Everything is in the directory. */
+int copy_dir_finish(struct copy_walk *walk, const struct scan_dir *dir) must_check;
+/* Attributes of what is new in a directory. */
+void copy_attr_new(const struct copy_rules *rules, const struct scan_dest *dir,
+		   const struct import_meta *meta, struct ubtrfs_attr *ret_attr);
+
+/* --- copy_stream.c --- */
+int copy_stream(struct copy_walk *walk, const struct scan_dest *dir, const char *name,
+		int fd) must_check;
+
+#endif
