@@ -134,6 +134,13 @@ const char *err_last_text(void)
 	return err_text(last.err);
 }
 
+int err_adopt(int err)
+{
+	if (err < 0)
+		last.err = err;
+	return err;
+}
+
 int err_to_errno(int err)
 {
 	const struct err_row *row = err_row(err);

@@ -105,6 +105,12 @@ void err_capture(int err, struct err_report *ret_report);
 void err_capture_last(struct err_report *ret_report);
 void err_restore(const struct err_report *report);
 
+/*
+ * A call of the public API yielded err, which is an errno: from here on the current sentence goes
+ * with that code. Returns err.
+ */
+int err_adopt(int err);
+
 /* Makes a captured failure the current one of this thread and returns its code (0 if none). */
 int err_rethrow(const struct err_report *report);
 

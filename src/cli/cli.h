@@ -23,6 +23,7 @@ int cmd_stat(int argc, char **argv);
 int cmd_tree(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
 int cmd_cp(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_inspect_internal(int argc, char **argv);
 
 /* ---- cli_report.c: what the user is told ---- */
@@ -75,6 +76,8 @@ int number_parse(const char *text, uint64_t *ret_number) must_check;
 int owner_parse(const char *text, uint32_t *ret_uid, uint32_t *ret_gid) must_check;
 /* Seconds since 1970, also before. -EINVAL, -ERANGE. */
 int seconds_parse(const char *text, int64_t *ret_seconds) must_check;
+/* compress_option.c: "ALG[:LEVEL]". 0, or 1 after a message. */
+int compress_option(const char *text, int *ret_compress, int *ret_level) must_check;
 /* "12.34MiB" as btrfs-progs prints sizes. */
 #define SIZE_TEXT_MAX 32
 const char *size_text(uint64_t bytes, char text[SIZE_TEXT_MAX]);

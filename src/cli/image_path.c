@@ -152,22 +152,30 @@ void image_view_fini(struct image_view *view)
 	mem_free(view->devices);
 }
 
-int image_view_open(struct image_view *view, const char *image)
+int image_view_open_quiet(struct image_view *view, const char *image)
 {
+	int err;
+
 	if (view->image && strcmp(view->image, image) == 0)
 		return 0;
 	view_close(view);
 	view->image = mem_strdup(image);
 	if (!view->image)
-		return cli_error("no memory for a name");
+		return MEM_FAIL("a name");
 	view->devices[0] = view->image;
 	view->how.devices = view->devices;
-	if (ubtrfs_open(&view->how, &view->fs) < 0) {
+	err = err_adopt(ubtrfs_open(&view->how, &view->fs));
+	if (err < 0) {
 		view_close(view);
-		return cli_error("%s", ubtrfs_error_text());
+		return err;
 	}
 	view->nr_opened++;
 	return 0;
+}
+
+int image_view_open(struct image_view *view, const char *image)
+{
+	return image_view_open_quiet(view, image) < 0 ? cli_error("%s", ubtrfs_error_text()) : 0;
 }
 
 struct ubtrfs_node image_view_top(const struct image_view *view)

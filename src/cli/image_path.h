@@ -74,6 +74,8 @@ int image_view_option(struct image_view *view, int option) must_check;
 void image_view_fini(struct image_view *view);
 /* Opens an image (as view->how says) unless it is the one that is open. Errors are told: 0 or 1. */
 int image_view_open(struct image_view *view, const char *image) must_check;
+/* The same with the failure for the caller. */
+int image_view_open_quiet(struct image_view *view, const char *image) must_check;
 /* The directory that paths begin at. */
 struct ubtrfs_node image_view_top(const struct image_view *view);
 /* Opens the image of the argument (read-only) if another one is open, and finds the node that it

@@ -157,50 +157,12 @@ static enum taken take_features(struct mkfs_request *request, int option, const 
 	return TAKEN;
 }
 
-static enum taken take_level(struct mkfs_request *request, const char *algorithm, const char *level,
-			     unsigned max)
-{
-	uint64_t number;
-
-	if (!level)
-		return TAKEN;
-	if (!max) {
-		cli_error("option --compress: %s has no levels", algorithm);
-		return REFUSED;
-	}
-	if (number_parse(level, &number) < 0 || number < 1 || number > max) {
-		cli_error("option --compress: level '%s' of %s is not within 1..%u", level,
-			  algorithm, max);
-		return REFUSED;
-	}
-	request->open.compress_level = (int)number;
-	return TAKEN;
-}
-
 static enum taken take_compress(struct mkfs_request *request, const char *value)
 {
-	static const struct {
-		const char *name;
-		int id;
-		unsigned max_level;
-	} known[] = {
-		{ "no", UBTRFS_COMPRESS_NONE, 0 },    { "none", UBTRFS_COMPRESS_NONE, 0 },
-		{ "zlib", UBTRFS_COMPRESS_ZLIB, 9 },  { "lzo", UBTRFS_COMPRESS_LZO, 0 },
-		{ "zstd", UBTRFS_COMPRESS_ZSTD, 15 },
-	};
-	size_t len = strcspn(value, ":");
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (strlen(known[i].name) != len || strncmp(known[i].name, value, len) != 0)
-			continue;
-		request->compress_given = true;
-		request->open.compress = known[i].id;
-		request->open.compress_level = 0;
-		return take_level(request, known[i].name, value[len] ? value + len + 1 : NULL,
-				  known[i].max_level);
-	}
-	return refuse_value("--compress", value,
-			    "one of no, zlib, lzo, zstd, with an optional :LEVEL");
+	request->compress_given = true;
+	return compress_option(value, &request->open.compress, &request->open.compress_level) ?
+		       REFUSED :
+		       TAKEN;
 }
 
 /*

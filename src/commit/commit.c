@@ -86,8 +86,22 @@ static int supers_write(struct core *core)
 	return volume_flush(core->volume);
 }
 
+/* What stored data needs to be read (Linux sets it when it is asked to compress). */
+static void supers_note_compression(struct core *core)
+{
+	unsigned used = core->writeback.compress_used;
+	uint64_t incompat = super_incompat_flags(core->super);
+
+	if (used & 1u << COMPRESS_LZO)
+		incompat |= BTRFS_FEATURE_INCOMPAT_COMPRESS_LZO;
+	if (used & 1u << COMPRESS_ZSTD)
+		incompat |= BTRFS_FEATURE_INCOMPAT_COMPRESS_ZSTD;
+	super_set_incompat_flags(core->super, incompat);
+}
+
 static int commit_supers(struct core *core)
 {
+	supers_note_compression(core);
 	super_set_generation(core->super, core->txn->generation);
 	super_set_uuid_tree_generation(core->super, core->txn->generation);
 	root_table_fill_super(core->roots, core->super);

@@ -105,6 +105,7 @@ struct writeback {
 	struct write_batch *batch; /* being filled */
 	struct list batches;	   /* on their way, oldest first */
 	unsigned nr_batches;
+	unsigned compress_used;		/* bits 1 << COMPRESS_*: the superblock names them */
 	uint64_t disk_bytes, ram_bytes; /* written so far, for statistics */
 };
 

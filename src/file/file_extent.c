@@ -107,6 +107,7 @@ int extent_note(struct writeback *writeback, struct inode *inode, const struct e
 		return 0;
 	}
 	TRY(extent_close(writeback, inode));
+	writeback->compress_used |= 1u << note->compress;
 	if (note->compress)
 		return extent_put(writeback, inode, note);
 	inode->open_offset = note->offset;
@@ -128,6 +129,7 @@ int extent_note_inline(struct writeback *writeback, struct inode *inode, const v
 	memset(item, 0, FILE_EXTENT_INLINE_AT);
 	file_extent_set_generation(item, writeback->config.txn->generation);
 	file_extent_set_ram_bytes(item, ram_bytes);
+	writeback->compress_used |= 1u << compress;
 	file_extent_set_compression(item, (uint8_t)compress);
 	file_extent_set_type(item, BTRFS_FILE_EXTENT_INLINE);
 	memcpy(item + FILE_EXTENT_INLINE_AT, data, len);

@@ -70,10 +70,12 @@ int xattr_set(struct inode *inode, const char *name, size_t name_len, const void
 
 int xattr_remove(struct inode *inode, const char *name, size_t name_len)
 {
-	struct pack_entry old;
+	uint32_t at, len;
 
-	TRY(xattr_find(inode, name, name_len, &old));
-	TRY(pack_remove(inode, BTRFS_XATTR_ITEM_KEY, name_hash(name, name_len), old.at, old.len));
+	TRY(xattr_place(inode, name, name_len, &at, &len));
+	if (!len)
+		return -ERR_KEY_NOT_FOUND;
+	TRY(pack_remove(inode, BTRFS_XATTR_ITEM_KEY, name_hash(name, name_len), at, len));
 	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(inode->table));
 	return 0;
 }

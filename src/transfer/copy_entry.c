@@ -33,7 +33,7 @@ static uint32_t mode_new(const struct copy_rules *rules, uint32_t mode)
 	else if (S_ISDIR(mode))
 		allowed = 01777;
 	if (rules->default_mode)
-		mode = (mode & S_IFMT) | (S_ISDIR(mode) ? 0777 : 0666);
+		mode = (mode & (S_IFMT | S_ISVTX)) | (S_ISDIR(mode) ? 0777 : 0666);
 	return (mode & S_IFMT) | (mode & allowed & ~rules->umask);
 }
 
@@ -274,6 +274,20 @@ static int entry_merge(struct copy_walk *walk, struct scan_entry *entry,
 	return times_set(walk, entry, old->node);
 }
 
+/* -u: what stays is a copy too, as far as other names of its source go. */
+static int entry_skip(struct copy_walk *walk, const struct scan_dest *dir, const char *name,
+		      const struct scan_entry *entry, struct copy_target *target)
+{
+	int ret;
+
+	if (walk->copy->rules.update != COPY_UPDATE_OLDER || S_ISDIR(target->attr.mode))
+		return 0;
+	ret = try_link(walk, dir, name, entry, target);
+	if (ret)
+		return MIN(ret, 0);
+	return note_link(walk, entry, target->attr.node);
+}
+
 static int check_kind(const struct copy_walk *walk, const struct scan_entry *entry)
 {
 	if (entry->dir && !walk->copy->rules.recursive)
@@ -307,7 +321,7 @@ int copy_entry(struct copy_walk *walk, const struct scan_dest *dir, const char *
 	TRY(check_kind(walk, entry));
 	TRY(copy_target_decide(walk, dir, name, entry, &target, &what));
 	if (what == COPY_SKIP)
-		return note_link(walk, entry, target.attr.node);
+		return entry_skip(walk, dir, name, entry, &target);
 	if (walk->copy->rules.tell)
 		tell(walk, entry);
 	if (what == COPY_MERGE)

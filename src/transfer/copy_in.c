@@ -90,7 +90,7 @@ int copy_in_new(struct ubtrfs *fs, const struct copy_rules *rules,
 	copy->options.ctx = options->ctx;
 	hardlinks_init(&copy->links);
 	hash_init(&copy->made);
-	ret = ubtrfs_info(fs, &info);
+	ret = err_adopt(ubtrfs_info(fs, &info));
 	if (ret < 0) {
 		copy_in_free(copy, NULL);
 		return ret;
@@ -114,7 +114,7 @@ int copy_in_drain(struct copy_in *copy)
 	if (!copy->nr_imports)
 		return 0;
 	/* The failure of any reader stops them all: which one it was, it has told. */
-	ret = ubtrfs_drain(copy->fs);
+	ret = err_adopt(ubtrfs_drain(copy->fs));
 	for (unsigned i = 0; ret < 0 && i < copy->nr_imports; i++)
 		if (copy->imports[i]->failure.err)
 			return import_fail(copy->imports[i], ret, "reading a source");
@@ -180,7 +180,11 @@ static int import_name(struct import *import, const char *text, bool in_image)
 
 static int import_open_source(struct import *import, const struct copy_source *source)
 {
+	size_t len = strlen(source->path);
+
 	TRY(import_name(import, source->path, source->fs));
+	import->follow_top = import->rules->follow != COPY_FOLLOW_NEVER ||
+			     (len && source->path[len - 1] == '/');
 	if (source->fs) {
 		import->source_fs = source->fs;
 		import->source_node = source->node;
@@ -222,7 +226,7 @@ static int source_is_same_fs(const struct copy_in *copy, const struct copy_sourc
 	*ret_same = false;
 	if (!source->fs)
 		return 0;
-	ret = ubtrfs_info(source->fs, &info);
+	ret = err_adopt(ubtrfs_info(source->fs, &info));
 	if (ret < 0)
 		return ret;
 	*ret_same = !memcmp(info.fsid, copy->fsid, sizeof(info.fsid));

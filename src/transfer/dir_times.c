@@ -1,6 +1,6 @@
 /*
  * Times of directories that an archive names: each later change below stamps a directory, so they
- * are set at the end. Owns its entries: each is in the table and in the list, or in neither. Takes
+ * are set at the end, with flags that forbid further changes. Owns its entries: each is in the table and in the list, or in neither. Takes
  * no lock.
  */
 #include "base/mem.h"
@@ -84,7 +84,11 @@ int dir_times_apply(struct dir_times *times, struct import *import)
 	list_for_each(&times->list, pos, next) {
 		struct dir_time *time = list_entry(pos, struct dir_time, link);
 
-		ret = ubtrfs_setattr(import->fs, time->node, &time->attr, ATTR_TIMES);
+		ret = ubtrfs_setattr(import->fs, time->node, &time->attr,
+				     ATTR_TIMES | (time->attr.flags & (BTRFS_INODE_IMMUTABLE |
+								       BTRFS_INODE_APPEND) ?
+							   UBTRFS_ATTR_FLAGS :
+							   0));
 		if (ret < 0)
 			return import_fail(import, ret, "times of a directory");
 	}

@@ -50,6 +50,19 @@ void import_attr_fill(const struct import *import, const struct import_meta *met
 	}
 }
 
+int import_check_flags(const struct import *import, const struct ubtrfs_attr *attr, bool is_add,
+		       const char *name)
+{
+	/* What the import itself has made is still being made. */
+	if (attr->generation > import->generation)
+		return 0;
+	if (attr->flags & BTRFS_INODE_IMMUTABLE)
+		return THROW_SYS(EPERM, "%s is immutable", name);
+	if (attr->flags & BTRFS_INODE_APPEND && !is_add)
+		return THROW_SYS(EPERM, "%s may only be appended to", name);
+	return 0;
+}
+
 bool import_xattr_is_known(const char *name)
 {
 	static const char *const spaces[] = { "user.", "security.", "trusted.", "btrfs." };

@@ -52,6 +52,12 @@ static void import_free(struct import *import)
 	mem_free(import);
 }
 
+static void import_note_info(struct import *import, const struct ubtrfs_info *info)
+{
+	import->sectorsize = info->sectorsize;
+	import->generation = info->generation;
+}
+
 int import_new(struct ubtrfs *fs, const struct import_options *options, const char *root_path,
 	       struct import **ret_import)
 {
@@ -76,7 +82,7 @@ int import_new(struct ubtrfs *fs, const struct import_options *options, const ch
 		if (ret < 0)
 			ret = import_fail(import, ret, "cannot ask the filesystem");
 		else
-			import->sectorsize = info.sectorsize;
+			import_note_info(import, &info);
 	}
 	if (ret < 0) {
 		import_put(import, &import->own);

@@ -194,10 +194,7 @@ static int scan_read_names(struct scan *scan)
 /* A symlink to it is what is copied. */
 static bool dir_is_followed(const struct scan *scan)
 {
-	const struct copy_rules *rules = scan->import->rules;
-
-	return scan->at.follow ||
-	       (rules && rules->follow != COPY_FOLLOW_NEVER && !scan->dir->depth);
+	return scan->at.follow || (scan->import->follow_top && !scan->dir->depth);
 }
 
 /* 0, or 1 when the directory is no longer there (the warning was given); it stays empty then. */
@@ -312,7 +309,7 @@ static int scan_batch_of_top(struct scan *scan, struct scan_batch **ret_batch)
 	int ret;
 
 	TRY(scan_batch_new(scan->import, NULL, 1, &batch));
-	scan->at.follow = rules && rules->follow != COPY_FOLLOW_NEVER;
+	scan->at.follow = scan->import->follow_top;
 	scan->at.dir_fd = scan->import->root_fd;
 	ret = scan->at.own_cwd && scan->import->root_fd >= 0 && fchdir(scan->import->root_fd) ?
 		      THROW_SYS(errno, "cannot enter %s", scan->import->root_path) :

@@ -46,9 +46,8 @@ static int source_openat(const struct scan_entry *entry, int flags)
 static int source_open(struct scan_entry *entry, int *ret_fd)
 {
 	struct import *import = entry->batch->import;
-	bool follow = import->rules &&
-		      (import->rules->follow == COPY_FOLLOW_ALWAYS ||
-		       (import->rules->follow == COPY_FOLLOW_ARGUMENTS && !entry->batch->dir));
+	bool follow = import->rules && (import->rules->follow == COPY_FOLLOW_ALWAYS ||
+					(import->follow_top && !entry->batch->dir));
 	int flags = O_RDONLY | (follow ? 0 : O_NOFOLLOW) | O_NONBLOCK;
 	bool owned = import->euid == 0 || import->euid == entry->meta.uid;
 	int fd = source_openat(entry, flags | (owned ? O_NOATIME : 0));
@@ -152,7 +151,8 @@ static int source_read_node(struct scan_entry *entry, uint64_t offset, void *dat
 {
 	struct import *import = entry->batch->import;
 	size_t got;
-	int ret = ubtrfs_read(import->source_fs, entry->source_node, offset, data, len, &got);
+	int ret = err_adopt(
+		ubtrfs_read(import->source_fs, entry->source_node, offset, data, len, &got));
 
 	if (ret < 0)
 		return err_prefix(ret, "%s/%s", import->root_path, entry->path);

@@ -52,12 +52,14 @@ struct import {
 	struct ubtrfs *fs;
 	struct import_options options; /* the arrays in it only during the call */
 	uint32_t sectorsize;
+	uint64_t generation; /* of the last commit when it began */
 	uid_t euid;
 	int root_fd; /* of a directory; -1 */
 	char *root_path;
 	/* of a copy (copy_in.h) */
 	const struct copy_rules *rules; /* NULL: an import */
 	char *top_name;			/* in the root; NULL: the root itself is the top */
+	bool follow_top;		/* a symlink as the top is followed */
 	struct ubtrfs *source_fs; /* the source is another filesystem, the top in it source_node */
 	struct ubtrfs_node source_node;
 	unsigned source_nr;
@@ -107,6 +109,10 @@ int import_finish(struct import *import, const char *what) must_check;
 int import_step(struct import *import) must_check;
 
 /* --- import_attr.c --- */
+
+/* What was there before may carry flags that forbid what is about to happen to it. */
+int import_check_flags(const struct import *import, const struct ubtrfs_attr *attr, bool is_add,
+		       const char *name) must_check;
 
 /* Applies owner and time options; is_top: of the top directory. */
 void import_attr_fill(const struct import *import, const struct import_meta *meta, bool is_top,

@@ -46,6 +46,7 @@ struct unpack {
 	/* the last parent that was resolved; parent_path NULL: none */
 	char *parent_path;
 	struct ubtrfs_node parent_node;
+	struct ubtrfs_node checked_dir; /* names may be put into it */
 	struct dir_times dir_times;
 	struct layer_names layer_names;
 	bool told_owner, told_flags;

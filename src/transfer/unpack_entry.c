@@ -151,14 +151,34 @@ static int item_set_xattrs(struct unpack *unpack, const struct item *item, struc
 	return 0;
 }
 
+static int item_check_dir(struct unpack *unpack, struct ubtrfs_node dir)
+{
+	struct ubtrfs_attr attr;
+	int ret;
+
+	if (unpack->checked_dir.ino == dir.ino && unpack->checked_dir.subvolid == dir.subvolid)
+		return 0;
+	ret = ubtrfs_getattr(unpack->import->fs, dir, &attr);
+	if (ret < 0)
+		return import_fail(unpack->import, ret, "it cannot be made");
+	TRY(import_check_flags(unpack->import, &attr, true, "its directory"));
+	unpack->checked_dir = dir;
+	return 0;
+}
+
 /* The entry is a directory that exists: its attributes become the entry's. */
 static int item_merge_dir(struct unpack *unpack, const struct item *item, struct ubtrfs_node node)
 {
 	unsigned set = UBTRFS_ATTR_MODE | UBTRFS_ATTR_UID | UBTRFS_ATTR_GID |
 		       (item->inode_flags ? UBTRFS_ATTR_FLAGS : 0);
+	struct ubtrfs_attr attr = item->attr;
 	bool any;
-	int ret = ubtrfs_setattr(unpack->import->fs, node, &item->attr, set);
+	int ret;
 
+	TRY(item_check_dir(unpack, node));
+	/* Those come with the times: there may be more to put into it. */
+	attr.flags &= ~(uint64_t)(BTRFS_INODE_IMMUTABLE | BTRFS_INODE_APPEND);
+	ret = ubtrfs_setattr(unpack->import->fs, node, &attr, set);
 	if (ret < 0)
 		return import_fail(unpack->import, ret, "it cannot be made");
 	TRY(item_set_xattrs(unpack, item, node, &any));
@@ -243,6 +263,7 @@ static int item_unpack(struct unpack *unpack, const struct item *item, struct ub
 		return item_merge_dir(unpack, item, old.node);
 	if (ret == 0)
 		TRY(unpack_remove(unpack, dir, name));
+	TRY(item_check_dir(unpack, dir));
 	TRY(item_create(unpack, item, dir, name, &node));
 	return item_finish(unpack, item, node);
 }
@@ -305,6 +326,7 @@ static int item_link(struct unpack *unpack, const struct item *item, struct ubtr
 	if (found == 1 || old.node.ino != node.ino || old.node.subvolid != node.subvolid) {
 		if (found == 0)
 			TRY(unpack_remove(unpack, dir, name));
+		TRY(item_check_dir(unpack, dir));
 		ret = ubtrfs_link(import->fs, node, dir, name, strlen(name));
 		if (ret < 0)
 			return import_fail(import, ret, "it cannot be made");

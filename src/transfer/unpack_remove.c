@@ -77,6 +77,7 @@ static int remove_at(struct unpack *unpack, struct ubtrfs_node dir, const char *
 
 	if (ret != 0)
 		return ret < 0 ? ret : 0;
+	TRY(import_check_flags(import, &attr, false, name));
 	if (S_ISDIR(attr.mode)) {
 		TRY(remove_below(unpack, attr.node, depth));
 		dir_times_forget(&unpack->dir_times, attr.node);
@@ -89,6 +90,12 @@ static int remove_at(struct unpack *unpack, struct ubtrfs_node dir, const char *
 
 int unpack_remove(struct unpack *unpack, struct ubtrfs_node dir, const char *name)
 {
+	struct ubtrfs_attr attr;
+	int ret = ubtrfs_getattr(unpack->import->fs, dir, &attr);
+
+	if (ret < 0)
+		return import_fail(unpack->import, ret, "removing %s", name);
+	TRY(import_check_flags(unpack->import, &attr, false, "its directory"));
 	unpack_forget_paths(unpack);
 	return remove_at(unpack, dir, name, 0);
 }

@@ -100,11 +100,11 @@ listing()
 }
 
 @test "refusals" {
-	refused "needs IMAGE:/PATH and a destination" "$UBTRFS" cp disk.img:/file
+	refused "needs a source and a destination" "$UBTRFS" cp disk.img:/file
 	refused "--frob" "$UBTRFS" cp --frob disk.img:/file x
-	refused "copying into an image is not built" "$UBTRFS" cp src/file disk.img:/x
-	refused "copying into an image is not built" "$UBTRFS" cp disk.img:/file ./disk.img:/x
-	refused "copies out of an image only" "$UBTRFS" cp src/file x
+	refused "that is what cp(1) is for" "$UBTRFS" cp src/file x
+	refused "option -n" "$UBTRFS" cp -n disk.img:/file x
+	refused "option -v" "$UBTRFS" cp -v disk.img:/file x
 	refused "-r or -a only" "$UBTRFS" cp disk.img:/dir x
 	refused "-r or -a only" "$UBTRFS" cp disk.img:/dir/sub/fifo x
 	refused "not a directory" "$UBTRFS" cp disk.img:/file disk.img:/link x
