@@ -153,11 +153,13 @@ static void account_locked(struct volume *volume, const struct chunk *chunk, int
 
 static struct chunk *chunk_new(const struct chunk_spec *spec)
 {
-	struct chunk *chunk =
-		mem_zalloc(sizeof(*chunk) + spec->nr_stripes * sizeof(chunk->stripes[0]));
+	size_t stripes_bytes = spec->nr_stripes * sizeof(struct stripe);
+	struct chunk *chunk = mem_zalloc(sizeof(*chunk) + stripes_bytes +
+					 spec->nr_stripes * sizeof(chunk->devices[0]));
 
 	if (!chunk)
 		return NULL;
+	chunk->devices = (void *)((uint8_t *)chunk->stripes + stripes_bytes);
 	chunk->logical = spec->logical;
 	chunk->len_bytes = spec->len_bytes;
 	chunk->flags = spec->flags;
@@ -275,6 +277,19 @@ const struct chunk *chunk_map_next(struct volume *volume, uint64_t logical)
 	chunk = chunk_of(rbtree_find_ge(&volume->chunks, &logical, chunk_key_compare));
 	rwlock_unread(&volume->map_lock);
 	return chunk;
+}
+
+struct volume_device *chunk_device(struct volume *volume, const struct chunk *chunk,
+				   unsigned stripe)
+{
+	struct volume_device *device =
+		atomic_load_explicit(&chunk->devices[stripe], memory_order_acquire);
+
+	if (!device) {
+		device = volume_device_find(volume, chunk->stripes[stripe].devid);
+		atomic_store_explicit(&chunk->devices[stripe], device, memory_order_release);
+	}
+	return device;
 }
 
 int chunk_map_view(struct volume *volume, uint64_t logical, struct chunk_view *ret_view)

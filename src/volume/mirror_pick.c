@@ -2,7 +2,7 @@
  * Which mirror is asked first: one whose devices are there and were right lately.
  *
  * Owns avoid_left and avoid_span of each device: plain atomic counters without order, because they
- * are a matter of speed only. Takes no lock but the set's, one device at a time.
+ * are a matter of speed only. Takes no lock.
  * A device that gave something wrong is passed over for avoid_left reads, then asked again. Each
  * time it is wrong again the number doubles, up to VOLUME_AVOID_MAX; each good read takes one off.
  * So a device of noise costs few reads twice, and one bad sector does not cost a device.
@@ -40,12 +40,6 @@ static void count_down(_Atomic uint32_t *counter)
 		counter_set(counter, value - 1);
 }
 
-static struct volume_device *stripe_device(struct volume *volume, const struct chunk_view *view,
-					   unsigned stripe)
-{
-	return volume_device_find(volume, view->chunk->stripes[stripe].devid);
-}
-
 static unsigned device_cost(const struct volume_device *device)
 {
 	if (!device || !device->device)
@@ -55,7 +49,7 @@ static unsigned device_cost(const struct volume_device *device)
 
 static unsigned stripe_cost(struct volume *volume, const struct chunk_view *view, unsigned stripe)
 {
-	return device_cost(stripe_device(volume, view, stripe));
+	return device_cost(chunk_device(volume, view->chunk, stripe));
 }
 
 /* The cheapest copy; the first of equals. */
@@ -105,7 +99,7 @@ static unsigned pick_rebuild(struct volume *volume, const struct chunk_view *vie
 unsigned mirror_pick(struct volume *volume, const struct chunk_view *view,
 		     const struct stripe_piece *piece)
 {
-	struct volume_device *first = stripe_device(volume, view, piece->first_stripe);
+	struct volume_device *first = chunk_device(volume, view->chunk, piece->first_stripe);
 	unsigned mirror;
 
 	if (!device_cost(first)) {
@@ -133,14 +127,14 @@ static struct volume_device *find_culprit(struct volume *volume, const struct ch
 	unsigned second;
 
 	if (!view->profile->parity)
-		return stripe_device(volume, view, piece->first_stripe + picked - 1);
+		return chunk_device(volume, view->chunk, piece->first_stripe + picked - 1);
 	if (picked == 1)
-		return stripe_device(volume, view, piece->first_stripe);
+		return chunk_device(volume, view->chunk, piece->first_stripe);
 	if (good == 1)
 		return NULL;
 	second = parity_second(view, piece, good);
 	return second < view->chunk->nr_stripes ?
-		       stripe_device(volume, view, parity_stripe(view, piece, second)) :
+		       chunk_device(volume, view->chunk, parity_stripe(view, piece, second)) :
 		       NULL;
 }
 
@@ -164,7 +158,7 @@ void volume_blame(struct volume *volume, uint64_t logical, unsigned good_mirror)
 		return;
 	}
 	/* A rebuild was wrong and the data itself is right: there is no reason to pass it over. */
-	device = stripe_device(volume, &view, piece.first_stripe);
+	device = chunk_device(volume, view.chunk, piece.first_stripe);
 	if (device)
 		counter_set(&device->avoid_left, 0);
 }

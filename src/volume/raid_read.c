@@ -18,13 +18,15 @@ struct source {
 	const struct map_extent *extent; /* NULL: where the chunk says */
 };
 
-int device_set_read(struct volume *volume, uint64_t devid, struct phys at, void *data, size_t len)
+int stripe_read(struct volume *volume, const struct chunk *chunk, unsigned stripe, struct phys at,
+		void *data, size_t len)
 {
-	struct volume_device *entry = volume_device_find(volume, devid);
+	struct volume_device *entry = chunk_device(volume, chunk, stripe);
 	int err;
 
 	if (!entry || !entry->device)
-		return THROW(ERR_NO_MIRROR, "device %llu is missing", (unsigned long long)devid);
+		return THROW(ERR_NO_MIRROR, "device %llu is missing",
+			     (unsigned long long)chunk->stripes[stripe].devid);
 	err = device_read(entry->device, at, data, len);
 	if (err < 0)
 		device_distrust(entry);
@@ -54,31 +56,29 @@ static int extent_place(const struct map_extent *extent, uint64_t logical, bool 
 		(unsigned long long)extent->len_bytes, (unsigned long long)devid);
 }
 
-static int source_place(const struct source *source, unsigned mirror, uint64_t *ret_devid,
-			struct phys *ret_at)
+static int source_place(const struct source *source, unsigned mirror, struct phys *ret_at)
 {
 	const struct chunk *chunk = source->view->chunk;
-	uint64_t devid = chunk->stripes[source->piece.first_stripe + mirror - 1].devid;
 
 	*ret_at = stripe_phys(chunk, &source->piece, mirror);
-	if (source->extent)
-		TRY(extent_place(source->extent, source->logical,
-				 chunk->flags & BTRFS_BLOCK_GROUP_DUP, mirror, devid, ret_at));
-	*ret_devid = devid;
-	return 0;
+	if (!source->extent)
+		return 0;
+	return extent_place(source->extent, source->logical, chunk->flags & BTRFS_BLOCK_GROUP_DUP,
+			    mirror, chunk->stripes[source->piece.first_stripe + mirror - 1].devid,
+			    ret_at);
 }
 
 static int read_mirror(struct volume *volume, const struct source *source, unsigned mirror,
 		       void *data)
 {
-	uint64_t devid;
 	struct phys at;
 	int err;
 
 	if (mirror > source->view->profile->copies)
 		return raid_rebuild(volume, source->view, &source->piece, mirror, data);
-	TRY(source_place(source, mirror, &devid, &at));
-	err = device_set_read(volume, devid, at, data, source->piece.len_bytes);
+	TRY(source_place(source, mirror, &at));
+	err = stripe_read(volume, source->view->chunk, source->piece.first_stripe + mirror - 1, at,
+			  data, source->piece.len_bytes);
 	return err < 0 ? err_prefix(err, "copy %u: ", mirror) : 0;
 }
 
@@ -134,14 +134,14 @@ static int extent_find(struct volume *volume, uint64_t logical, struct map_exten
 }
 
 int volume_map_by_tree(struct volume *volume, const struct chunk_view *view, uint64_t logical,
-		       unsigned mirror, uint64_t *ret_devid, struct phys *ret_at)
+		       unsigned mirror, struct phys *ret_at)
 {
 	struct map_extent extent = { 0 };
 	struct source source = { .view = view, .logical = logical, .extent = &extent };
 
 	source.piece = stripe_map(view, logical - view->chunk->logical, 1);
 	TRY(extent_find(volume, logical, &extent, &source.piece));
-	return source_place(&source, mirror, ret_devid, ret_at);
+	return source_place(&source, mirror, ret_at);
 }
 
 /* ---- ranges ---- */

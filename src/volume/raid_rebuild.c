@@ -77,13 +77,14 @@ static int rebuild_init(struct rebuild *rebuild, unsigned mirror)
 
 static int rebuild_slice(struct rebuild *rebuild, uint64_t offset, size_t len, uint8_t *data)
 {
-	const struct stripe *stripes = rebuild->view->chunk->stripes;
+	const struct chunk *chunk = rebuild->view->chunk;
 
 	for (unsigned i = 0; i < rebuild->nr_used; i++) {
-		const struct stripe *stripe = &stripes[rebuild->stripes[i]];
+		unsigned stripe = rebuild->stripes[i];
 
-		TRY(device_set_read(rebuild->volume, stripe->devid, PHYS(stripe->at.at + offset),
-				    rebuild->columns[i], len));
+		TRY(stripe_read(rebuild->volume, chunk, stripe,
+				PHYS(chunk->stripes[stripe].at.at + offset), rebuild->columns[i],
+				len));
 	}
 	return parity_combine(rebuild->nr_used, rebuild->factors, rebuild->columns, len, data);
 }
@@ -92,12 +93,13 @@ static int rebuild_slice(struct rebuild *rebuild, uint64_t offset, size_t len, u
 static int rebuild_check_devices(const struct rebuild *rebuild)
 {
 	for (unsigned i = 0; i < rebuild->nr_used; i++) {
-		uint64_t devid = rebuild->view->chunk->stripes[rebuild->stripes[i]].devid;
-		const struct volume_device *entry = volume_device_find(rebuild->volume, devid);
+		const struct chunk *chunk = rebuild->view->chunk;
+		unsigned stripe = rebuild->stripes[i];
+		const struct volume_device *entry = chunk_device(rebuild->volume, chunk, stripe);
 
 		if (!entry || !entry->device)
 			return THROW(ERR_NO_MIRROR, "device %llu is missing",
-				     (unsigned long long)devid);
+				     (unsigned long long)chunk->stripes[stripe].devid);
 	}
 	return 0;
 }

@@ -222,6 +222,7 @@ int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_
 {
 	struct chunk_view view;
 	struct stripe_piece piece;
+	struct phys at;
 
 	TRY(chunk_map_view(volume, logical, &view));
 	if (!mirror)
@@ -229,11 +230,12 @@ int volume_map(struct volume *volume, uint64_t logical, unsigned mirror, uint64_
 	if (mirror > view.profile->copies)
 		return THROW(ERR_NO_MIRROR, "logical %llu has %u copies, not %u",
 			     (unsigned long long)logical, view.profile->copies, mirror);
-	if (chunk_is_remapped(volume, view.chunk))
-		return volume_map_by_tree(volume, &view, logical, mirror, ret_devid, ret_at);
 	piece = stripe_map(&view, logical - view.chunk->logical, 1);
+	at = stripe_phys(view.chunk, &piece, mirror);
+	if (chunk_is_remapped(volume, view.chunk))
+		TRY(volume_map_by_tree(volume, &view, logical, mirror, &at));
 	*ret_devid = view.chunk->stripes[piece.first_stripe + mirror - 1].devid;
-	*ret_at = stripe_phys(view.chunk, &piece, mirror);
+	*ret_at = at;
 	return 0;
 }
 

@@ -61,6 +61,8 @@ struct chunk {
 	uint64_t flags; /* BTRFS_BLOCK_GROUP_* type and profile; 0 profile = single */
 	uint16_t nr_stripes;
 	uint16_t sub_stripes; /* 2 for raid10, else 1 (0 is written for old ones) */
+	/* private to volume/: of each stripe, once it was looked up; entries live as long as chunks */
+	struct volume_device *_Atomic *devices;
 	struct stripe stripes[];
 };
 

@@ -41,6 +41,10 @@ int chunk_map_view(struct volume *volume, uint64_t logical, struct chunk_view *r
 /* The same for writing: ERR_UNSUPPORTED for parity, and for what the stripe tree maps. */
 int chunk_map_view_writable(struct volume *volume, uint64_t logical,
 			    struct chunk_view *ret_view) must_check;
+/* The entry of the device that a stripe lies on, without a lock but for the first time; NULL when
+ * it is not known. */
+struct volume_device *chunk_device(struct volume *volume, const struct chunk *chunk,
+				   unsigned stripe);
 /* Is this chunk mapped by the stripe tree? */
 bool chunk_is_remapped(const struct volume *volume, const struct chunk *chunk);
 /* The first chunk that cannot be written: ERR_UNSUPPORTED. */
@@ -90,12 +94,12 @@ unsigned parity_second(const struct chunk_view *view, const struct stripe_piece 
 /* Mirrors of every byte of such a chunk. */
 unsigned profile_mirrors(const struct profile *profile, unsigned nr_stripes);
 
-/* raid_read.c: reads the bytes that lie on a device. ERR_NO_MIRROR when it is missing. */
-int device_set_read(struct volume *volume, uint64_t devid, struct phys at, void *data,
-		    size_t len) must_check;
-/* volume_map in a chunk that the stripe tree maps. */
+/* raid_read.c: reads bytes of the device that a stripe lies on. ERR_NO_MIRROR when it is missing. */
+int stripe_read(struct volume *volume, const struct chunk *chunk, unsigned stripe, struct phys at,
+		void *data, size_t len) must_check;
+/* Where the stripe tree puts a mirror; the device is the one that the chunk says. */
 int volume_map_by_tree(struct volume *volume, const struct chunk_view *view, uint64_t logical,
-		       unsigned mirror, uint64_t *ret_devid, struct phys *ret_at) must_check;
+		       unsigned mirror, struct phys *ret_at) must_check;
 /* raid_rebuild.c: mirror 2.. of a piece of a chunk with parity. */
 int raid_rebuild(struct volume *volume, const struct chunk_view *view,
 		 const struct stripe_piece *piece, unsigned mirror, uint8_t *data) must_check;
