@@ -6,6 +6,7 @@
  * the other, in runs of at most VOLUME_STRIPE_LEN, so that a range may be bad here on one mirror and
  * there on another. Ends: mirrors are few, and each run shrinks or stays.
  */
+#include "base/log.h"
 #include "csum/csum_priv.h"
 
 struct verified_read {
@@ -14,6 +15,7 @@ struct verified_read {
 	uint8_t *bad; /* a bit for each sector that is not right yet */
 	uint64_t nr_bad;
 	bool seen_wrong;	  /* something was read and its checksum is not right */
+	bool told;		  /* of the first that another mirror had right: one line for all */
 	struct err_report failed; /* the last read that failed */
 };
 
@@ -59,6 +61,18 @@ static void mark_wrong(struct verified_read *read, int err, uint64_t first)
 	read->seen_wrong = err == 0;
 }
 
+/* Otherwise nobody would learn of it. */
+static void tell_mended(struct verified_read *read, uint64_t index, unsigned mirror)
+{
+	uint64_t addr = sector_addr(read->range, index);
+
+	if (read->told || !read->seen_wrong)
+		return;
+	read->told = true;
+	log_warn("data at %" PRIu64 ": wrong checksum; mirror %u of %u is good", addr, mirror,
+		 volume_nr_mirrors(read->range->volume, addr));
+}
+
 /* Sectors [first, first + nr), all bad: what this mirror gives. */
 static int run_read(struct verified_read *read, uint64_t first, uint64_t nr, unsigned mirror)
 {
@@ -77,6 +91,7 @@ static int run_read(struct verified_read *read, uint64_t first, uint64_t nr, uns
 		}
 		read->bad[i / 8] &= (uint8_t) ~(1u << i % 8);
 		read->nr_bad--;
+		tell_mended(read, i, mirror);
 		volume_blame(read->range->volume, sector_addr(read->range, i), mirror);
 	}
 	return 0;

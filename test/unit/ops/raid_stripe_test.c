@@ -15,6 +15,7 @@
 #define DEVICE_BYTES (256 * MIB)
 #define MOVED_AT (1024 * MIB) /* behind what chunks use; the file is sparse */
 #define UNIT 65536u
+#define PIECE (36 * KIB)
 
 struct tree_fs {
 	struct fs_fixture fx;
@@ -24,6 +25,8 @@ struct tree_fs {
 	struct content plain, packed;
 	uint64_t moved_end[MAX_DEVICES + 1]; /* by devid */
 	unsigned nr_entries, left_out;	     /* the entry with this number is not written */
+	uint64_t first;			     /* the address of the first one, and what it says */
+	uint8_t first_item[4 * RAID_STRIDE_SIZE];
 };
 
 static void content_make(struct tree_fs *tfs)
@@ -105,6 +108,10 @@ static void move_entry(struct tree_fs *tfs, struct tree *tree, uint64_t logical,
 
 	for (unsigned mirror = 1; mirror <= nr_mirrors; mirror++)
 		move_mirror(tfs, logical, len, mirror, item + (mirror - 1) * RAID_STRIDE_SIZE);
+	if (!tfs->nr_entries) {
+		tfs->first = logical;
+		memcpy(tfs->first_item, item, nr_mirrors * RAID_STRIDE_SIZE);
+	}
 	if (tfs->nr_entries++ == tfs->left_out)
 		return;
 	OK(tree_insert(core->txn, tree, &key, item, nr_mirrors * RAID_STRIDE_SIZE));
@@ -117,11 +124,11 @@ static void move_extent(struct tree_fs *tfs, struct tree *tree, uint64_t addr, u
 	assert_non_null(chunk);
 	while (len) {
 		uint64_t in_unit = (addr - chunk->logical) % UNIT;
-		uint64_t piece = chunk->nr_stripes == 2 &&
-						 !(chunk->flags & BTRFS_BLOCK_GROUP_RAID0) ?
-					 len :
-					 MIN(len, UNIT - in_unit);
+		/* Entries end where units do, and in copies without striping anywhere. */
+		uint64_t piece = MIN(len, chunk->nr_stripes == 2 ? PIECE : UNIT - in_unit);
 
+		if (chunk->flags & BTRFS_BLOCK_GROUP_RAID0)
+			piece = MIN(piece, UNIT - in_unit);
 		move_entry(tfs, tree, addr, piece);
 		addr += piece;
 		len -= piece;
@@ -182,6 +189,22 @@ static void compare(struct tree_fs *tfs)
 	content_compare(&tfs->fx, fixture_lookup(&tfs->fx, tfs->fx.top, "second"), &tfs->packed);
 }
 
+/* Each mirror is the stride of its number. */
+static void check_mirrors(struct tree_fs *tfs)
+{
+	struct volume *volume = tfs->fx.fs->core.volume;
+
+	for (unsigned mirror = volume_nr_mirrors(volume, tfs->first); mirror > 0; mirror--) {
+		const uint8_t *stride = tfs->first_item + (mirror - 1) * RAID_STRIDE_SIZE;
+		uint64_t devid;
+		struct phys at;
+
+		OK(volume_map(volume, tfs->first + 4096, mirror, &devid, &at));
+		assert_int_equal(devid, raid_stride_devid(stride));
+		assert_int_equal(at.at, raid_stride_physical(stride) + 4096);
+	}
+}
+
 static void check_profile(const char *profile, unsigned nr_devices, unsigned may_fail)
 {
 	struct tree_fs tfs;
@@ -191,6 +214,7 @@ static void check_profile(const char *profile, unsigned nr_devices, unsigned may
 	fixture_open(&tfs.fx, false);
 	tfs.fx.top = ubtrfs_top(tfs.fx.fs);
 	compare(&tfs);
+	check_mirrors(&tfs);
 	for (unsigned i = 0; i < may_fail; i++) {
 		struct volume_device *entry = volume_device_find(tfs.fx.fs->core.volume, i + 1);
 
@@ -237,22 +261,30 @@ static void test_raid_stripe__single_is_left_to_the_chunks(void **state)
 	tree_fs_fini(&tfs);
 }
 
-static void test_raid_stripe__a_hole_in_the_tree_is_named(void **state)
+/* Before the first entry, and between two. */
+static void check_hole(unsigned left_out)
 {
-	uint8_t byte[4096];
+	SCOPED_MEM uint8_t *bytes = mem_alloc(5 * MIB);
 	struct tree_fs tfs;
 	size_t len;
 
-	(void)state;
+	assert_non_null(bytes);
 	tree_fs_make(&tfs, "raid1", 2);
-	tfs.left_out = 0;
+	tfs.left_out = left_out;
 	convert(&tfs);
 	fixture_open(&tfs.fx, false);
 	tfs.fx.top = ubtrfs_top(tfs.fx.fs);
-	FAILS(EUCLEAN, ubtrfs_read(tfs.fx.fs, fixture_lookup(&tfs.fx, tfs.fx.top, "plain"), 0, byte,
-				   sizeof(byte), &len));
+	FAILS(EUCLEAN, ubtrfs_read(tfs.fx.fs, fixture_lookup(&tfs.fx, tfs.fx.top, "plain"), 0,
+				   bytes, 5 * MIB, &len));
 	assert_non_null(strstr(ubtrfs_error_text(), "the stripe tree maps nothing from "));
 	tree_fs_fini(&tfs);
+}
+
+static void test_raid_stripe__a_hole_in_the_tree_is_named(void **state)
+{
+	(void)state;
+	check_hole(0);
+	check_hole(3);
 }
 
 int main(void)
