@@ -88,7 +88,8 @@ int volume_set_seed(struct volume *volume, uint64_t devid, const uint8_t fsid[16
 bool volume_has_seed(struct volume *volume, const uint8_t fsid[16]);
 /*
  * Can all of it be written? ERR_UNSUPPORTED names the first thing in the way: a missing device, a
- * seed device, a chunk of RAID5 or RAID6, a stripe tree. Ask when all chunks are there.
+ * chunk of RAID5 or RAID6, a stripe tree. Ask when all chunks are there. (Seeds are not written, and
+ * need not be: block groups on them are for reading.)
  */
 int volume_check_writable(struct volume *volume) must_check;
 

@@ -238,3 +238,35 @@ raid_case()
 		raid_case $shape
 	done
 }
+
+# write_refused WORDS DISK...: copying into it fails, says why, and changes no byte.
+write_refused()
+{
+	local words=$1 disk arguments=()
+	shift
+	for disk in "${@:2}"; do
+		arguments+=(-D "$disk")
+	done
+	disks_copy || return 1
+	if "$UBTRFS" cp --noscan "${arguments[@]}" "$SOURCE/plain/text" "$1:/new" 2>"$WORK/cp.txt"; then
+		echo "writing is not refused: $words"
+		return 1
+	fi
+	grep -E "^ERROR: .*$words" "$WORK/cp.txt" || { cat "$WORK/cp.txt"; return 1; }
+	for disk in "${DISKS[@]}"; do
+		cmp "$disk" "$disk.copy" || return 1
+	done
+}
+
+@test "writing to raid5, raid6 and with a missing device is refused by name" {
+	make_raid raid5 3
+	write_refused RAID5 "${DISKS[@]}"
+	judge_teardown
+	judge_setup
+	make_raid raid6 3
+	write_refused RAID6 "${DISKS[@]}"
+	judge_teardown
+	judge_setup
+	make_raid raid1 2
+	write_refused 'device 1 is missing' "${DISKS[1]}"
+}
