@@ -97,6 +97,56 @@ as_btrfs()
 	[ "$(grep -c '^leaf .* items' out)" -gt 5 ]
 }
 
+# change_leaf ADDRESS BYTE VALUE: one byte of a tree block and its checksum, in every copy of it.
+change_leaf()
+{
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$ROOT/test/interop python3 - "$@" <<-'PY'
+		import struct, sys, crafted_leaf
+		address, byte, value = map(int, sys.argv[1:])
+		data, nr = bytearray(open('disk.img', 'rb').read()), 0
+		for at in range(0, len(data) - 16384, 4096):
+		    if struct.unpack_from('<Q', data, at + 48)[0] == address and data[at + 63] == 1:
+		        data[at + byte] = value
+		        data[at:at + 4] = struct.pack('<I', crafted_leaf.crc32c(data[at + 32:at + 16384]))
+		        nr += 1
+		open('disk.img', 'r+b').write(data)
+		sys.exit(nr == 0)
+	PY
+}
+
+@test "a block that its parent does not expect is told; one of another level is not shown, any other is" {
+	mkdir src/many
+	(cd src/many && seq 1 3000 | sed 's/^/a-name-that-takes-some-room-/' | xargs touch)
+	"$UBTRFS" mkfs -q -r src good.img
+	local leaf choice
+	leaf=$("$UBTRFS" inspect-internal dump-tree -t fs good.img | sed -n 's/^leaf \([0-9]*\) items.*/\1/p' | sed -n 3p)
+	"$UBTRFS" inspect-internal dump-tree -t fs good.img | grep -v '^leaf\|^ubtrfs' >good
+	for choice in '80 99 has generation 99' '101 0 does not begin with the key of its parent' '100 3 has level 3'; do
+		cp good.img disk.img
+		change_leaf "$leaf" $(cut -d' ' -f1-2 <<<"$choice")
+		code=0
+		"$UBTRFS" inspect-internal dump-tree -t fs disk.img >out 2>errors || code=$?
+		same 1 $code
+		grep -q "^ERROR: tree block $leaf $(cut -d' ' -f3- <<<"$choice")" out
+		grep -q "^ERROR: tree block $leaf " errors
+		[ "$(grep -c '^leaf .* items' out)" -ge 10 ]
+		same $((3 != $(cut -d' ' -f2 <<<"$choice"))) "$(grep -c "^leaf $leaf items" out)"
+	done
+	# A good copy is found.
+	"$UBTRFS" mkfs -q -f -m dup -r src disk.img
+	leaf=$("$UBTRFS" inspect-internal dump-tree -t fs disk.img | sed -n 's/^leaf \([0-9]*\) items.*/\1/p' | sed -n 3p)
+	"$UBTRFS" inspect-internal dump-tree disk.img >before
+	python3 - "$leaf" <<-'PY'
+		import sys
+		data, leaf = open('disk.img', 'rb').read(), int(sys.argv[1]).to_bytes(8, 'little')
+		at = next(i for i in range(0, len(data), 4096) if data[i + 48:i + 56] == leaf)
+		with open('disk.img', 'r+b') as f:
+		    f.seek(at + 2000)
+		    f.write(b'Z' * 9)
+	PY
+	"$UBTRFS" inspect-internal dump-tree disk.img | diff - before
+}
+
 # as_json PYTHON ARGUMENTS...: what inspect-internal gives with these as JSON is `d`, and the lines of Python hold.
 as_json()
 {

@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+import crafted_leaf
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 MIB = 1 << 20
 FICLONE = 0x40049409
@@ -389,8 +391,20 @@ def zoo(seed, size, *options):
     return make
 
 
+def crafted(seeds):
+    """A leaf with an item of every type, made by crafted_leaf.py."""
+    def make(lab):
+        files = lab.files(1, 200 * MIB)
+        lab.mkfs('-m single --csum crc32c', files)
+        at = None
+        for seed in seeds:
+            at = crafted_leaf.place(files[0], seed, at)
+            yield f'seed {seed}', files
+    return make
+
+
 def cases():
-    out = {'zoo-1': zoo(1, 'small'), 'zoo-2': zoo(2, 'normal', '--csum', 'xxhash', '--nodesize', '8192')}
+    out = {'crafted': crafted(range(1, 5)), 'crafted-more': crafted(range(5, 60)), 'zoo-1': zoo(1, 'small'), 'zoo-2': zoo(2, 'normal', '--csum', 'xxhash', '--nodesize', '8192')}
     for size in (4, 8, 16, 32, 64):
         out[f'node-{size}k'] = simple(f'-n {size}k', nr_files=900 if size == 4 else 150)
     for csum in ('crc32c', 'xxhash', 'sha256', 'blake2'):
