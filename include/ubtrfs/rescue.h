@@ -79,6 +79,8 @@ int ubtrfs_rescue_generations(struct ubtrfs_rescue *rescue, uint64_t subvolid,
 struct ubtrfs_rescue_subvolume {
 	uint64_t subvolid;
 	uint64_t bytenr, generation;
+	unsigned level;
+	uint64_t offset; /* of the key of its root item: for a snapshot the generation it was made */
 	bool is_snapshot;
 	unsigned state;
 	struct ubtrfs_time time; /* of its last commit */
@@ -95,9 +97,13 @@ int ubtrfs_rescue_subvolume(struct ubtrfs_rescue *rescue, uint64_t subvolid,
  * other items tell of the type are valid (mode may be 0). */
 int ubtrfs_rescue_getattr(struct ubtrfs_rescue *rescue, struct ubtrfs_node node,
 			  struct ubtrfs_attr *ret_attr, unsigned *ret_state);
+/* The directory with the lowest number that has entries. -ENOENT. */
+int ubtrfs_rescue_first_dir(struct ubtrfs_rescue *rescue, uint64_t subvolid,
+			    struct ubtrfs_node *ret_dir);
 /* One name; no symlinks, no paths. -ENOENT. */
 int ubtrfs_rescue_lookup(struct ubtrfs_rescue *rescue, struct ubtrfs_node dir, const char *name,
 			 size_t name_len, struct ubtrfs_dirent *ret_entry);
+#define UBTRFS_RESCUE_EMPTY_DIR_INO 2 /* of an entry: a directory that Linux shows as empty */
 /* Calls visit for each entry that is left; it may call this library, also for directories below.
  * Nonzero from visit stops and is returned. */
 int ubtrfs_rescue_readdir(struct ubtrfs_rescue *rescue, struct ubtrfs_node dir,
@@ -131,6 +137,7 @@ struct ubtrfs_rescue_stray {
 	 * UBTRFS_RESCUE_LOST_FOUND/NUMBER where they end. Terminated; borrowed. */
 	const char *path;
 	bool has_name; /* its own name is known; otherwise the path ends in its number */
+	bool is_subvolume;
 };
 #define UBTRFS_RESCUE_LOST_FOUND "lost+found"
 /* Reads the whole tree. Also visits what a caller has met already by another name, and everything

@@ -30,6 +30,8 @@ static const struct command commands[] = {
 	{ "cat", cmd_cat, "write files in an image to standard output" },
 	{ "cp", cmd_cp, "copy files and directories out of, into and between images" },
 	{ "import", cmd_import, "unpack archives into an image" },
+	{ "cp", cmd_cp, "copy files and directories out of an image" },
+	{ "restore", cmd_restore, "bring out what can still be read of a damaged filesystem" },
 	{ "inspect-internal", cmd_inspect_internal,
 	  "show structures on disk: dump-super, dump-tree" },
 	{ "version", cmd_version, "show the version" },

@@ -127,10 +127,10 @@ UBTRFS_API int ubtrfs_rescue_generations(struct ubtrfs_rescue *rescue, uint64_t 
 	return to_errno(rescue_generations(rescue->view, subvolid, visit, ctx));
 }
 
-UBTRFS_API int
-ubtrfs_rescue_subvolumes(struct ubtrfs_rescue *rescue,
-			 int (*visit)(void *ctx, const struct ubtrfs_rescue_subvolume *subvol),
-			 void *ctx)
+UBTRFS_API int ubtrfs_rescue_subvolumes(struct ubtrfs_rescue *rescue,
+					int (*visit)(void *ctx,
+						     const struct ubtrfs_rescue_subvolume *subvol),
+					void *ctx)
 {
 	return to_errno(rescue_subvolumes(rescue->view, visit, ctx));
 }
@@ -145,6 +145,12 @@ UBTRFS_API int ubtrfs_rescue_getattr(struct ubtrfs_rescue *rescue, struct ubtrfs
 				     struct ubtrfs_attr *ret_attr, unsigned *ret_state)
 {
 	return to_errno(salvage_getattr(rescue->view, node, ret_attr, ret_state));
+}
+
+UBTRFS_API int ubtrfs_rescue_first_dir(struct ubtrfs_rescue *rescue, uint64_t subvolid,
+				       struct ubtrfs_node *ret_dir)
+{
+	return to_errno(salvage_first_dir(rescue->view, subvolid, ret_dir));
 }
 
 UBTRFS_API int ubtrfs_rescue_lookup(struct ubtrfs_rescue *rescue, struct ubtrfs_node dir,
@@ -165,8 +171,7 @@ UBTRFS_API int ubtrfs_rescue_readlink(struct ubtrfs_rescue *rescue, struct ubtrf
 				      char *target, size_t capacity, size_t *ret_len,
 				      unsigned *ret_state)
 {
-	return to_errno(
-		salvage_readlink(rescue->view, node, target, capacity, ret_len, ret_state));
+	return to_errno(salvage_readlink(rescue->view, node, target, capacity, ret_len, ret_state));
 }
 
 UBTRFS_API int ubtrfs_rescue_listxattr(struct ubtrfs_rescue *rescue, struct ubtrfs_node node,

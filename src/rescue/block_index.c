@@ -116,7 +116,8 @@ static int scan_piece(struct scan *scan, uint64_t addr, uint64_t end, uint64_t h
 		bool found = false;
 
 		if (readable && have_end - addr >= nodesize &&
-		    block_looks_right(rescue, block, addr) && block_verify(rescue, block, addr) == 0) {
+		    block_looks_right(rescue, block, addr) &&
+		    block_verify(rescue, block, addr) == 0) {
 			TRY(index_push(rescue, block, addr));
 			found = true;
 		} else if (nr_mirrors > 1 && other_copy(rescue, addr, nr_mirrors)) {
@@ -306,7 +307,8 @@ static struct root_facts facts_levels(const struct block_index *index, size_t fr
 
 static bool records_overlap(const struct block_record *a, const struct block_record *b)
 {
-	return key_bytes_compare(a->first, b->last) <= 0 && key_bytes_compare(b->first, a->last) <= 0;
+	return key_bytes_compare(a->first, b->last) <= 0 &&
+	       key_bytes_compare(b->first, a->last) <= 0;
 }
 
 bool block_index_root(const struct block_index *index, uint64_t owner, uint64_t generation,

@@ -74,8 +74,7 @@ static int block_check(const uint8_t *block, uint64_t addr, const struct block_e
 	if (expect->level >= 0 && node_level(block) != expect->level)
 		return THROW(ERR_NODE_UNEXPECTED, "tree block %llu: level %u, expected %d",
 			     (unsigned long long)addr, node_level(block), expect->level);
-	if (expect->has_first &&
-	    (!node_nritems(block) || !key_equal(&first, &expect->first)))
+	if (expect->has_first && (!node_nritems(block) || !key_equal(&first, &expect->first)))
 		return THROW(ERR_NODE_UNEXPECTED,
 			     "tree block %llu: its first key is not the one its parent names",
 			     (unsigned long long)addr);
@@ -92,8 +91,8 @@ static int block_fill(struct rescue *rescue, uint64_t addr, const struct block_e
 		return THROW(ERR_NO_MAPPING, "tree block %llu: no chunk maps this address",
 			     (unsigned long long)addr);
 	for (unsigned mirror = 1; mirror <= nr_mirrors; mirror++) {
-		int err = volume_read(rescue->volume, addr, data, rescue->geometry.nodesize,
-				      mirror);
+		int err =
+			volume_read(rescue->volume, addr, data, rescue->geometry.nodesize, mirror);
 
 		if (err == 0)
 			err = block_verify(rescue, data, addr);

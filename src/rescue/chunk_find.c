@@ -165,7 +165,8 @@ static int find_item(struct finding *finding, const uint8_t *block, unsigned slo
 		found.item = mem_dup(item, found.len);
 		if (!found.item)
 			return MEM_FAIL("chunks");
-	} else if (key.type == BTRFS_DEV_EXTENT_KEY && node_owner(block) == BTRFS_DEV_TREE_OBJECTID) {
+	} else if (key.type == BTRFS_DEV_EXTENT_KEY &&
+		   node_owner(block) == BTRFS_DEV_TREE_OBJECTID) {
 		found.kind = FOUND_EXTENT;
 		found.logical = dev_extent_chunk_offset(item);
 		found.devid = key.objectid;
@@ -224,7 +225,8 @@ static unsigned group_stripes(const struct finding *finding, const struct found 
 		    extent->len_bytes != group->len_bytes)
 			continue;
 		for (unsigned k = 0; k < nr; k++)
-			known |= stripes[k].devid == extent->devid && stripes[k].at.at == extent->at;
+			known |= stripes[k].devid == extent->devid &&
+				 stripes[k].at.at == extent->at;
 		if (known)
 			continue;
 		device = volume_device_find(finding->rescue->volume, extent->devid);

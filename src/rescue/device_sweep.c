@@ -61,8 +61,8 @@ static bool header_plausible(const uint8_t *block)
 
 	return flags >> BTRFS_BACKREF_REV_SHIFT == BTRFS_MIXED_BACKREF_REV &&
 	       (flags & BTRFS_HEADER_FLAG_WRITTEN) &&
-	       !(flags & ~(BTRFS_BACKREF_REV_MASK | BTRFS_HEADER_FLAG_WRITTEN |
-			   BTRFS_HEADER_FLAG_RELOC)) &&
+	       !(flags &
+		 ~(BTRFS_BACKREF_REV_MASK | BTRFS_HEADER_FLAG_WRITTEN | BTRFS_HEADER_FLAG_RELOC)) &&
 	       header_bytenr(block) && is_aligned(header_bytenr(block), BTRFS_MIN_BLOCKSIZE) &&
 	       node_level(block) < BTRFS_MAX_LEVEL && node_nritems(block) &&
 	       node_nritems(block) < BTRFS_MAX_METADATA_BLOCKSIZE / ITEM_SIZE;

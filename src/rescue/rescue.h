@@ -63,6 +63,8 @@ int rescue_subvolume(struct rescue_view *view, uint64_t subvolid,
 		     struct ubtrfs_rescue_subvolume *ret_subvol) must_check;
 int salvage_getattr(struct rescue_view *view, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr,
 		    unsigned *ret_state) must_check;
+int salvage_first_dir(struct rescue_view *view, uint64_t subvolid,
+		      struct ubtrfs_node *ret_dir) must_check;
 /* The name of ret_entry is the caller's. */
 int salvage_lookup(struct rescue_view *view, struct ubtrfs_node dir, const char *name,
 		   size_t name_len, struct ubtrfs_dirent *ret_entry) must_check;

@@ -77,8 +77,7 @@ static int super_choose(struct rescue *rescue, const struct rescue_config *confi
 		}
 		if (rescue->has_super && (super_flags(super) & BTRFS_SUPER_FLAG_SEEDING))
 			continue;
-		if (rescue->has_super &&
-		    !(super_flags(rescue->super) & BTRFS_SUPER_FLAG_SEEDING) &&
+		if (rescue->has_super && !(super_flags(rescue->super) & BTRFS_SUPER_FLAG_SEEDING) &&
 		    super_generation(super) <= super_generation(rescue->super))
 			continue;
 		memcpy(rescue->super, super, SUPER_SIZE);
@@ -101,16 +100,14 @@ static int devices_join(struct rescue *rescue, const struct rescue_config *confi
 
 static void tell_features(struct rescue *rescue)
 {
-	uint64_t known = BTRFS_FEATURE_INCOMPAT_MIXED_BACKREF |
-			 BTRFS_FEATURE_INCOMPAT_DEFAULT_SUBVOL |
-			 BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS |
-			 BTRFS_FEATURE_INCOMPAT_COMPRESS_LZO |
-			 BTRFS_FEATURE_INCOMPAT_COMPRESS_ZSTD |
-			 BTRFS_FEATURE_INCOMPAT_BIG_METADATA |
-			 BTRFS_FEATURE_INCOMPAT_EXTENDED_IREF | BTRFS_FEATURE_INCOMPAT_RAID56 |
-			 BTRFS_FEATURE_INCOMPAT_SKINNY_METADATA | BTRFS_FEATURE_INCOMPAT_NO_HOLES |
-			 BTRFS_FEATURE_INCOMPAT_METADATA_UUID | BTRFS_FEATURE_INCOMPAT_RAID1C34 |
-			 BTRFS_FEATURE_INCOMPAT_ZONED | BTRFS_FEATURE_INCOMPAT_SIMPLE_QUOTA;
+	uint64_t known =
+		BTRFS_FEATURE_INCOMPAT_MIXED_BACKREF | BTRFS_FEATURE_INCOMPAT_DEFAULT_SUBVOL |
+		BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS | BTRFS_FEATURE_INCOMPAT_COMPRESS_LZO |
+		BTRFS_FEATURE_INCOMPAT_COMPRESS_ZSTD | BTRFS_FEATURE_INCOMPAT_BIG_METADATA |
+		BTRFS_FEATURE_INCOMPAT_EXTENDED_IREF | BTRFS_FEATURE_INCOMPAT_RAID56 |
+		BTRFS_FEATURE_INCOMPAT_SKINNY_METADATA | BTRFS_FEATURE_INCOMPAT_NO_HOLES |
+		BTRFS_FEATURE_INCOMPAT_METADATA_UUID | BTRFS_FEATURE_INCOMPAT_RAID1C34 |
+		BTRFS_FEATURE_INCOMPAT_ZONED | BTRFS_FEATURE_INCOMPAT_SIMPLE_QUOTA;
 	uint64_t other = super_incompat_flags(rescue->super) & ~known;
 
 	for (unsigned bit = 0; bit < 64; bit++) {
@@ -155,7 +152,8 @@ static int root_by_user(struct rescue *rescue, struct tree_step *ret_root)
 
 	TRY(block_read(rescue, rescue->options.tree_root, &anything, &block));
 	if (node_owner(block) != BTRFS_ROOT_TREE_OBJECTID)
-		return THROW(ERR_INVALID, "tree block %llu is one of tree %llu, not of the tree of roots",
+		return THROW(ERR_INVALID,
+			     "tree block %llu is one of tree %llu, not of the tree of roots",
 			     (unsigned long long)rescue->options.tree_root,
 			     (unsigned long long)node_owner(block));
 	*ret_root = (struct tree_step){ .addr = rescue->options.tree_root,

@@ -94,7 +94,7 @@ struct tree_view {
 	uint64_t nr_patches;
 	bool lineage_known;
 	unsigned nr_owners;
-	uint64_t owners[LINEAGE_MAX];	 /* [0] is the tree itself */
+	uint64_t owners[LINEAGE_MAX];	  /* [0] is the tree itself */
 	uint64_t owner_gens[LINEAGE_MAX]; /* blocks of theirs are not newer than this */
 };
 
@@ -177,7 +177,8 @@ struct block_refs {
 	unsigned nr_roots, nr_parents;
 	uint64_t roots[BLOCK_REFS_MAX], parents[BLOCK_REFS_MAX];
 };
-int block_refs_find(struct rescue_view *view, uint64_t addr, struct block_refs *ret_refs) must_check;
+int block_refs_find(struct rescue_view *view, uint64_t addr,
+		    struct block_refs *ret_refs) must_check;
 /* Can the extent tree be asked about blocks of this tree? It leads to itself otherwise. */
 bool tree_has_witness(uint64_t tree_id);
 enum block_life { BLOCK_UNKNOWN, BLOCK_DEAD, BLOCK_LIVE };
@@ -246,7 +247,8 @@ const struct root_candidate *candidate_best(struct rescue *rescue, uint64_t gene
 
 /* chunk_find.c: the map of chunks from wherever it can be had. */
 int chunks_find(struct rescue *rescue) must_check;
-int chunk_add(struct rescue *rescue, uint64_t logical, const uint8_t *item, uint32_t len) must_check;
+int chunk_add(struct rescue *rescue, uint64_t logical, const uint8_t *item,
+	      uint32_t len) must_check;
 
 /* device_sweep.c: all tree blocks on one device, by physical address. */
 struct sweep {

@@ -62,11 +62,11 @@ static int candidates_from_super(struct rescue *rescue, const uint8_t *super)
 	for (unsigned i = 0; i < BTRFS_NUM_BACKUP_ROOTS; i++) {
 		const uint8_t *backup = super_root_backup(super, i);
 
-		candidate = (struct root_candidate){ .addr = root_backup_tree_root(backup),
-						     .generation =
-							     root_backup_tree_root_gen(backup),
-						     .level = root_backup_tree_root_level(backup),
-						     .from = UBTRFS_RESCUE_FROM_BACKUP };
+		candidate =
+			(struct root_candidate){ .addr = root_backup_tree_root(backup),
+						 .generation = root_backup_tree_root_gen(backup),
+						 .level = root_backup_tree_root_level(backup),
+						 .from = UBTRFS_RESCUE_FROM_BACKUP };
 		TRY(candidate_add(rescue, &candidate));
 	}
 	return 0;
@@ -254,12 +254,12 @@ static int candidate_tell(struct counting *counting, struct rescue_view *current
 	struct rescue_view *view;
 	int err;
 
-	*ret_root = (struct ubtrfs_rescue_root){ .bytenr = candidate->addr,
-						 .generation = candidate->generation,
-						 .level = candidate->level,
-						 .from = candidate->from,
-						 .is_current =
-							 candidate->addr == current->root.addr };
+	*ret_root =
+		(struct ubtrfs_rescue_root){ .bytenr = candidate->addr,
+					     .generation = candidate->generation,
+					     .level = candidate->level,
+					     .from = candidate->from,
+					     .is_current = candidate->addr == current->root.addr };
 	TRY(candidate_is_readable(counting->rescue, candidate, &ret_root->is_readable));
 	if (!ret_root->is_readable)
 		return 0;
@@ -284,7 +284,8 @@ static void counting_fini(struct counting *counting)
 }
 
 static int candidates_tell(struct counting *counting, struct rescue_view *view,
-			   int (*visit)(void *ctx, const struct ubtrfs_rescue_root *root), void *ctx)
+			   int (*visit)(void *ctx, const struct ubtrfs_rescue_root *root),
+			   void *ctx)
 {
 	for (unsigned i = 0; i < BTRFS_MAX_LEVEL; i++) {
 		counting->blocks[i] = mem_alloc(view->rescue->geometry.nodesize);

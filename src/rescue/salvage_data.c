@@ -190,8 +190,8 @@ static int plain_read(struct reading *reading, const struct extent *extent, uint
 		uint64_t whole = MIN(round_up(skip + len_bytes - done, sectorsize), PIECE_BYTES);
 		uint64_t hole = 0;
 		uint64_t mapped = round_down(mapped_bytes(reading, at, whole, &hole), sectorsize);
-		uint64_t step = MIN((mapped ? mapped : MAX(hole, sectorsize)) - skip,
-				    len_bytes - done);
+		uint64_t step =
+			MIN((mapped ? mapped : MAX(hole, sectorsize)) - skip, len_bytes - done);
 		int ret;
 
 		if (mapped) {
@@ -238,8 +238,8 @@ static int packed_tell(struct reading *reading, const struct extent *extent, uin
 
 	if (!plain)
 		return MEM_FAIL("decompressing file data");
-	err = decompress_run((enum compress_type)extent->compression, reading->g->sectorsize, packed,
-			     packed_len, plain, extent->ram_bytes);
+	err = decompress_run((enum compress_type)extent->compression, reading->g->sectorsize,
+			     packed, packed_len, plain, extent->ram_bytes);
 	if (err < 0 && err_is_fatal(err))
 		return err;
 	if (err < 0)
@@ -248,8 +248,7 @@ static int packed_tell(struct reading *reading, const struct extent *extent, uin
 				   len_bytes);
 }
 
-static int compressed_read(struct reading *reading, const struct extent *extent,
-			   uint64_t len_bytes)
+static int compressed_read(struct reading *reading, const struct extent *extent, uint64_t len_bytes)
 {
 	const char *why = NULL;
 
@@ -418,7 +417,8 @@ static int read_steps(struct reading *reading, struct tree_view *tree, uint64_t 
 	if (err)
 		return err;
 	/* All bytes that the inode counts are there: between them are holes. */
-	if (reading->state == UBTRFS_RESCUE_GAP || reading->state == (UBTRFS_RESCUE_GAP | UBTRFS_RESCUE_UNVERIFIED)) {
+	if (reading->state == UBTRFS_RESCUE_GAP ||
+	    reading->state == (UBTRFS_RESCUE_GAP | UBTRFS_RESCUE_UNVERIFIED)) {
 		if (reading->size != UINT64_MAX && reading->sum_bytes == inode_item_nbytes(item)) {
 			reading->state &= ~UBTRFS_RESCUE_GAP;
 			return 0;

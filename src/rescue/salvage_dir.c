@@ -76,7 +76,27 @@ static int batch_fill(struct tree_view *tree, const struct key *from, const stru
 	return err < 0 && err != -ERR_KEY_NOT_FOUND ? err : 0;
 }
 
-static int batch_tell(const struct batch *batch, uint64_t subvolid,
+/* In a snapshot the name of a subvolume below its origin is an empty directory, as Linux shows it. */
+static int entry_check_subvolume(struct tree_view *tree, struct ubtrfs_dirent *entry)
+{
+	struct key key = KEY(tree->id, BTRFS_ROOT_REF_KEY, entry->node.subvolid);
+	SCOPED(tree_cursor) struct tree_cursor cursor = { 0 };
+	struct tree_view *roots;
+	int err;
+
+	if (!entry->is_subvolume)
+		return 0;
+	TRY(view_tree(tree->of, BTRFS_ROOT_TREE_OBJECTID, &roots));
+	TRY(tree_cursor_init(&cursor, roots));
+	err = tree_cursor_seek(&cursor, &key, &key);
+	if (err == -ERR_KEY_NOT_FOUND && !cursor.state) {
+		entry->is_subvolume = false;
+		entry->node = (struct ubtrfs_node){ tree->id, BTRFS_EMPTY_SUBVOL_DIR_OBJECTID };
+	}
+	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
+}
+
+static int batch_tell(const struct batch *batch, struct tree_view *tree,
 		      int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx)
 {
 	size_t at = 0;
@@ -91,12 +111,14 @@ static int batch_tell(const struct batch *batch, uint64_t subvolid,
 			struct ubtrfs_dirent told;
 
 			pos += DIR_ITEM_SIZE + dir_item_name_len(entry) + dir_item_data_len(entry);
-			if (!entry_parse(entry, subvolid, &told) ||
+			if (!entry_parse(entry, tree->id, &told) ||
 			    !name_is_legal(told.name, told.name_len))
 				continue;
 			told.cookie = cookie;
-			int ret = visit(ctx, &told);
+			int ret = entry_check_subvolume(tree, &told);
 
+			if (ret == 0)
+				ret = visit(ctx, &told);
 			if (ret)
 				return ret;
 		}
@@ -117,7 +139,7 @@ static int entries_tell(struct tree_view *tree, uint64_t ino, uint8_t type, stru
 		int ret;
 
 		TRY(batch_fill(tree, &from, &to, batch, &next, &more, state));
-		ret = batch_tell(batch, tree->id, visit, ctx);
+		ret = batch_tell(batch, tree, visit, ctx);
 		if (ret)
 			return ret;
 		from = next;
@@ -129,8 +151,7 @@ int salvage_readdir(struct rescue_view *view, struct ubtrfs_node dir,
 		    int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx,
 		    unsigned *ret_state)
 {
-	SCOPED_MEM uint8_t *bytes =
-		mem_alloc(BATCH_BYTES + view->rescue->geometry.nodesize + 12);
+	SCOPED_MEM uint8_t *bytes = mem_alloc(BATCH_BYTES + view->rescue->geometry.nodesize + 12);
 	struct batch batch = { .bytes = bytes };
 	struct tree_view *tree;
 	unsigned state = 0, by_hash = 0;
@@ -175,4 +196,29 @@ int salvage_lookup(struct rescue_view *view, struct ubtrfs_node dir, const char 
 	}
 	return THROW(ERR_NOT_FOUND, "no \"%.*s\" in directory %llu", (int)name_len, name,
 		     (unsigned long long)dir.ino);
+}
+
+int salvage_first_dir(struct rescue_view *view, uint64_t subvolid, struct ubtrfs_node *ret_dir)
+{
+	struct key from = KEY(UBTRFS_ROOT_INO, 0, 0);
+	struct key to = KEY(BTRFS_LAST_FREE_OBJECTID, UINT8_MAX, UINT64_MAX);
+	SCOPED(tree_cursor) struct tree_cursor cursor = { 0 };
+	struct tree_view *tree;
+	int err;
+
+	TRY(view_tree(view, subvolid, &tree));
+	TRY(tree_cursor_init(&cursor, tree));
+	for (err = tree_cursor_seek(&cursor, &from, &to); err == 0;
+	     err = tree_cursor_next(&cursor)) {
+		uint8_t type = tree_cursor_key(&cursor).type;
+
+		if (type != BTRFS_DIR_ITEM_KEY && type != BTRFS_DIR_INDEX_KEY)
+			continue;
+		*ret_dir = (struct ubtrfs_node){ subvolid, tree_cursor_key(&cursor).objectid };
+		return 0;
+	}
+	if (err != -ERR_KEY_NOT_FOUND)
+		return err;
+	return THROW(ERR_NOT_FOUND, "no directory is left in subvolume %llu",
+		     (unsigned long long)subvolid);
 }

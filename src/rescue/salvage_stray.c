@@ -18,7 +18,7 @@ struct stray_walk {
 	int (*visit)(void *ctx, const struct ubtrfs_rescue_stray *stray);
 	void *ctx;
 	struct tree_cursor dirs; /* for looking into directories */
-	uint64_t ino;		 /* that is being looked at */
+	struct ubtrfs_node node; /* that is being looked at */
 	bool has_ref, is_something;
 	struct strbuf path;
 };
@@ -55,8 +55,7 @@ static bool ref_next(const struct key *key, const uint8_t *item, uint32_t len, u
 static bool name_fits(const struct name_ref *ref)
 {
 	return ref->len && !memchr(ref->name, '/', ref->len) && !memchr(ref->name, 0, ref->len) &&
-	       !(ref->name[0] == '.' &&
-		 (ref->len == 1 || (ref->len == 2 && ref->name[1] == '.')));
+	       !(ref->name[0] == '.' && (ref->len == 1 || (ref->len == 2 && ref->name[1] == '.')));
 }
 
 /* ---- paths ---- */
@@ -74,7 +73,8 @@ static int path_prepend(struct strbuf *path, const char *name, size_t len)
 }
 
 /* The first name of an inode; ERR_NOT_FOUND. Prepends it. */
-static int path_step(struct tree_view *tree, uint64_t ino, struct strbuf *path, uint64_t *ret_parent)
+static int path_step(struct tree_view *tree, uint64_t ino, struct strbuf *path,
+		     uint64_t *ret_parent)
 {
 	struct key from = KEY(ino, BTRFS_INODE_REF_KEY, 0);
 	struct key to = KEY(ino, BTRFS_INODE_EXTREF_KEY, UINT64_MAX);
@@ -123,9 +123,11 @@ static int path_of_dir(struct tree_view *tree, uint64_t ino, struct strbuf *path
 
 static int stray_tell(struct stray_walk *walk, bool has_name)
 {
-	struct ubtrfs_rescue_stray stray = { .node = { walk->tree->id, walk->ino },
+	struct ubtrfs_rescue_stray stray = { .node = walk->node,
 					     .path = strbuf_text(&walk->path),
-					     .has_name = has_name };
+					     .has_name = has_name,
+					     .is_subvolume = walk->node.subvolid !=
+							     walk->tree->id };
 
 	return walk->visit(walk->ctx, &stray);
 }
@@ -150,11 +152,11 @@ static int ref_look(struct stray_walk *walk, const struct name_ref *ref)
 /* An inode is left behind: one without any reference may be nameless because they are gone. */
 static int inode_end(struct stray_walk *walk)
 {
-	struct key from = KEY(walk->ino, BTRFS_INODE_REF_KEY, 0);
-	struct key to = KEY(walk->ino, BTRFS_INODE_EXTREF_KEY, UINT64_MAX);
+	struct key from = KEY(walk->node.ino, BTRFS_INODE_REF_KEY, 0);
+	struct key to = KEY(walk->node.ino, BTRFS_INODE_EXTREF_KEY, UINT64_MAX);
 	int err;
 
-	if (walk->has_ref || !walk->is_something || walk->ino <= UBTRFS_ROOT_INO)
+	if (walk->has_ref || !walk->is_something || walk->node.ino <= UBTRFS_ROOT_INO)
 		return 0;
 	walk->dirs.state = 0;
 	err = tree_cursor_seek(&walk->dirs, &from, &to);
@@ -163,7 +165,8 @@ static int inode_end(struct stray_walk *walk)
 	if (err == 0 || !walk->dirs.state)
 		return 0;
 	strbuf_clear(&walk->path);
-	strbuf_addf(&walk->path, UBTRFS_RESCUE_LOST_FOUND "/%llu", (unsigned long long)walk->ino);
+	strbuf_addf(&walk->path, UBTRFS_RESCUE_LOST_FOUND "/%llu",
+		    (unsigned long long)walk->node.ino);
 	TRY(strbuf_status(&walk->path));
 	return stray_tell(walk, false);
 }
@@ -175,16 +178,16 @@ static int item_look(struct stray_walk *walk, const struct tree_cursor *cursor)
 	uint32_t at = 0;
 	int ret = 0;
 
-	if (key.objectid != walk->ino) {
+	if (key.objectid != walk->node.ino) {
 		ret = inode_end(walk);
-		walk->ino = key.objectid;
+		walk->node.ino = key.objectid;
 		walk->has_ref = false;
 		walk->is_something = false;
 	}
 	if (key.type == BTRFS_INODE_REF_KEY || key.type == BTRFS_INODE_EXTREF_KEY) {
 		walk->has_ref = true;
-		while (ret == 0 && ref_next(&key, tree_cursor_data(cursor), tree_cursor_len(cursor),
-					    &at, &ref))
+		while (ret == 0 &&
+		       ref_next(&key, tree_cursor_data(cursor), tree_cursor_len(cursor), &at, &ref))
 			ret = ref_look(walk, &ref);
 	} else if (key.type != BTRFS_ORPHAN_ITEM_KEY && key.type != BTRFS_XATTR_ITEM_KEY) {
 		walk->is_something = true;
@@ -192,26 +195,62 @@ static int item_look(struct stray_walk *walk, const struct tree_cursor *cursor)
 	return ret;
 }
 
-int salvage_strays(struct rescue_view *view, uint64_t subvolid,
-		   int (*visit)(void *ctx, const struct ubtrfs_rescue_stray *stray), void *ctx)
+/* Subvolumes below this one, by the references in the tree of roots. */
+static int subvolumes_look(struct stray_walk *walk)
 {
-	struct stray_walk walk = { .visit = visit, .ctx = ctx };
+	uint64_t id = walk->tree->id;
+	struct key from = KEY(id, BTRFS_ROOT_REF_KEY, 0),
+		   to = KEY(id, BTRFS_ROOT_REF_KEY, UINT64_MAX);
+	SCOPED(tree_cursor) struct tree_cursor cursor = { 0 };
+	struct tree_view *roots;
+	int err;
+
+	TRY(view_tree(walk->tree->of, BTRFS_ROOT_TREE_OBJECTID, &roots));
+	TRY(tree_cursor_init(&cursor, roots));
+	for (err = tree_cursor_seek(&cursor, &from, &to); err == 0;) {
+		const uint8_t *item = tree_cursor_data(&cursor);
+		struct name_ref ref = { root_ref_dirid(item), root_ref_sequence(item),
+					(const char *)item + ROOT_REF_SIZE,
+					root_ref_name_len(item) };
+
+		walk->node =
+			(struct ubtrfs_node){ tree_cursor_key(&cursor).offset, UBTRFS_ROOT_INO };
+		err = ref_look(walk, &ref);
+		if (err == 0)
+			err = tree_cursor_next(&cursor);
+	}
+	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
+}
+
+static int inodes_look(struct stray_walk *walk)
+{
 	struct key from = KEY(UBTRFS_ROOT_INO, 0, 0);
 	struct key to = KEY(BTRFS_LAST_FREE_OBJECTID, UINT8_MAX, UINT64_MAX);
 	SCOPED(tree_cursor) struct tree_cursor cursor = { 0 };
 	int err;
 
-	TRY(view_tree(view, subvolid, &walk.tree));
-	TRY(tree_cursor_init(&cursor, walk.tree));
-	TRY(tree_cursor_init(&walk.dirs, walk.tree));
-	strbuf_init(&walk.path);
-	for (err = tree_cursor_seek(&cursor, &from, &to); err == 0; ) {
-		err = item_look(&walk, &cursor);
+	TRY(tree_cursor_init(&cursor, walk->tree));
+	walk->node = (struct ubtrfs_node){ walk->tree->id, 0 };
+	for (err = tree_cursor_seek(&cursor, &from, &to); err == 0;) {
+		err = item_look(walk, &cursor);
 		if (err == 0)
 			err = tree_cursor_next(&cursor);
 	}
-	if (err == -ERR_KEY_NOT_FOUND)
-		err = inode_end(&walk);
+	return err == -ERR_KEY_NOT_FOUND ? inode_end(walk) : err;
+}
+
+int salvage_strays(struct rescue_view *view, uint64_t subvolid,
+		   int (*visit)(void *ctx, const struct ubtrfs_rescue_stray *stray), void *ctx)
+{
+	struct stray_walk walk = { .visit = visit, .ctx = ctx };
+	int err;
+
+	TRY(view_tree(view, subvolid, &walk.tree));
+	TRY(tree_cursor_init(&walk.dirs, walk.tree));
+	strbuf_init(&walk.path);
+	err = subvolumes_look(&walk);
+	if (err == 0)
+		err = inodes_look(&walk);
 	strbuf_fini(&walk.path);
 	tree_cursor_fini(&walk.dirs);
 	return err;

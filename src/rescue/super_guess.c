@@ -46,8 +46,7 @@ int super_guess(struct rescue *rescue, struct device **devices, unsigned nr_devi
 			     "told",
 			     nr_devices);
 	TRY(device_guess(devices[0], &rescue->geometry, rescue->fsid));
-	rescue_warn(rescue, "%s has no superblock left: looking for tree blocks",
-		    devices[0]->name);
+	rescue_warn(rescue, "%s has no superblock left: looking for tree blocks", devices[0]->name);
 	memset(rescue->super, 0, SUPER_SIZE);
 	sweep.geometry = rescue->geometry;
 	TRY(device_sweep(&sweep, devices[0]));
@@ -62,8 +61,8 @@ int super_guess(struct rescue *rescue, struct device **devices, unsigned nr_devi
 	    dev_item_sector_size(item) <= rescue->geometry.nodesize)
 		rescue->geometry.sectorsize = dev_item_sector_size(item);
 	memcpy(super_fsid_mut(rescue->super), rescue->fsid, BTRFS_FSID_SIZE);
-	TRY(volume_add_device(rescue->volume, dev_item_devid(item), dev_item_uuid(item),
-			      devices[0], MAX(dev_item_total_bytes(item), devices[0]->size_bytes)));
+	TRY(volume_add_device(rescue->volume, dev_item_devid(item), dev_item_uuid(item), devices[0],
+			      MAX(dev_item_total_bytes(item), devices[0]->size_bytes)));
 	devices[0] = NULL;
 	return 0;
 }

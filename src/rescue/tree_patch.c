@@ -163,8 +163,8 @@ static int candidate_push(void *ctx, const struct block_record *record)
 		job->candidates = grown;
 		job->capacity = capacity;
 	}
-	job->candidates[job->nr++] = (struct candidate){ .record = record,
-							 .last = key_load(record->last) };
+	job->candidates[job->nr++] =
+		(struct candidate){ .record = record, .last = key_load(record->last) };
 	return 0;
 }
 

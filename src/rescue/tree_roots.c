@@ -9,8 +9,7 @@
 
 bool tree_id_is_files(uint64_t id)
 {
-	return id == BTRFS_FS_TREE_OBJECTID ||
-	       (id >= BTRFS_FIRST_FREE_OBJECTID && id <= INT64_MAX);
+	return id == BTRFS_FS_TREE_OBJECTID || (id >= BTRFS_FIRST_FREE_OBJECTID && id <= INT64_MAX);
 }
 
 int view_new(struct rescue *rescue, const struct tree_step *root, uint64_t generation,
@@ -75,7 +74,8 @@ int view_root_item(struct rescue_view *view, uint64_t id, struct key *ret_key,
 
 /* ---- roots of trees ---- */
 
-static bool root_from_backup(const struct rescue_view *view, uint64_t id, struct tree_step *ret_root)
+static bool root_from_backup(const struct rescue_view *view, uint64_t id,
+			     struct tree_step *ret_root)
 {
 	const uint8_t *super = view->rescue->super;
 
@@ -206,7 +206,6 @@ int view_tree(struct rescue_view *view, uint64_t id, struct tree_view **ret_tree
 
 /* ---- from which subvolumes a snapshot has blocks ---- */
 
-
 static int item_by_uuid(struct rescue_view *view, const uint8_t uuid[16], uint64_t *ret_id,
 			uint8_t ret_item[ROOT_ITEM_SIZE])
 {
@@ -277,12 +276,14 @@ static int subvolume_fill(struct rescue_view *view, uint64_t id,
 		return err;
 	if (err == 0) {
 		ret_subvol->is_snapshot = key.offset != 0;
+		ret_subvol->offset = key.offset;
 		ret_subvol->time.sec = (int64_t)timespec_sec(root_item_ctime(item));
 		ret_subvol->time.nsec = timespec_nsec(root_item_ctime(item));
 	}
 	TRY(view_tree(view, id, &tree));
 	ret_subvol->bytenr = tree->root.addr;
 	ret_subvol->generation = tree->root.generation;
+	ret_subvol->level = tree->root.level;
 	ret_subvol->state = tree->root.certain ? 0 : UBTRFS_RESCUE_OLDER;
 	return 0;
 }
@@ -311,7 +312,8 @@ static int next_by_item(struct rescue_view *view, uint64_t from_id, uint64_t *re
 		struct key key = tree_cursor_key(&cursor);
 		uint32_t refs = 0;
 
-		if (key.type == BTRFS_ROOT_ITEM_KEY && tree_cursor_len(&cursor) >= ROOT_ITEM_LEGACY_SIZE)
+		if (key.type == BTRFS_ROOT_ITEM_KEY &&
+		    tree_cursor_len(&cursor) >= ROOT_ITEM_LEGACY_SIZE)
 			refs = root_item_refs(tree_cursor_data(&cursor));
 		if (!refs || !tree_id_is_files(key.objectid))
 			continue;

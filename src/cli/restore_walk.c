@@ -1,0 +1,482 @@
+/*
+ * Through a damaged filesystem: directories, subvolumes, and what no directory leads to.
+ *
+ * A directory is made with rwx for us and gets its own attributes when all below it is there. Each
+ * inode that was met is remembered, so that a directory inside itself ends and what is met by its
+ * own references is not made twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/cli.h"
+#include "cli/entry_list.h"
+#include "cli/restore.h"
+
+/* ---- the run ---- */
+
+/* One descriptor is open per level of directories. */
+static void raise_open_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		/* Too deep a tree is told where it is met. */
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+void restore_init(struct restore *restore)
+{
+	memset(restore, 0, sizeof(*restore));
+	restore->top_fd = -1;
+	restore->state.dir_fd = -1;
+	restore->state.fd = -1;
+	strbuf_init(&restore->path);
+	strbuf_init(&restore->report.text);
+	strbuf_init(&restore->report.json_text);
+	ino_set_init(&restore->seen);
+	ino_set_init(&restore->dirs);
+	hash_init(&restore->links);
+	strbuf_init(&restore->out_path);
+	restore->is_root = geteuid() == 0;
+	raise_open_files();
+}
+
+struct any_link {
+	struct hash_node hash;
+};
+
+static void links_forget(struct restore *restore)
+{
+	struct hash_node *node = hash_first(&restore->links), *next;
+
+	for (; node; node = next) {
+		next = hash_next(&restore->links, node);
+		hash_remove(&restore->links, node);
+		mem_free(hash_entry(node, struct any_link, hash));
+	}
+}
+
+void restore_fini(struct restore *restore)
+{
+	links_forget(restore);
+	hash_fini(&restore->links);
+	ino_set_fini(&restore->seen);
+	ino_set_fini(&restore->dirs);
+	restore_state_fini(&restore->state);
+	restore_report_fini(&restore->report);
+	if (restore->has_regex)
+		regfree(&restore->regex);
+	if (restore->top_fd >= 0)
+		close(restore->top_fd);
+	strbuf_fini(&restore->path);
+	strbuf_fini(&restore->out_path);
+}
+
+void restore_use(struct restore *restore, struct ubtrfs_rescue *rescue)
+{
+	restore->rescue = rescue;
+	links_forget(restore);
+	ino_set_fini(&restore->seen);
+	ino_set_fini(&restore->dirs);
+	ino_set_init(&restore->seen);
+	ino_set_init(&restore->dirs);
+}
+
+int restore_open_dest(struct restore *restore, const char *path)
+{
+	if (mkdir(path, 0777) < 0 && errno != EEXIST)
+		return cli_error("cannot create %s: %s", path, strerror(errno));
+	restore->top_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (restore->top_fd < 0)
+		return cli_error("cannot open %s: %s", path, strerror(errno));
+	strbuf_add(&restore->out_path, path);
+	if (strbuf_status(&restore->out_path) < 0 ||
+	    restore_state_load(&restore->state, restore->top_fd) < 0)
+		return cli_error("%s", ubtrfs_error_text());
+	if (!restore->is_root)
+		cli_warning("only root can give files their owners: they will belong to you");
+	return 0;
+}
+
+/* ---- what is told ---- */
+
+void restore_tell_lost(struct restore *restore, struct ubtrfs_node node, unsigned state,
+		       const char *why)
+{
+	struct restore_loss loss = { .path = strbuf_text(&restore->path),
+				     .node = node,
+				     .state = state,
+				     .is_lost = true,
+				     .why = why };
+
+	restore->counts.lost++;
+	restore_report_loss(&restore->report, &loss);
+}
+
+int restore_refused(struct restore *restore, const char *what)
+{
+	int saved_errno = errno;
+
+	restore->counts.refused++;
+	cli_error("%s: cannot %s: %s", strbuf_text(&restore->out_path), what,
+		  strerror(saved_errno));
+	return saved_errno == ENOSPC || saved_errno == EDQUOT || saved_errno == EIO ||
+			       saved_errno == EROFS ?
+		       RESTORE_STOP :
+		       0;
+}
+
+static void tell_dir(struct restore *restore, struct ubtrfs_node node, unsigned state)
+{
+	struct restore_loss loss = { .path = strbuf_text(&restore->path),
+				     .node = node,
+				     .state = state };
+
+	if (!state)
+		return;
+	if (!restore->path.len)
+		loss.path = "/";
+	restore->counts.damaged++;
+	restore_report_loss(&restore->report, &loss);
+}
+
+/* ---- paths ---- */
+
+struct path_mark {
+	size_t outside, inside;
+};
+
+static struct path_mark path_push(struct restore *restore, const char *name, size_t len)
+{
+	struct path_mark mark = { restore->out_path.len, restore->path.len };
+
+	strbuf_add(&restore->out_path, "/");
+	strbuf_add_bytes(&restore->out_path, name, len);
+	strbuf_add(&restore->path, "/");
+	strbuf_add_bytes(&restore->path, name, len);
+	return mark;
+}
+
+static void path_pop(struct restore *restore, struct path_mark mark)
+{
+	if (restore->out_path.text) {
+		restore->out_path.len = mark.outside;
+		restore->out_path.text[mark.outside] = '\0';
+	}
+	if (restore->path.text) {
+		restore->path.len = mark.inside;
+		restore->path.text[mark.inside] = '\0';
+	}
+}
+
+/* ---- directories ---- */
+
+struct into {
+	struct restore *restore;
+	int fd;
+};
+
+static int visit_entry(void *ctx, const struct ubtrfs_dirent *entry)
+{
+	struct into *into = ctx;
+
+	return restore_entry(into->restore, entry, into->fd);
+}
+
+static int dir_entries(struct restore *restore, struct ubtrfs_node dir, int fd, unsigned *state)
+{
+	struct into into = { .restore = restore, .fd = fd };
+	unsigned entries = 0;
+	int ret;
+
+	if (restore->depth >= WALK_MAX_DEPTH) {
+		restore_tell_lost(restore, dir, 0, "it is too deep");
+		return 0;
+	}
+	restore->depth++;
+	ret = ubtrfs_rescue_readdir(restore->rescue, dir, visit_entry, &into, &entries);
+	restore->depth--;
+	if (ret < 0) {
+		cli_fail("%s", strbuf_text(&restore->out_path));
+		return RESTORE_STOP;
+	}
+	*state |= entries;
+	return ret;
+}
+
+int restore_dir_into(struct restore *restore, struct ubtrfs_node dir, int fd)
+{
+	struct ubtrfs_attr attr;
+	unsigned state = 0;
+	int code;
+
+	ino_set_add(&restore->dirs, dir);
+	if (ubtrfs_rescue_getattr(restore->rescue, dir, &attr, &state) < 0) {
+		restore_tell_lost(restore, dir, 0, ubtrfs_error_text());
+		return 0;
+	}
+	code = dir_entries(restore, dir, fd, &state);
+	if (!code && dir.ino == UBTRFS_ROOT_INO)
+		code = restore_strays(restore, dir.subvolid, fd);
+	if (!code && fd >= 0)
+		code = restore_attrs(restore, &attr, AT_FDCWD, strbuf_text(&restore->out_path), fd,
+				     &state);
+	restore->counts.dirs++;
+	if (!code)
+		tell_dir(restore, dir, state);
+	return code;
+}
+
+/* Makes a directory, or opens the one that is there; -1 after a message (*stop: end of the run). */
+static int dir_make(struct restore *restore, int dir_fd, const char *name, int *stop)
+{
+	int fd;
+
+	if (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST) {
+		*stop = restore_refused(restore, "create the directory");
+		return -1;
+	}
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		*stop = restore_refused(restore, "open the directory");
+	return fd;
+}
+
+static int entry_dir(struct restore *restore, struct ubtrfs_node node, int dir_fd, const char *name)
+{
+	bool make = !restore->dry_run && !restore->look;
+	int stop = 0, fd = -1, code = 0;
+
+	if (node.ino != UBTRFS_RESCUE_EMPTY_DIR_INO && ino_set_has(&restore->dirs, node)) {
+		restore_tell_lost(restore, node, 0,
+				  "this directory has another name already, or is inside itself");
+		return 0;
+	}
+	if (make) {
+		fd = dir_make(restore, dir_fd, name, &stop);
+		if (fd < 0)
+			return stop;
+	}
+	if (restore->dry_run)
+		puts(strbuf_text(&restore->path));
+	if (node.ino == UBTRFS_RESCUE_EMPTY_DIR_INO)
+		restore->counts.dirs++;
+	else
+		code = restore_dir_into(restore, node, fd);
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+/* ---- entries ---- */
+
+static uint32_t mode_of_type(uint8_t type)
+{
+	static const uint32_t modes[] = { 0,	   S_IFREG, S_IFDIR,  S_IFCHR,
+					  S_IFBLK, S_IFIFO, S_IFSOCK, S_IFLNK };
+
+	return type < ARRAY_LEN(modes) ? modes[type] : 0;
+}
+
+/* Snapshots are left out unless they are asked for. */
+static bool subvolume_wanted(struct restore *restore, uint64_t subvolid)
+{
+	struct ubtrfs_rescue_subvolume subvol;
+
+	if (ubtrfs_rescue_subvolume(restore->rescue, subvolid, &subvol) < 0) {
+		restore_tell_lost(restore, (struct ubtrfs_node){ subvolid, UBTRFS_ROOT_INO }, 0,
+				  "nothing is left of this subvolume");
+		return false;
+	}
+	if (subvol.is_snapshot && !restore->snapshots) {
+		restore->counts.snapshots++;
+		return false;
+	}
+	return true;
+}
+
+static int entry_node(struct restore *restore, const struct ubtrfs_dirent *entry, int dir_fd,
+		      const char *name)
+{
+	struct ubtrfs_attr attr;
+	unsigned state;
+	int err;
+
+	if (entry->node.ino == UBTRFS_RESCUE_EMPTY_DIR_INO)
+		return entry_dir(restore, entry->node, dir_fd, name);
+	if (entry->is_subvolume)
+		return subvolume_wanted(restore, entry->node.subvolid) ?
+			       entry_dir(restore, entry->node, dir_fd, name) :
+			       0;
+	err = ubtrfs_rescue_getattr(restore->rescue, entry->node, &attr, &state);
+	if (err < 0) {
+		restore_tell_lost(restore, entry->node, 0, "there is no such inode any more");
+		return err == -ENOMEM ? RESTORE_STOP : 0;
+	}
+	if (!(attr.mode & S_IFMT))
+		attr.mode |= mode_of_type(entry->type);
+	if (!(attr.mode & S_IFMT))
+		attr.mode |= S_IFREG;
+	ino_set_add(&restore->seen, entry->node);
+	if (S_ISDIR(attr.mode))
+		return entry_dir(restore, entry->node, dir_fd, name);
+	/* Of a device only the inode knows which. */
+	if (state & UBTRFS_RESCUE_NO_INODE && !S_ISREG(attr.mode) && !S_ISLNK(attr.mode)) {
+		restore_tell_lost(restore, entry->node, state, NULL);
+		return 0;
+	}
+	return restore_file(restore, &attr, state, dir_fd, name);
+}
+
+int restore_entry(struct restore *restore, const struct ubtrfs_dirent *entry, int dir_fd)
+{
+	struct path_mark mark = path_push(restore, entry->name, entry->name_len);
+	const char *name;
+	int code = 0;
+
+	if (strbuf_status(&restore->path) < 0 || strbuf_status(&restore->out_path) < 0) {
+		cli_error("no memory for a path");
+		return RESTORE_STOP;
+	}
+	name = strbuf_text(&restore->path) + mark.inside + 1;
+	if (!restore->has_regex ||
+	    regexec(&restore->regex, strbuf_text(&restore->path), 0, NULL, 0) == 0) {
+		SCOPED_MEM char *own = mem_strdup(name);
+
+		/* The path grows below, and moves. */
+		code = own ? entry_node(restore, entry, dir_fd, own) : RESTORE_STOP;
+	}
+	path_pop(restore, mark);
+	return code;
+}
+
+/* ---- what no directory leads to ---- */
+
+static bool stray_is_known(struct restore *restore, const struct ubtrfs_rescue_stray *stray)
+{
+	struct ubtrfs_attr attr;
+	unsigned state;
+
+	if (ino_set_has(&restore->dirs, stray->node))
+		return true;
+	if (stray->is_subvolume || !ino_set_has(&restore->seen, stray->node))
+		return false;
+	/* Another name of it is another link. */
+	return !stray->has_name ||
+	       ubtrfs_rescue_getattr(restore->rescue, stray->node, &attr, &state) < 0 ||
+	       attr.nlink < 2;
+}
+
+/* The last directory of a path, made as far as it is not there; takes over dir_fd. -1 on failure. */
+static int stray_parent(struct restore *restore, int dir_fd, const char **path, int *stop)
+{
+	const char *slash;
+
+	while ((slash = strchr(*path, '/'))) {
+		SCOPED_MEM char *name = mem_dup(*path, (size_t)(slash - *path) + 1);
+		int next;
+
+		if (!name) {
+			*stop = RESTORE_STOP;
+			close(dir_fd);
+			return -1;
+		}
+		name[slash - *path] = '\0';
+		path_push(restore, name, strlen(name));
+		next = dir_make(restore, dir_fd, name, stop);
+		close(dir_fd);
+		if (next < 0)
+			return -1;
+		dir_fd = next;
+		*path = slash + 1;
+	}
+	return dir_fd;
+}
+
+static int stray_make(struct restore *restore, const struct ubtrfs_rescue_stray *stray, int top_fd)
+{
+	struct path_mark mark = { restore->out_path.len, restore->path.len };
+	struct ubtrfs_dirent entry = { .node = stray->node, .is_subvolume = stray->is_subvolume };
+	const char *path = stray->path;
+	int fd = -1, code = 0;
+	struct stat st;
+
+	if (restore->dry_run || restore->look) {
+		entry.name = path;
+		entry.name_len = strlen(path);
+		return restore_entry(restore, &entry, -1);
+	}
+	fd = fcntl(top_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return restore_refused(restore, "open a directory");
+	fd = stray_parent(restore, fd, &path, &code);
+	if (fd >= 0) {
+		entry.name = path;
+		entry.name_len = strlen(path);
+		if (fstat(fd, &st) < 0)
+			st = (struct stat){ 0 };
+		code = restore_entry(restore, &entry, fd);
+		/* The directory was complete before, its times too. */
+		if (st.st_nlink)
+			(void)futimens(fd, (struct timespec[2]){ st.st_atim, st.st_mtim });
+		close(fd);
+	}
+	path_pop(restore, mark);
+	return code;
+}
+
+static int visit_stray(void *ctx, const struct ubtrfs_rescue_stray *stray)
+{
+	struct into *into = ctx;
+
+	if (stray_is_known(into->restore, stray))
+		return 0;
+	return stray_make(into->restore, stray, into->fd);
+}
+
+int restore_strays(struct restore *restore, uint64_t subvolid, int top_fd)
+{
+	struct into into = { .restore = restore, .fd = top_fd };
+	int ret;
+
+	if (!ubtrfs_rescue_may_have_strays(restore->rescue, subvolid))
+		return 0;
+	ret = ubtrfs_rescue_strays(restore->rescue, subvolid, visit_stray, &into);
+	if (ret < 0) {
+		cli_fail("%s", strbuf_text(&restore->out_path));
+		return RESTORE_STOP;
+	}
+	return ret;
+}
+
+static int visit_subvolume(void *ctx, const struct ubtrfs_rescue_subvolume *subvol)
+{
+	struct restore *restore = ctx;
+	struct ubtrfs_node top = { subvol->subvolid, UBTRFS_ROOT_INO };
+	struct ubtrfs_rescue_stray stray = { .node = top, .is_subvolume = true };
+	char path[64];
+
+	if (ino_set_has(&restore->dirs, top) || (subvol->is_snapshot && !restore->snapshots))
+		return 0;
+	snprintf(path, sizeof(path), UBTRFS_RESCUE_LOST_FOUND "/subvolume-%llu",
+		 (unsigned long long)subvol->subvolid);
+	stray.path = path;
+	return stray_make(restore, &stray, restore->top_fd);
+}
+
+int restore_stray_subvolumes(struct restore *restore)
+{
+	int ret = ubtrfs_rescue_subvolumes(restore->rescue, visit_subvolume, restore);
+
+	if (ret < 0) {
+		cli_fail("%s", strbuf_text(&restore->out_path));
+		return RESTORE_STOP;
+	}
+	return ret;
+}
