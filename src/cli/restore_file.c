@@ -21,6 +21,7 @@
 struct made_link {
 	struct hash_node hash;
 	struct ubtrfs_node node;
+	unsigned state; /* what is wrong with the file */
 	char path[];
 };
 
@@ -163,7 +164,7 @@ static struct made_link *link_find(const struct restore *restore, struct ubtrfs_
 	return NULL;
 }
 
-static void link_remember(struct restore *restore, const struct ubtrfs_attr *attr)
+static void link_remember(struct restore *restore, const struct ubtrfs_attr *attr, unsigned state)
 {
 	const struct strbuf *path = &restore->out_path;
 	struct made_link *link;
@@ -175,6 +176,7 @@ static void link_remember(struct restore *restore, const struct ubtrfs_attr *att
 	if (!link)
 		return;
 	link->node = attr->node;
+	link->state = state;
 	memcpy(link->path, strbuf_text(path), path->len + 1);
 	hash_insert(&restore->links, &link->hash, hash_mix2(attr->node.subvolid, attr->node.ino));
 }
@@ -198,6 +200,12 @@ static bool link_make(struct restore *restore, const struct ubtrfs_attr *attr, i
 	if (linkat(AT_FDCWD, link->path, dir_fd, name, 0) < 0)
 		return false;
 	restore->counts.links++;
+	/* Every name of a damaged file is told, or the others would look whole. */
+	if (link->state & ~UBTRFS_RESCUE_UNVERIFIED) {
+		struct filling nothing = { .restore = restore };
+
+		tell_file(restore, attr, link->state, &nothing);
+	}
 	return true;
 }
 
@@ -263,7 +271,7 @@ static int file_name(struct restore *restore, const struct ubtrfs_attr *attr, un
 	}
 	restore->counts.files++;
 	restore->counts.bytes += filling->bytes;
-	link_remember(restore, attr);
+	link_remember(restore, attr, state);
 	if (state)
 		tell_file(restore, attr, state, filling);
 	return 0;
@@ -349,7 +357,7 @@ static int other_make(struct restore *restore, const struct ubtrfs_attr *attr, u
 		return code & RESTORE_STOP;
 	code = restore_attrs(restore, attr, dir_fd, name, -1, &state);
 	restore->counts.others++;
-	link_remember(restore, attr);
+	link_remember(restore, attr, state);
 	if (state)
 		tell_file(restore, attr, state, &nothing);
 	return code;
@@ -373,7 +381,7 @@ int restore_file(struct restore *restore, const struct ubtrfs_attr *attr, unsign
 	switch (look_there(restore, attr, dir_fd, name)) {
 	case THERE_DONE:
 		restore->counts.there++;
-		link_remember(restore, attr);
+		link_remember(restore, attr, 0);
 		return 0;
 	case THERE_OTHER:
 		restore->counts.left_alone++;

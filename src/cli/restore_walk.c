@@ -265,10 +265,13 @@ static int entry_dir(struct restore *restore, struct ubtrfs_node node, int dir_f
 	}
 	if (restore->dry_run)
 		puts(strbuf_text(&restore->path));
-	if (node.ino == UBTRFS_RESCUE_EMPTY_DIR_INO)
+	if (node.ino == UBTRFS_RESCUE_EMPTY_DIR_INO) {
 		restore->counts.dirs++;
-	else
+		if (fd >= 0)
+			(void)fchmod(fd, 0755);
+	} else {
 		code = restore_dir_into(restore, node, fd);
+	}
 	if (fd >= 0)
 		close(fd);
 	return code;
@@ -323,7 +326,9 @@ static int entry_node(struct restore *restore, const struct ubtrfs_dirent *entry
 		attr.mode |= mode_of_type(entry->type);
 	if (!(attr.mode & S_IFMT))
 		attr.mode |= S_IFREG;
-	ino_set_add(&restore->seen, entry->node);
+	/* A damaged directory may tell a name twice, and an old name beside the new one. */
+	if (!ino_set_add(&restore->seen, entry->node) && attr.nlink < 2 && !S_ISDIR(attr.mode))
+		return 0;
 	if (S_ISDIR(attr.mode))
 		return entry_dir(restore, entry->node, dir_fd, name);
 	/* Of a device only the inode knows which. */

@@ -270,6 +270,10 @@ int super_guess(struct rescue *rescue, struct device **devices, unsigned nr_devi
 int salvage_inode_item(struct tree_view *tree, uint64_t ino, uint8_t ret_item[INODE_ITEM_SIZE],
 		       unsigned *ret_state) must_check;
 
+/* salvage_stray.c: does the inode's own list have this name in this directory? */
+int salvage_has_name(struct tree_view *tree, uint64_t ino, uint64_t dir, const char *name,
+		     size_t len, bool *ret_has, bool *ret_certain) must_check;
+
 /* salvage_csum.c: checksums of nr sectors at a logical address, as far as they are left; ret_have has
  * one of these for each. */
 enum { CSUM_NONE, CSUM_OLDER, CSUM_CERTAIN };

@@ -9,9 +9,10 @@
 #include "rescue/rescue_priv.h"
 
 #define BATCH_BYTES ((size_t)16 << 10)
+#define BATCH_HEAD 13u
 
 struct batch {
-	uint8_t *bytes; /* entries as on disk, each behind the offset of its key; owned */
+	uint8_t *bytes; /* items as on disk, each behind a head: offset of its key, length, certain */
 	size_t len;
 };
 
@@ -39,14 +40,17 @@ static bool entry_parse(const uint8_t *entry, uint64_t subvolid, struct ubtrfs_d
 	return to.type == BTRFS_ROOT_ITEM_KEY || to.type == BTRFS_INODE_ITEM_KEY;
 }
 
-static bool batch_add(struct batch *batch, const struct key *key, const uint8_t *item, uint32_t len)
+static bool batch_add(struct batch *batch, const struct tree_cursor *cursor)
 {
-	uint8_t head[12];
+	const uint8_t *item = tree_cursor_data(cursor);
+	uint32_t len = tree_cursor_len(cursor);
+	uint8_t head[BATCH_HEAD];
 
 	if (batch->len && batch->len + sizeof(head) + len > BATCH_BYTES)
 		return false;
-	store64(head, key->offset);
+	store64(head, tree_cursor_key(cursor).offset);
 	store32(head + 8, len);
+	head[12] = cursor->span.certain;
 	memcpy(batch->bytes + batch->len, head, sizeof(head));
 	memcpy(batch->bytes + batch->len + sizeof(head), item, len);
 	batch->len += sizeof(head) + len;
@@ -64,10 +68,8 @@ static int batch_fill(struct tree_view *tree, const struct key *from, const stru
 	*ret_more = false;
 	TRY(tree_cursor_init(&cursor, tree));
 	for (err = tree_cursor_seek(&cursor, from, to); err == 0; err = tree_cursor_next(&cursor)) {
-		struct key key = tree_cursor_key(&cursor);
-
-		if (!batch_add(batch, &key, tree_cursor_data(&cursor), tree_cursor_len(&cursor))) {
-			*ret_next = key;
+		if (!batch_add(batch, &cursor)) {
+			*ret_next = tree_cursor_key(&cursor);
 			*ret_more = true;
 			break;
 		}
@@ -76,7 +78,8 @@ static int batch_fill(struct tree_view *tree, const struct key *from, const stru
 	return err < 0 && err != -ERR_KEY_NOT_FOUND ? err : 0;
 }
 
-/* In a snapshot the name of a subvolume below its origin is an empty directory, as Linux shows it. */
+/* Drops names (node.ino 0): in a snapshot the name of a subvolume below its origin is an empty
+ * directory, as Linux shows it. */
 static int entry_check_subvolume(struct tree_view *tree, struct ubtrfs_dirent *entry)
 {
 	struct key key = KEY(tree->id, BTRFS_ROOT_REF_KEY, entry->node.subvolid);
@@ -84,8 +87,6 @@ static int entry_check_subvolume(struct tree_view *tree, struct ubtrfs_dirent *e
 	struct tree_view *roots;
 	int err;
 
-	if (!entry->is_subvolume)
-		return 0;
 	TRY(view_tree(tree->of, BTRFS_ROOT_TREE_OBJECTID, &roots));
 	TRY(tree_cursor_init(&cursor, roots));
 	err = tree_cursor_seek(&cursor, &key, &key);
@@ -96,7 +97,32 @@ static int entry_check_subvolume(struct tree_view *tree, struct ubtrfs_dirent *e
 	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
 }
 
-static int batch_tell(const struct batch *batch, struct tree_view *tree,
+/* A name of an older state is dropped (inode 0) when its inode certainly does not have it any more. */
+static int entry_check_older(struct tree_view *tree, uint64_t dir, struct ubtrfs_dirent *entry)
+{
+	bool has_it, certain;
+
+	TRY(salvage_has_name(tree, entry->node.ino, dir, entry->name, entry->name_len, &has_it,
+			     &certain));
+	if (!has_it && certain)
+		entry->node.ino = 0;
+	return 0;
+}
+
+static int entry_tell(struct tree_view *tree, uint64_t dir, struct ubtrfs_dirent *entry,
+		      bool certain,
+		      int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx)
+{
+	if (!name_is_legal(entry->name, entry->name_len))
+		return 0;
+	if (entry->is_subvolume)
+		TRY(entry_check_subvolume(tree, entry));
+	else if (!certain)
+		TRY(entry_check_older(tree, dir, entry));
+	return entry->node.ino ? visit(ctx, entry) : 0;
+}
+
+static int batch_tell(const struct batch *batch, struct tree_view *tree, uint64_t dir,
 		      int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx)
 {
 	size_t at = 0;
@@ -104,21 +130,19 @@ static int batch_tell(const struct batch *batch, struct tree_view *tree,
 	while (at < batch->len) {
 		uint64_t cookie = load64(batch->bytes + at);
 		uint32_t len = load32(batch->bytes + at + 8);
+		bool certain = batch->bytes[at + 12];
 
-		at += 12;
+		at += BATCH_HEAD;
 		for (uint32_t pos = 0; pos < len;) {
 			const uint8_t *entry = batch->bytes + at + pos;
 			struct ubtrfs_dirent told;
+			int ret = 0;
 
 			pos += DIR_ITEM_SIZE + dir_item_name_len(entry) + dir_item_data_len(entry);
-			if (!entry_parse(entry, tree->id, &told) ||
-			    !name_is_legal(told.name, told.name_len))
+			if (!entry_parse(entry, tree->id, &told))
 				continue;
 			told.cookie = cookie;
-			int ret = entry_check_subvolume(tree, &told);
-
-			if (ret == 0)
-				ret = visit(ctx, &told);
+			ret = entry_tell(tree, dir, &told, certain, visit, ctx);
 			if (ret)
 				return ret;
 		}
@@ -139,7 +163,7 @@ static int entries_tell(struct tree_view *tree, uint64_t ino, uint8_t type, stru
 		int ret;
 
 		TRY(batch_fill(tree, &from, &to, batch, &next, &more, state));
-		ret = batch_tell(batch, tree, visit, ctx);
+		ret = batch_tell(batch, tree, ino, visit, ctx);
 		if (ret)
 			return ret;
 		from = next;
@@ -151,7 +175,7 @@ int salvage_readdir(struct rescue_view *view, struct ubtrfs_node dir,
 		    int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx,
 		    unsigned *ret_state)
 {
-	SCOPED_MEM uint8_t *bytes = mem_alloc(BATCH_BYTES + view->rescue->geometry.nodesize + 12);
+	SCOPED_MEM uint8_t *bytes = mem_alloc(BATCH_BYTES + view->rescue->geometry.nodesize + BATCH_HEAD);
 	struct batch batch = { .bytes = bytes };
 	struct tree_view *tree;
 	unsigned state = 0, by_hash = 0;

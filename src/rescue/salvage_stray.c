@@ -58,6 +58,31 @@ static bool name_fits(const struct name_ref *ref)
 	       !(ref->name[0] == '.' && (ref->len == 1 || (ref->len == 2 && ref->name[1] == '.')));
 }
 
+int salvage_has_name(struct tree_view *tree, uint64_t ino, uint64_t dir, const char *name,
+		     size_t len, bool *ret_has, bool *ret_certain)
+{
+	struct key from = KEY(ino, BTRFS_INODE_REF_KEY, 0);
+	struct key to = KEY(ino, BTRFS_INODE_EXTREF_KEY, UINT64_MAX);
+	SCOPED(tree_cursor) struct tree_cursor cursor = { 0 };
+	struct name_ref ref;
+	int err;
+
+	*ret_has = false;
+	TRY(tree_cursor_init(&cursor, tree));
+	for (err = tree_cursor_seek(&cursor, &from, &to); err == 0 && !*ret_has;
+	     err = tree_cursor_next(&cursor)) {
+		struct key key = tree_cursor_key(&cursor);
+		uint32_t at = 0;
+
+		while (ref_next(&key, tree_cursor_data(&cursor), tree_cursor_len(&cursor), &at,
+				&ref))
+			*ret_has |= ref.parent == dir && ref.len == len &&
+				    memcmp(ref.name, name, len) == 0;
+	}
+	*ret_certain = cursor.state == 0;
+	return err < 0 && err != -ERR_KEY_NOT_FOUND ? err : 0;
+}
+
 /* ---- paths ---- */
 
 static int path_prepend(struct strbuf *path, const char *name, size_t len)
