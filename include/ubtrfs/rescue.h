@@ -82,6 +82,7 @@ struct ubtrfs_rescue_subvolume {
 	unsigned level;
 	uint64_t offset; /* of the key of its root item: for a snapshot the generation it was made */
 	bool is_snapshot;
+	bool is_deleted; /* it has no name any more, and its blocks are about to be freed */
 	unsigned state;
 	struct ubtrfs_time time; /* of its last commit */
 };
@@ -125,9 +126,10 @@ struct ubtrfs_rescue_sink {
 	int (*lost)(void *ctx, uint64_t offset, uint64_t len, const char *why);
 	void *ctx;
 };
-/* *ret_end: behind the last byte that an extent names; the length of a file without inode. */
+/* *ret_len: the length of the file, as its inode says; when that is gone or of an older state, what
+ * its extents tell (data may have been given out beyond it). */
 int ubtrfs_rescue_read(struct ubtrfs_rescue *rescue, struct ubtrfs_node node,
-		       const struct ubtrfs_rescue_sink *sink, uint64_t *ret_end,
+		       const struct ubtrfs_rescue_sink *sink, uint64_t *ret_len,
 		       unsigned *ret_state);
 
 /* What no directory leads to any more, although the directory's entry was not deleted. */

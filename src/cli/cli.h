@@ -25,6 +25,7 @@ int cmd_cat(int argc, char **argv);
 int cmd_cp(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
+int cmd_undelete(int argc, char **argv);
 int cmd_inspect_internal(int argc, char **argv);
 
 /* ---- cli_report.c: what the user is told ---- */

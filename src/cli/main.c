@@ -32,6 +32,7 @@ static const struct command commands[] = {
 	{ "import", cmd_import, "unpack archives into an image" },
 	{ "cp", cmd_cp, "copy files and directories out of an image" },
 	{ "restore", cmd_restore, "bring out what can still be read of a damaged filesystem" },
+	{ "undelete", cmd_undelete, "bring out what was deleted and not written over yet" },
 	{ "inspect-internal", cmd_inspect_internal,
 	  "show structures on disk: dump-super, dump-tree" },
 	{ "version", cmd_version, "show the version" },

@@ -116,8 +116,9 @@ struct restore {
 	struct restore_state state;
 	struct restore_report report;
 	struct restore_counts counts;
-	/* called instead of making what is not a directory, when set (undelete --list) */
-	int (*look)(void *ctx, const struct ubtrfs_attr *attr);
+	/* Asked before each node is made, when set: 0, or RESTORE_SKIP (of a directory: without
+	 * meaning), or RESTORE_STOP. It may set overwrite. */
+	int (*look)(void *ctx, const struct ubtrfs_attr *attr, unsigned state);
 	void *look_ctx;
 };
 
@@ -131,6 +132,7 @@ void restore_use(struct restore *restore, struct ubtrfs_rescue *rescue);
 /* What stops a run: the destination is full, or no memory. Everything else is told and passed over.
  */
 #define RESTORE_STOP 2
+#define RESTORE_SKIP 1
 
 /* A directory's contents, then its attributes, into an open directory. */
 int restore_dir_into(struct restore *restore, struct ubtrfs_node dir, int fd);

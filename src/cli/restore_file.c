@@ -282,10 +282,10 @@ static int file_fill(struct restore *restore, struct filling *filling,
 {
 	struct ubtrfs_rescue_sink sink = { .data = fill_data, .lost = fill_lost, .ctx = filling };
 	unsigned contents = 0;
-	bool sized = !(*state & UBTRFS_RESCUE_NO_INODE);
 	int err;
 
-	if (sized && ftruncate(filling->fd, (off_t)attr->size) < 0)
+	if (!(*state & (UBTRFS_RESCUE_NO_INODE | UBTRFS_RESCUE_OLDER)) &&
+	    ftruncate(filling->fd, (off_t)attr->size) < 0)
 		return restore_refused(restore, "make it as long") | 1;
 	err = ubtrfs_rescue_read(restore->rescue, attr->node, &sink, &filling->end, &contents);
 	if (err > 0)
@@ -294,7 +294,7 @@ static int file_fill(struct restore *restore, struct filling *filling,
 		cli_fail("%s", strbuf_text(&restore->path));
 		return RESTORE_STOP;
 	}
-	if (!sized && ftruncate(filling->fd, (off_t)filling->end) < 0)
+	if (ftruncate(filling->fd, (off_t)filling->end) < 0)
 		return restore_refused(restore, "make it as long") | 1;
 	*state |= contents;
 	return 0;
@@ -366,8 +366,10 @@ static int other_make(struct restore *restore, const struct ubtrfs_attr *attr, u
 int restore_file(struct restore *restore, const struct ubtrfs_attr *attr, unsigned state,
 		 int dir_fd, const char *name)
 {
-	if (restore->look)
-		return restore->look(restore->look_ctx, attr);
+	int look = restore->look ? restore->look(restore->look_ctx, attr, state) : 0;
+
+	if (look)
+		return look & RESTORE_STOP;
 	if (restore->dry_run) {
 		puts(strbuf_text(&restore->path));
 		restore->counts.files++;

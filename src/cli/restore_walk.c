@@ -221,6 +221,8 @@ int restore_dir_into(struct restore *restore, struct ubtrfs_node dir, int fd)
 		restore_tell_lost(restore, dir, 0, ubtrfs_error_text());
 		return 0;
 	}
+	if (restore->look && restore->look(restore->look_ctx, &attr, state) == RESTORE_STOP)
+		return RESTORE_STOP;
 	code = dir_entries(restore, dir, fd, &state);
 	if (!code && dir.ino == UBTRFS_ROOT_INO)
 		code = restore_strays(restore, dir.subvolid, fd);
@@ -250,7 +252,7 @@ static int dir_make(struct restore *restore, int dir_fd, const char *name, int *
 
 static int entry_dir(struct restore *restore, struct ubtrfs_node node, int dir_fd, const char *name)
 {
-	bool make = !restore->dry_run && !restore->look;
+	bool make = !restore->dry_run;
 	int stop = 0, fd = -1, code = 0;
 
 	if (node.ino != UBTRFS_RESCUE_EMPTY_DIR_INO && ino_set_has(&restore->dirs, node)) {
@@ -262,8 +264,7 @@ static int entry_dir(struct restore *restore, struct ubtrfs_node node, int dir_f
 		fd = dir_make(restore, dir_fd, name, &stop);
 		if (fd < 0)
 			return stop;
-	}
-	if (restore->dry_run)
+	} else if (!restore->look)
 		puts(strbuf_text(&restore->path));
 	if (node.ino == UBTRFS_RESCUE_EMPTY_DIR_INO) {
 		restore->counts.dirs++;
@@ -412,7 +413,7 @@ static int stray_make(struct restore *restore, const struct ubtrfs_rescue_stray 
 	int fd = -1, code = 0;
 	struct stat st;
 
-	if (restore->dry_run || restore->look) {
+	if (restore->dry_run) {
 		entry.name = path;
 		entry.name_len = strlen(path);
 		return restore_entry(restore, &entry, -1);

@@ -183,10 +183,10 @@ UBTRFS_API int ubtrfs_rescue_listxattr(struct ubtrfs_rescue *rescue, struct ubtr
 }
 
 UBTRFS_API int ubtrfs_rescue_read(struct ubtrfs_rescue *rescue, struct ubtrfs_node node,
-				  const struct ubtrfs_rescue_sink *sink, uint64_t *ret_end,
+				  const struct ubtrfs_rescue_sink *sink, uint64_t *ret_len,
 				  unsigned *ret_state)
 {
-	return to_errno(salvage_read(rescue->view, node, sink, ret_end, ret_state));
+	return to_errno(salvage_read(rescue->view, node, sink, ret_len, ret_state));
 }
 
 UBTRFS_API int ubtrfs_rescue_strays(struct ubtrfs_rescue *rescue, uint64_t subvolid,

@@ -321,11 +321,12 @@ bool block_index_root(const struct block_index *index, uint64_t owner, uint64_t 
 	facts = facts_levels(index, from, to, generation);
 	if (facts.level < 0)
 		return false;
+	/* Written several times before its commit: the last one, which most often lies highest. */
 	for (size_t i = from; i < to; i++) {
 		const struct block_record *record = &index->records[i];
 
 		if (record->level == facts.level && record->generation == facts.generation &&
-		    !facts.root)
+		    (!facts.root || record->addr > facts.root->addr))
 			facts.root = record;
 	}
 	for (size_t i = from; facts.root && i < to; i++) {

@@ -78,7 +78,7 @@ int salvage_listxattr(struct rescue_view *view, struct ubtrfs_node node,
 				   size_t len),
 		      void *ctx, unsigned *ret_state) must_check;
 int salvage_read(struct rescue_view *view, struct ubtrfs_node node,
-		 const struct ubtrfs_rescue_sink *sink, uint64_t *ret_end,
+		 const struct ubtrfs_rescue_sink *sink, uint64_t *ret_len,
 		 unsigned *ret_state) must_check;
 int salvage_strays(struct rescue_view *view, uint64_t subvolid,
 		   int (*visit)(void *ctx, const struct ubtrfs_rescue_stray *stray),

@@ -1,7 +1,7 @@
 /*
  * Roots of the tree of roots: of superblock copies, of their backup roots, of the index of blocks.
  *
- * Invariant: candidates are apart (address and generation) and newest first. How much of a
+ * Invariant: candidates are apart (address and generation) and newest first, the likeliest first. How much of a
  * candidate can be read is counted by walking its trees of files; a block that was met under the
  * same pointer before is not walked again, and a walk ends at WALK_BLOCKS_MAX. No locks.
  */
@@ -16,9 +16,15 @@ static int candidate_compare(const void *one, const void *other)
 {
 	const struct root_candidate *a = one, *b = other;
 
+	bool a_named = a->from & ~UBTRFS_RESCUE_FROM_SCAN;
+	bool b_named = b->from & ~UBTRFS_RESCUE_FROM_SCAN;
+
 	if (a->generation != b->generation)
 		return a->generation > b->generation ? -1 : 1;
-	return (a->addr > b->addr) - (a->addr < b->addr);
+	/* A block may be written several times before its commit: the last one counts. */
+	if (a_named != b_named)
+		return a_named ? -1 : 1;
+	return (a->addr < b->addr) - (a->addr > b->addr);
 }
 
 static int candidate_add(struct rescue *rescue, const struct root_candidate *candidate)
@@ -32,6 +38,8 @@ static int candidate_add(struct rescue *rescue, const struct root_candidate *can
 
 		if (have->addr == candidate->addr && have->generation == candidate->generation) {
 			have->from |= candidate->from;
+			qsort(rescue->candidates, rescue->nr_candidates, sizeof(*candidate),
+			      candidate_compare);
 			return 0;
 		}
 	}

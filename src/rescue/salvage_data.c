@@ -28,8 +28,9 @@ struct reading {
 	struct rescue_view *view;
 	const struct geometry *g;
 	const struct ubtrfs_rescue_sink *sink;
-	uint64_t size; /* UINT64_MAX without an inode */
-	uint64_t end;  /* behind the last extent */
+	uint64_t size; /* what the inode says; UINT64_MAX without one, or with one of an older state */
+	uint64_t end;	   /* behind the last extent */
+	uint64_t data_end; /* behind the last one that holds data */
 	uint64_t sum_bytes;
 	bool no_csums; /* this file has none, and that is right */
 	unsigned state;
@@ -354,6 +355,8 @@ static int extents_read(struct reading *reading, struct tree_view *tree, uint64_
 		if (ret)
 			return ret;
 		reading->end = MAX(reading->end, extent.start + extent.len_bytes);
+		if (!is_prealloc && (extent.inline_data || extent.addr))
+			reading->data_end = reading->end;
 	}
 	if (cursor.state & UBTRFS_RESCUE_GAP)
 		gap_add(reading, reading->end,
@@ -396,50 +399,72 @@ static int gaps_tell(struct reading *reading)
 	return 0;
 }
 
-static int read_steps(struct reading *reading, struct tree_view *tree, uint64_t ino)
+/* An inode of an older state may know nothing of the last extents; it knows best where in its last
+ * sector a file ends. */
+static uint64_t length_of(const struct reading *reading, bool has_inode, uint64_t inode_size)
 {
-	uint8_t item[INODE_ITEM_SIZE];
+	uint32_t sectorsize = reading->g->sectorsize;
+
+	if (reading->size != UINT64_MAX)
+		return reading->size;
+	if (!has_inode)
+		return reading->end;
+	if (inode_size >= reading->data_end ||
+	    div_up(inode_size, sectorsize) == div_up(reading->data_end, sectorsize))
+		return inode_size;
+	return reading->data_end;
+}
+
+/* All bytes that the inode counts are there: between them are holes. */
+static bool nothing_is_missing(const struct reading *reading, const uint8_t *item)
+{
+	return reading->size != UINT64_MAX &&
+	       !(reading->state & ~(UBTRFS_RESCUE_GAP | UBTRFS_RESCUE_UNVERIFIED)) &&
+	       reading->sum_bytes == inode_item_nbytes(item);
+}
+
+static int read_steps(struct reading *reading, struct tree_view *tree, uint64_t ino,
+		      uint64_t *ret_len)
+{
+	uint8_t item[INODE_ITEM_SIZE] = { 0 };
 	unsigned state;
 	int err = salvage_inode_item(tree, ino, item, &state);
+	bool has_inode = err == 0;
 
 	if (err < 0 && err != -ERR_NOT_FOUND)
 		return err;
-	reading->state |= state;
-	reading->size = UINT64_MAX;
-	if (err == 0) {
-		reading->size = inode_item_size(item);
-		reading->no_csums = inode_item_flags(item) & BTRFS_INODE_NODATASUM;
-	} else {
-		reading->state |= UBTRFS_RESCUE_NO_INODE;
-	}
+	reading->size = has_inode && !state ? inode_item_size(item) : UINT64_MAX;
+	reading->state |= state | (has_inode ? 0 : UBTRFS_RESCUE_NO_INODE);
+	reading->no_csums = has_inode && (inode_item_flags(item) & BTRFS_INODE_NODATASUM);
+	/* Of a state that is gone nobody else vouches that its data is still there. */
+	if (reading->no_csums && !reading->view->is_current)
+		reading->state |= UBTRFS_RESCUE_UNVERIFIED;
 	TRY(buffers_init(reading));
 	err = extents_read(reading, tree, ino);
 	if (err)
 		return err;
-	/* All bytes that the inode counts are there: between them are holes. */
-	if (reading->state == UBTRFS_RESCUE_GAP ||
-	    reading->state == (UBTRFS_RESCUE_GAP | UBTRFS_RESCUE_UNVERIFIED)) {
-		if (reading->size != UINT64_MAX && reading->sum_bytes == inode_item_nbytes(item)) {
-			reading->state &= ~UBTRFS_RESCUE_GAP;
-			return 0;
-		}
+	*ret_len = length_of(reading, has_inode, inode_item_size(item));
+	if ((reading->state & UBTRFS_RESCUE_GAP) && nothing_is_missing(reading, item)) {
+		reading->state &= ~UBTRFS_RESCUE_GAP;
+		return 0;
 	}
 	return gaps_tell(reading);
 }
 
 int salvage_read(struct rescue_view *view, struct ubtrfs_node node,
-		 const struct ubtrfs_rescue_sink *sink, uint64_t *ret_end, unsigned *ret_state)
+		 const struct ubtrfs_rescue_sink *sink, uint64_t *ret_len, unsigned *ret_state)
 {
 	struct reading reading = { .view = view, .g = &view->rescue->geometry, .sink = sink };
 	struct tree_view *tree;
+	uint64_t len_bytes;
 	int err;
 
 	TRY(view_tree(view, node.subvolid, &tree));
-	err = read_steps(&reading, tree, node.ino);
+	err = read_steps(&reading, tree, node.ino, &len_bytes);
 	buffers_fini(&reading);
 	if (err)
 		return err;
-	*ret_end = reading.end;
+	*ret_len = len_bytes;
 	*ret_state = reading.state;
 	return 0;
 }

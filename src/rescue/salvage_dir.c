@@ -80,7 +80,7 @@ static int batch_fill(struct tree_view *tree, const struct key *from, const stru
 
 /* Drops names (node.ino 0): in a snapshot the name of a subvolume below its origin is an empty
  * directory, as Linux shows it. */
-static int entry_check_subvolume(struct tree_view *tree, struct ubtrfs_dirent *entry)
+static int entry_check_subvolume(struct tree_view *tree, struct ubtrfs_dirent *entry, bool certain)
 {
 	struct key key = KEY(tree->id, BTRFS_ROOT_REF_KEY, entry->node.subvolid);
 	SCOPED(tree_cursor) struct tree_cursor cursor = { 0 };
@@ -92,7 +92,8 @@ static int entry_check_subvolume(struct tree_view *tree, struct ubtrfs_dirent *e
 	err = tree_cursor_seek(&cursor, &key, &key);
 	if (err == -ERR_KEY_NOT_FOUND && !cursor.state) {
 		entry->is_subvolume = false;
-		entry->node = (struct ubtrfs_node){ tree->id, BTRFS_EMPTY_SUBVOL_DIR_OBJECTID };
+		entry->node.subvolid = tree->id;
+		entry->node.ino = certain ? BTRFS_EMPTY_SUBVOL_DIR_OBJECTID : 0;
 	}
 	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
 }
@@ -110,13 +111,13 @@ static int entry_check_older(struct tree_view *tree, uint64_t dir, struct ubtrfs
 }
 
 static int entry_tell(struct tree_view *tree, uint64_t dir, struct ubtrfs_dirent *entry,
-		      bool certain,
-		      int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx)
+		      bool certain, int (*visit)(void *ctx, const struct ubtrfs_dirent *entry),
+		      void *ctx)
 {
 	if (!name_is_legal(entry->name, entry->name_len))
 		return 0;
 	if (entry->is_subvolume)
-		TRY(entry_check_subvolume(tree, entry));
+		TRY(entry_check_subvolume(tree, entry, certain));
 	else if (!certain)
 		TRY(entry_check_older(tree, dir, entry));
 	return entry->node.ino ? visit(ctx, entry) : 0;
@@ -175,7 +176,8 @@ int salvage_readdir(struct rescue_view *view, struct ubtrfs_node dir,
 		    int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx,
 		    unsigned *ret_state)
 {
-	SCOPED_MEM uint8_t *bytes = mem_alloc(BATCH_BYTES + view->rescue->geometry.nodesize + BATCH_HEAD);
+	SCOPED_MEM uint8_t *bytes =
+		mem_alloc(BATCH_BYTES + view->rescue->geometry.nodesize + BATCH_HEAD);
 	struct batch batch = { .bytes = bytes };
 	struct tree_view *tree;
 	unsigned state = 0, by_hash = 0;

@@ -277,6 +277,7 @@ static int subvolume_fill(struct rescue_view *view, uint64_t id,
 	if (err == 0) {
 		ret_subvol->is_snapshot = key.offset != 0;
 		ret_subvol->offset = key.offset;
+		ret_subvol->is_deleted = root_item_refs(item) == 0;
 		ret_subvol->time.sec = (int64_t)timespec_sec(root_item_ctime(item));
 		ret_subvol->time.nsec = timespec_nsec(root_item_ctime(item));
 	}
