@@ -130,10 +130,8 @@ int restore_state_add(struct restore_state *state, const char *path)
 	return 0;
 }
 
-int restore_state_finish(struct restore_state *state)
+static int list_replace(const struct restore_state *state)
 {
-	if (state->dir_fd < 0)
-		return 0;
 	if (state->fd >= 0) {
 		if (renameat(state->dir_fd, STATE_NEW, state->dir_fd, RESTORE_STATE) < 0)
 			return THROW_SYS(errno, "cannot rename " STATE_NEW);
@@ -143,6 +141,21 @@ int restore_state_finish(struct restore_state *state)
 	    (unlinkat(state->dir_fd, RESTORE_STATE, 0) < 0 && errno != ENOENT))
 		return THROW_SYS(errno, "cannot remove " RESTORE_STATE);
 	return 0;
+}
+
+int restore_state_finish(struct restore_state *state)
+{
+	struct stat st;
+	int err;
+
+	if (state->dir_fd < 0)
+		return 0;
+	if (fstat(state->dir_fd, &st) < 0)
+		return THROW_SYS(errno, "cannot look at the destination");
+	err = list_replace(state);
+	/* The times of the directory are those of the original. */
+	(void)futimens(state->dir_fd, (struct timespec[2]){ st.st_atim, st.st_mtim });
+	return err;
 }
 
 void restore_state_fini(struct restore_state *state)

@@ -327,6 +327,9 @@ static int entry_node(struct restore *restore, const struct ubtrfs_dirent *entry
 		attr.mode |= mode_of_type(entry->type);
 	if (!(attr.mode & S_IFMT))
 		attr.mode |= S_IFREG;
+	/* How many names it has is not known then. */
+	if (state & (UBTRFS_RESCUE_NO_INODE | UBTRFS_RESCUE_OLDER))
+		attr.nlink = MAX(attr.nlink, 2u);
 	/* A damaged directory may tell a name twice, and an old name beside the new one. */
 	if (!ino_set_add(&restore->seen, entry->node) && attr.nlink < 2 && !S_ISDIR(attr.mode))
 		return 0;
