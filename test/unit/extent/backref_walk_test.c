@@ -248,6 +248,8 @@ static void walk_rounds(const struct engine_options *options, uint64_t seed)
 
 			engine_snapshot(engine, from, last + 1);
 			last++;
+			/* Before a change takes the shared blocks apart. */
+			compare_all(engine, last, true);
 		}
 		for (uint64_t root = 255; root <= last; root++) {
 			uint64_t id = root == 255 ? 5 : root;
