@@ -1,12 +1,15 @@
 /*
- * Looking at structures on disk, in the words of btrfs-progs.
+ * Looking at structures on disk, in the words of btrfs-progs, and asking who uses what.
+ *
+ * What was changed and is not committed counts. A visit that returns nonzero stops, and that is
+ * returned; it calls no function of the library on the same filesystem unless it says so.
  */
 #ifndef UBTRFS_INSPECT_H
 #define UBTRFS_INSPECT_H
 
 #include <stdio.h>
 
-#include <ubtrfs/ubtrfs.h>
+#include <ubtrfs/file.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -52,6 +55,68 @@ struct ubtrfs_dump_tree {
  * failure is the result.
  */
 int ubtrfs_dump_tree(struct ubtrfs *fs, const struct ubtrfs_dump_tree *what, FILE *out);
+
+/* ---- names ---- */
+
+/*
+ * Every path of an inode, from the top of its subvolume and without a leading slash ("" for the
+ * top itself). -ENOENT when the inode is not there.
+ */
+int ubtrfs_inode_paths(struct ubtrfs *fs, struct ubtrfs_node node,
+		       int (*visit)(void *ctx, const char *path), void *ctx);
+
+/* ---- logical addresses ---- */
+
+/* The extent that holds an address. */
+struct ubtrfs_extent {
+	uint64_t logical, len_bytes;
+	bool metadata;
+	unsigned level; /* of a tree block */
+};
+/* -ENOENT: nothing lies there. */
+int ubtrfs_extent_at(struct ubtrfs *fs, uint64_t logical, struct ubtrfs_extent *ret_extent);
+
+/* A place that uses data: a file in a tree (a subvolume, or a tree of the filesystem's own). */
+struct ubtrfs_referrer {
+	uint64_t tree_id, ino;
+	uint64_t offset; /* in the file, of the byte at the address; with any_offset and for
+			  * compressed extents: where the file's extent begins */
+};
+/*
+ * All places that use the data at an address, through reflinks and snapshots too, by tree, inode
+ * and offset. any_offset: also those that use other parts of the same extent. -ENOENT: nothing
+ * lies there; -EINVAL: metadata.
+ */
+int ubtrfs_logical_referrers(struct ubtrfs *fs, uint64_t logical, bool any_offset,
+			     int (*visit)(void *ctx, const struct ubtrfs_referrer *referrer),
+			     void *ctx);
+/* The ids of all trees that hold the tree block at an address. -EINVAL: data. */
+int ubtrfs_block_trees(struct ubtrfs *fs, uint64_t logical,
+		       int (*visit)(void *ctx, uint64_t tree_id), void *ctx);
+
+/* ---- trees ---- */
+
+#define UBTRFS_TREE_LEVELS 8
+
+/* How the blocks of a tree lie, in the order of reading them. */
+struct ubtrfs_tree_stats {
+	uint64_t nr_nodes, total_bytes, inline_bytes;
+	uint64_t nr_forward_seeks, nr_backward_seeks, seek_bytes;
+	/* Runs of neighbouring blocks that a seek ends; without any: one block at most. */
+	uint64_t nr_clusters, cluster_bytes, min_cluster_bytes, max_cluster_bytes;
+	uint64_t spread_bytes; /* from the lowest block to the highest */
+	unsigned nr_levels;
+	uint64_t nr_at_level[UBTRFS_TREE_LEVELS];
+	uint64_t elapsed_ns;
+	/* Distances and how often each came, ascending; owned: ubtrfs_tree_stats_free. */
+	struct ubtrfs_seek {
+		uint64_t distance_bytes, nr;
+	} *seeks;
+	size_t nr_seeks; /* entries of seeks */
+};
+/* -ENOENT: no such tree. */
+int ubtrfs_tree_stats(struct ubtrfs *fs, uint64_t tree_id, struct ubtrfs_tree_stats *ret_stats);
+void ubtrfs_tree_stats_free(struct ubtrfs_tree_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -64,6 +64,7 @@ struct ref_list {
 	uint64_t addr;
 	struct key key; /* of the item; type 0: nothing on disk yet */
 	uint64_t flags; /* BTRFS_EXTENT_FLAG_*, as on disk */
+	uint8_t level;	/* of a tree block, as on disk */
 	struct ref_delta *refs;
 	size_t nr, capacity;
 };

@@ -114,6 +114,15 @@ static int ref_list_merge(struct ref_list *list)
 	return 0;
 }
 
+static uint8_t item_level(const struct extent_image *image)
+{
+	if (image->key.type == BTRFS_METADATA_ITEM_KEY)
+		return (uint8_t)MIN(image->key.offset, UINT8_MAX);
+	if (extent_item_flags(image->data) & BTRFS_EXTENT_FLAG_TREE_BLOCK)
+		return tree_block_info_level(image->data + EXTENT_ITEM_SIZE);
+	return 0;
+}
+
 static int ref_list_fill(struct extents *extents, struct tree *tree, struct extent_image *image,
 			 struct ref_list *list)
 {
@@ -123,6 +132,7 @@ static int ref_list_fill(struct extents *extents, struct tree *tree, struct exte
 	if (err == 0) {
 		list->key = image->key;
 		list->flags = extent_item_flags(image->data);
+		list->level = item_level(image);
 		TRY(add_inline(list, image));
 		TRY(add_keyed(list, tree));
 	} else if (err != -ERR_EXTENT_MISSING || ref_queue_pending(queue, list->addr) <= 0) {

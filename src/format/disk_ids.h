@@ -277,6 +277,9 @@
 #define BTRFS_QGROUP_STATUS_FLAG_INCONSISTENT	(1ULL << 2)
 #define BTRFS_QGROUP_STATUS_FLAG_SIMPLE_MODE	(1ULL << 3)
 #define BTRFS_QGROUP_STATUS_VERSION        1
+/* Bits of a limit item: which limits hold. */
+#define BTRFS_QGROUP_LIMIT_MAX_RFER	(1ULL << 0)
+#define BTRFS_QGROUP_LIMIT_MAX_EXCL	(1ULL << 1)
 
 /* clang-format on */
 

@@ -206,6 +206,12 @@ int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const ch
 int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
 		     uint64_t *ret_index) must_check;
 
+/* inode_names.c */
+typedef int (*inode_name_fn)(void *ctx, uint64_t parent, const char *name, size_t name_len);
+/* Calls visit for each name of an inode, as its tree has them; nonzero stops and is returned. */
+int inode_each_name(struct inode_table *table, struct root *root, uint64_t ino, inode_name_fn visit,
+		    void *ctx) must_check;
+
 /* xattr.c */
 int xattr_set(struct inode *inode, const char *name, size_t name_len, const void *value,
 	      size_t len) must_check;

@@ -1,0 +1,20 @@
+/*
+ * For the files of ops/ that answer questions about the whole filesystem: everything in the trees,
+ * and paths.
+ */
+#ifndef UBTRFS_OPS_OP_PATHS_H
+#define UBTRFS_OPS_OP_PATHS_H
+
+#include "ops/ops.h"
+
+/*
+ * What is delayed goes into the trees (nothing is committed), so that they tell everything. The
+ * caller holds the lock of the filesystem.
+ */
+int fs_settle(struct ubtrfs *fs) must_check;
+
+/* op_paths.c */
+/* The path of a subvolume from another; owned (mem_free). As ubtrfs_subvolume_path. */
+int subvolume_path(struct core *core, uint64_t subvolid, uint64_t from, char **ret_path) must_check;
+
+#endif
