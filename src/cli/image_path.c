@@ -200,3 +200,13 @@ int image_view_find(struct image_view *view, const char *text, bool follow,
 	image_path_release(&path);
 	return code;
 }
+
+int image_view_find_any(struct image_view *view, const char *text, struct ubtrfs_node *ret_node)
+{
+	if (image_path_is_inside(text))
+		return image_view_find(view, text, true, ret_node);
+	if (image_view_open(view, text))
+		return 1;
+	*ret_node = image_view_top(view);
+	return 0;
+}

@@ -82,5 +82,9 @@ struct ubtrfs_node image_view_top(const struct image_view *view);
  * names. follow: a symlink as the last part. Errors are told on stderr: 0 or 1. */
 int image_view_find(struct image_view *view, const char *text, bool follow,
 		    struct ubtrfs_node *ret_node) must_check;
+/* The same for an argument that may also be an image alone, which stands for its top. Symlinks are
+ * followed. */
+int image_view_find_any(struct image_view *view, const char *text,
+			struct ubtrfs_node *ret_node) must_check;
 
 #endif
