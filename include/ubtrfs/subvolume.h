@@ -26,7 +26,8 @@ struct ubtrfs_subvolume {
 	uint64_t generation;
 	uint64_t flags; /* BTRFS_ROOT_SUBVOL_* */
 	bool readonly;
-	bool deleted; /* and not yet cleaned away */
+	bool deleted;  /* and not yet cleaned away */
+	bool snapshot; /* made from another one */
 	uint64_t bytes_used;
 	uint8_t uuid[16], parent_uuid[16], received_uuid[16]; /* zeroes: none */
 	/* Generations and times of the last change, of creation, of send and of receive. */

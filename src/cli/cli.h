@@ -27,6 +27,8 @@ int cmd_import(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_undelete(int argc, char **argv);
 int cmd_inspect_internal(int argc, char **argv);
+int cmd_filesystem(int argc, char **argv);
+int cmd_subvolume(int argc, char **argv);
 
 /* ---- cli_report.c: what the user is told ---- */
 

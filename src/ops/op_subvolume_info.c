@@ -21,9 +21,11 @@ static void subvolume_load(const struct root *root, struct ubtrfs_subvolume *ret
 		.flags = root_item_flags(item),
 		.readonly = root_item_flags(item) & BTRFS_ROOT_SUBVOL_RDONLY,
 		.deleted = !root_item_refs(item),
+		.snapshot = root->item_offset != 0,
 		.bytes_used = atomic_load(&root->used_bytes),
 		.ctransid = root_item_ctransid(item),
-		.otransid = root_item_otransid(item),
+		.otransid = root_item_otransid(item) ? root_item_otransid(item) :
+							root->item_offset,
 		.stransid = root_item_stransid(item),
 		.rtransid = root_item_rtransid(item),
 		.ctime = time_load(root_item_ctime(item)),
