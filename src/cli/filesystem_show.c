@@ -72,7 +72,6 @@ static int show_text(struct show *show, const struct ubtrfs_info *info, uint64_t
 	err = ubtrfs_device_each(show->question->view.fs, device_text, show);
 	if (show->nr_missing)
 		puts("\t*** Some devices missing");
-	putchar('\n');
 	return err;
 }
 
@@ -125,8 +124,11 @@ static int answer_show(struct question *question, int argc, char **argv)
 		json_out_begin(&question->out);
 		json_array(&question->out.json, "filesystem-show");
 	}
-	for (int i = optind; i < argc; i++)
+	for (int i = optind; i < argc; i++) {
+		if (i > optind && !question->out.wanted)
+			putchar('\n');
 		code |= tell_filesystem(question, argv[i]);
+	}
 	return question->out.wanted ? code | json_out_end(&question->out) : code;
 }
 

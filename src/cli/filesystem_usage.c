@@ -142,7 +142,7 @@ static void several_profiles(const struct usage_facts *facts, struct strbuf *ret
 static void overall_text(const struct question *question, const struct usage_facts *facts)
 {
 	const struct size_units *units = &question->units;
-	bool human = !units->raw && !units->fixed;
+	bool human = !units->raw && !units->fixed && !units->si;
 	char text[UNITS_TEXT_MAX], more[UNITS_TEXT_MAX];
 	int width = human ? 10 : 18;
 	struct strbuf several;
