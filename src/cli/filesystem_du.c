@@ -37,6 +37,7 @@ struct du {
 		uint64_t start, end;
 	} * shared; /* extents; owned */
 	size_t nr_shared, capacity;
+	bool headed;
 	int code;
 };
 
@@ -173,6 +174,9 @@ static void print_line(struct du *du, const char *path, const struct du_sum *sum
 		json_out_pass(&du->question->out);
 		return;
 	}
+	if (!du->headed)
+		printf("%10s  %10s  %10s  %s\n", "Total", "Exclusive", "Set shared", "Filename");
+	du->headed = true;
 	if (is_argument)
 		size_units_text(units, shared_sum(du), shared);
 	printf("%10s  %10s  %10s  %s\n", size_units_text(units, sum->total, total),
@@ -336,8 +340,6 @@ static int answer_du(struct du *du, int argc, char **argv)
 	if (question->out.wanted) {
 		json_out_begin(&question->out);
 		json_array(&question->out.json, "filesystem-du");
-	} else {
-		printf("%10s  %10s  %10s  %s\n", "Total", "Exclusive", "Set shared", "Filename");
 	}
 	for (int i = optind; i < argc; i++)
 		du_argument(du, argv[i]);

@@ -52,17 +52,29 @@ static void add_devices(const struct usage_facts *facts, struct overall *all)
 	}
 }
 
+/*
+ * What a space uses on devices: its copies; with parity, of each device the part that is used of
+ * the whole, in whole bytes.
+ */
+static uint64_t raw_used_of(const struct usage_facts *facts, unsigned i)
+{
+	const struct ubtrfs_space *space = &facts->spaces[i];
+	unsigned nr_parity, copies = ubtrfs_profile_copies(space->flags, &nr_parity);
+	double part = (double)space->used_bytes / (double)MAX(space->total_bytes, 1u);
+	uint64_t used = 0;
+
+	if (!nr_parity)
+		return space->used_bytes * copies;
+	for (unsigned j = 0; j < facts->nr_devices; j++)
+		used = (uint64_t)((double)used + (double)facts->devices[j].allocated[i] * part);
+	return used;
+}
+
 static void add_space(const struct usage_facts *facts, unsigned i, struct overall *all)
 {
 	const struct ubtrfs_space *space = &facts->spaces[i];
-	uint64_t raw = facts->raw_bytes[i], raw_used = 0;
+	uint64_t raw = facts->raw_bytes[i], raw_used = raw_used_of(facts, i);
 
-	if (space->total_bytes)
-		raw_used = (uint64_t)((double)space->used_bytes / (double)space->total_bytes *
-				      (double)raw);
-	/* Whole copies are counted without rounding. */
-	if (space->total_bytes && raw % space->total_bytes == 0)
-		raw_used = space->used_bytes * (raw / space->total_bytes);
 	all->allocated += raw;
 	all->used += raw_used;
 	if (space->flags & BTRFS_BLOCK_GROUP_DATA) {
