@@ -161,7 +161,7 @@ ask_files()
 		same_text "$WORK/theirs" "$WORK/ours" "subvolume show $path"
 	done
 	# For a file btrfs-progs adds up what is shared; ours counts each byte once, as it does for directories.
-	for path in '' /a/ /a/d /top/part /top /top/ro; do
+	for path in '' /a/ /b/d /top/part /top /top/ro; do
 		btrfs filesystem du --raw "$MNT$path" | sed "s|$MNT||" >"$WORK/theirs"
 		"$UBTRFS" filesystem du --raw "${JUDGE_DEVICES[0]}:${path:-/}" | sed "s|${JUDGE_DEVICES[0]}:||; s|^\(.*  \)/\$|\1|" >"$WORK/ours"
 		same_text "$WORK/theirs" "$WORK/ours" "filesystem du $path"
@@ -347,6 +347,7 @@ ask_json()
 	exec 9<"$MNT/b/clone"
 	btrfs subvolume delete "$MNT/b" >/dev/null
 	sync -f "$MNT"
+	mount -o remount,ro "$MNT"
 	btrfs subvolume list -d "$MNT" >"$WORK/theirs"
 	"$UBTRFS" subvolume list -d "${JUDGE_DEVICES[0]}" >"$WORK/ours"
 	same_text "$WORK/theirs" "$WORK/ours" "subvolume list -d"
