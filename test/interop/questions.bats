@@ -57,6 +57,7 @@ fill()
 	btrfs subvolume create "$dir/a/nested" >/dev/null
 	cp --reflink=always "$dir/b/clone" "$dir/a/nested/c3"
 	dd if=/dev/urandom of="$dir/b/d/e/file" bs=4096 seek=10 count=3 conv=notrunc status=none
+	dd if=/dev/urandom of="$dir/b/clone" bs=4096 count=2 conv=notrunc status=none
 	for ((i = 1; i <= 60; i++)); do echo changed >"$dir/b/d/f$i"; done
 	btrfs subvolume snapshot "$dir/b" "$dir/top/c" >/dev/null
 	btrfs subvolume snapshot "$dir/a" "$dir/with-dummy" >/dev/null

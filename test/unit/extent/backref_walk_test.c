@@ -293,6 +293,28 @@ static void test_backref_walk__keyed_references(void **state)
 	engine_free(engine);
 }
 
+/* What is left of an extent after its beginning was written over: the reference stays as it was. */
+static void test_backref_walk__the_rest_of_an_extent(void **state)
+{
+	struct engine *engine = engine_new(&(struct engine_options){ .nodesize = 4096 });
+	struct key key = KEY(ENGINE_FILE, BTRFS_EXTENT_DATA_KEY, 65536);
+	struct tree *tree = engine_tree(engine, 5);
+	uint8_t item[FILE_EXTENT_SIZE];
+	uint32_t len;
+
+	(void)state;
+	(void)engine_write(engine, 5, 65536, 131072);
+	assert_ok(tree_lookup(tree, &key, item, sizeof(item), &len));
+	assert_ok(tree_remove(engine->txn, tree, &key));
+	key.offset += 126976;
+	file_extent_set_offset(item, 126976);
+	file_extent_set_num_bytes(item, 4096);
+	assert_ok(tree_insert(engine->txn, tree, &key, item, sizeof(item)));
+	engine_commit(engine);
+	compare_all(engine, 255, true);
+	engine_free(engine);
+}
+
 static void test_backref_walk__addresses_without_an_extent(void **state)
 {
 	struct engine *engine = engine_new(&(struct engine_options){ 0 });
@@ -319,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_backref_walk__equals_walking_forward),
 		cmocka_unit_test(test_backref_walk__keyed_references),
+		cmocka_unit_test(test_backref_walk__the_rest_of_an_extent),
 		cmocka_unit_test(test_backref_walk__addresses_without_an_extent),
 	};
 
