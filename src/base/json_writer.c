@@ -114,12 +114,12 @@ static void begin_group(struct json *json, const char *name, bool is_array)
 	json->is_array = is_array ? json->is_array | bit : json->is_array & ~bit;
 }
 
-void json_object(struct json *json, const char *name)
+void json_object_begin(struct json *json, const char *name)
 {
 	begin_group(json, name, false);
 }
 
-void json_array(struct json *json, const char *name)
+void json_array_begin(struct json *json, const char *name)
 {
 	begin_group(json, name, true);
 }
@@ -155,7 +155,7 @@ void json_bool(struct json *json, const char *name, bool value)
 	strbuf_add(json->out, value ? "true" : "false");
 }
 
-void json_null(struct json *json, const char *name)
+void json_none(struct json *json, const char *name)
 {
 	begin_value(json, name);
 	strbuf_add(json->out, "null");
@@ -166,7 +166,7 @@ void json_text(struct json *json, const char *name, const char *text)
 	if (text)
 		json_bytes(json, name, text, strlen(text));
 	else
-		json_null(json, name);
+		json_none(json, name);
 }
 
 static void add_hex(struct strbuf *out, const uint8_t *p, size_t len)

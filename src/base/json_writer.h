@@ -4,15 +4,16 @@
  *
  *   struct json json;
  *   json_init(&json, &out);
- *   json_object(&json, NULL);
+ *   json_object_begin(&json, NULL);
  *   json_number(&json, "bytes", 4096);
- *   json_array(&json, "names");
+ *   json_array_begin(&json, "names");
  *   json_bytes(&json, NULL, name, name_len);
  *   json_end(&json);
  *   json_end(&json);
  *
- * A member of an object has a name, an element of an array has none (NULL). Each json_object and
- * json_array has its json_end; the last one ends the line. Numbers are whole: 64 bits, digits.
+ * A member of an object has a name, an element of an array has none (NULL). Each beginning has its
+ * json_end; the last one ends the line. Numbers are whole: 64 bits, digits. No name here is one of
+ * jansson's, which is linked too: the linker would take ours for its.
  *
  * The text is valid UTF-8 whatever goes in. Bytes that are none (names in a filesystem may be
  * anything) appear as U+FFFD each, and beside the member NAME stands NAME_hex with all bytes.
@@ -36,15 +37,15 @@ struct json {
 };
 
 void json_init(struct json *json, struct strbuf *out);
-void json_object(struct json *json, const char *name);
-void json_array(struct json *json, const char *name);
+void json_object_begin(struct json *json, const char *name);
+void json_array_begin(struct json *json, const char *name);
 /* Ends the object or array begun last. */
 void json_end(struct json *json);
 
 void json_number(struct json *json, const char *name, uint64_t value);
 void json_signed(struct json *json, const char *name, int64_t value);
 void json_bool(struct json *json, const char *name, bool value);
-void json_null(struct json *json, const char *name);
+void json_none(struct json *json, const char *name);
 /* A string that ends with a zero byte; NULL gives null. */
 void json_text(struct json *json, const char *name, const char *text);
 /* Any bytes as a string; with NAME_hex beside it when they are not UTF-8 (in an array: nothing). */

@@ -254,7 +254,7 @@ static int json_root(void *ctx, const struct ubtrfs_rescue_root *root)
 {
 	struct json *json = ctx;
 
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_number(json, "bytenr", root->bytenr);
 	json_number(json, "generation", root->generation);
 	json_number(json, "level", root->level);
@@ -265,7 +265,7 @@ static int json_root(void *ctx, const struct ubtrfs_rescue_root *root)
 	json_bool(json, "from_super", root->from & UBTRFS_RESCUE_FROM_SUPER);
 	json_bool(json, "from_backup", root->from & UBTRFS_RESCUE_FROM_BACKUP);
 	json_bool(json, "from_scan", root->from & UBTRFS_RESCUE_FROM_SCAN);
-	json_object(json, "time");
+	json_object_begin(json, "time");
 	json_signed(json, "sec", root->time.sec);
 	json_number(json, "nsec", root->time.nsec);
 	json_end(json);
@@ -287,7 +287,7 @@ static int json_tree(void *ctx, const struct ubtrfs_rescue_subvolume *subvol)
 {
 	struct json *json = ctx;
 
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_number(json, "subvolid", subvol->subvolid);
 	json_number(json, "offset", subvol->offset);
 	json_number(json, "bytenr", subvol->bytenr);
@@ -307,11 +307,11 @@ static int list_json(struct cmd_restore *cmd)
 
 	strbuf_init(&text);
 	json_init(&json, &text);
-	json_object(&json, NULL);
-	json_object(&json, "__header");
+	json_object_begin(&json, NULL);
+	json_object_begin(&json, "__header");
 	json_text(&json, "version", "1");
 	json_end(&json);
-	json_array(&json, cmd->list_roots ? "roots" : "trees");
+	json_array_begin(&json, cmd->list_roots ? "roots" : "trees");
 	err = cmd->list_roots ? ubtrfs_rescue_roots(cmd->rescue, true, json_root, &json) :
 				ubtrfs_rescue_subvolumes(cmd->rescue, json_tree, &json);
 	json_end(&json);

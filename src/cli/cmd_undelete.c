@@ -213,14 +213,14 @@ static void list_json(struct undelete *undelete, const struct ubtrfs_attr *attr,
 	struct json *json = &undelete->json_rows;
 	const char *path = strbuf_text(&undelete->restore.path);
 
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_bytes(json, "path", path, strlen(path));
 	json_number(json, "subvolid", attr->node.subvolid);
 	json_number(json, "inode", attr->node.ino);
 	json_number(json, "mode", attr->mode);
 	json_number(json, "size", attr->size);
 	json_number(json, "generation", ubtrfs_rescue_generation(undelete->then));
-	json_object(json, "time");
+	json_object_begin(json, "time");
 	json_signed(json, "sec", undelete->then_time.sec);
 	json_number(json, "nsec", undelete->then_time.nsec);
 	json_end(json);
@@ -540,11 +540,11 @@ static int begin_output(struct undelete *undelete, const char *dir)
 	}
 	if (undelete->json) {
 		json_init(&undelete->json_rows, &undelete->json_out);
-		json_object(&undelete->json_rows, NULL);
-		json_object(&undelete->json_rows, "__header");
+		json_object_begin(&undelete->json_rows, NULL);
+		json_object_begin(&undelete->json_rows, "__header");
 		json_text(&undelete->json_rows, "version", "1");
 		json_end(&undelete->json_rows);
-		json_array(&undelete->json_rows, "undelete");
+		json_array_begin(&undelete->json_rows, "undelete");
 	}
 	return 0;
 }

@@ -25,7 +25,7 @@ static int print_space(void *ctx, const struct ubtrfs_space *space)
 		       size_units_text(&question->units, space->used_bytes, used));
 		return 0;
 	}
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_text(json, "bg-type", ubtrfs_space_type(space->flags));
 	json_text(json, "bg-profile", profile);
 	json_number(json, "total", space->total_bytes);
@@ -45,7 +45,7 @@ static int answer_df(struct question *question, int argc, char **argv)
 		return 1;
 	if (question->out.wanted) {
 		json_out_begin(&question->out);
-		json_array(&question->out.json, "filesystem-df");
+		json_array_begin(&question->out.json, "filesystem-df");
 	}
 	if (ubtrfs_space_each(question->view.fs, print_space, question) < 0)
 		code = cli_error("%s", ubtrfs_error_text());

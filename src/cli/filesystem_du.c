@@ -164,7 +164,7 @@ static void print_line(struct du *du, const char *path, const struct du_sum *sum
 	if (du->summarize && !is_argument)
 		return;
 	if (du->question->out.wanted) {
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_number(json, "total", sum->total);
 		json_number(json, "exclusive", sum->total - sum->shared);
 		if (is_argument)
@@ -339,7 +339,7 @@ static int answer_du(struct du *du, int argc, char **argv)
 	hash_init(&du->seen);
 	if (question->out.wanted) {
 		json_out_begin(&question->out);
-		json_array(&question->out.json, "filesystem-du");
+		json_array_begin(&question->out.json, "filesystem-du");
 	}
 	for (int i = optind; i < argc; i++)
 		du_argument(du, argv[i]);

@@ -44,7 +44,7 @@ static int device_json(void *ctx, const struct ubtrfs_device *device)
 	struct show *show = ctx;
 	struct json *json = &show->question->out.json;
 
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_number(json, "devid", device->devid);
 	json_uuid(json, "uuid", device->uuid);
 	json_number(json, "size", device->total_bytes);
@@ -80,13 +80,13 @@ static int show_json(struct show *show, const struct ubtrfs_info *info, uint64_t
 	struct json *json = &show->question->out.json;
 	int err;
 
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_bytes(json, "label", info->label, strlen(info->label));
 	json_uuid(json, "uuid", info->fsid);
 	json_number(json, "generation", info->generation);
 	json_number(json, "total-devices", info->nr_devices);
 	json_number(json, "bytes-used", used);
-	json_array(json, "devices");
+	json_array_begin(json, "devices");
 	err = ubtrfs_device_each(show->question->view.fs, device_json, show);
 	json_end(json);
 	json_end(json);
@@ -122,7 +122,7 @@ static int answer_show(struct question *question, int argc, char **argv)
 		return cli_error("show: no image given (see --help)");
 	if (question->out.wanted) {
 		json_out_begin(&question->out);
-		json_array(&question->out.json, "filesystem-show");
+		json_array_begin(&question->out.json, "filesystem-show");
 	}
 	for (int i = optind; i < argc; i++) {
 		if (i > optind && !question->out.wanted)
@@ -174,7 +174,7 @@ static int label_print(struct question *question)
 		return 0;
 	}
 	json_out_begin(&question->out);
-	json_object(&question->out.json, "filesystem-label");
+	json_object_begin(&question->out.json, "filesystem-label");
 	json_bytes(&question->out.json, "label", info.label, strlen(info.label));
 	return json_out_end(&question->out);
 }

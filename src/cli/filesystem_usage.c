@@ -326,19 +326,19 @@ static int tabular_text(const struct question *question, const struct usage_fact
 
 static void spaces_json(struct json *json, const struct usage_facts *facts)
 {
-	json_array(json, "spaces");
+	json_array_begin(json, "spaces");
 	for (unsigned i = 0; i < facts->nr_spaces; i++) {
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_text(json, "bg-type", ubtrfs_space_type(facts->spaces[i].flags));
 		json_text(json, "bg-profile", ubtrfs_space_profile(facts->spaces[i].flags));
 		json_number(json, "total", facts->spaces[i].total_bytes);
 		json_number(json, "used", facts->spaces[i].used_bytes);
 		json_number(json, "raw", facts->raw_bytes[i]);
-		json_array(json, "devices");
+		json_array_begin(json, "devices");
 		for (unsigned j = 0; j < facts->nr_devices; j++) {
 			if (!facts->devices[j].allocated[i])
 				continue;
-			json_object(json, NULL);
+			json_object_begin(json, NULL);
 			json_number(json, "devid", facts->devices[j].devid);
 			json_number(json, "allocated", facts->devices[j].allocated[i]);
 			json_end(json);
@@ -354,7 +354,7 @@ static void usage_json(struct json *json, const char *image, const struct usage_
 	struct overall all;
 
 	overall_reckon(facts, &all);
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_bytes(json, "image", image, strlen(image));
 	json_number(json, "device-size", all.size);
 	json_number(json, "device-allocated", all.allocated);
@@ -367,11 +367,11 @@ static void usage_json(struct json *json, const char *image, const struct usage_
 	json_number(json, "free-statfs", facts->available_bytes);
 	json_number(json, "global-reserve", facts->reserve_bytes);
 	spaces_json(json, facts);
-	json_array(json, "devices");
+	json_array_begin(json, "devices");
 	for (unsigned j = 0; j < facts->nr_devices; j++) {
 		const struct usage_device *device = &facts->devices[j];
 
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_number(json, "devid", device->devid);
 		if (device->path)
 			json_bytes(json, "path", device->path, strlen(device->path));
@@ -417,7 +417,7 @@ static int answer_usage(struct question *question, bool tabular, int argc, char 
 		return cli_error("usage: no image given (see --help)");
 	if (question->out.wanted) {
 		json_out_begin(&question->out);
-		json_array(&question->out.json, "filesystem-usage");
+		json_array_begin(&question->out.json, "filesystem-usage");
 	}
 	for (int i = optind; i < argc; i++) {
 		if (i > optind && !question->out.wanted)

@@ -187,11 +187,11 @@ static int rows_json(struct question *question, const struct chunk_rows *rows)
 	struct json *json = &question->out.json;
 
 	json_out_begin(&question->out);
-	json_array(json, "list-chunks");
+	json_array_begin(json, "list-chunks");
 	for (size_t i = 0; i < rows->nr; i++) {
 		const struct row *row = &rows->rows[i];
 
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_number(json, "devid", row->devid);
 		json_number(json, "pnumber", row->nr_physical);
 		json_text(json, "type", ubtrfs_space_type(row->flags));
@@ -328,7 +328,7 @@ static int answer_min_size(struct question *question, uint64_t devid, int argc, 
 		return 0;
 	}
 	json_out_begin(&question->out);
-	json_object(&question->out.json, "min-dev-size");
+	json_object_begin(&question->out.json, "min-dev-size");
 	json_number(&question->out.json, "devid", devid);
 	json_number(&question->out.json, "size", bytes);
 	return json_out_end(&question->out);

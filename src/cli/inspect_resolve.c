@@ -133,10 +133,10 @@ static int answer_inode(struct question *question, int argc, char **argv)
 		return err < 0 ? cli_error("%s", ubtrfs_error_text()) : 0;
 	}
 	json_out_begin(&question->out);
-	json_object(&question->out.json, "inode-resolve");
+	json_object_begin(&question->out.json, "inode-resolve");
 	json_number(&question->out.json, "root", node.subvolid);
 	json_number(&question->out.json, "inode", ino);
-	json_array(&question->out.json, "paths");
+	json_array_begin(&question->out.json, "paths");
 	err = print_paths(&printer, node);
 	if (err < 0) {
 		strbuf_fini(&question->out.text);
@@ -172,12 +172,12 @@ static int referrer_json(struct logical *logical, const struct ubtrfs_referrer *
 	struct json_out *out = &logical->question->out;
 	int err = 0;
 
-	json_object(&out->json, NULL);
+	json_object_begin(&out->json, NULL);
 	json_number(&out->json, "inode", referrer->ino);
 	json_number(&out->json, "offset", referrer->offset);
 	json_number(&out->json, "root", referrer->tree_id);
 	if (!logical->no_paths) {
-		json_array(&out->json, "paths");
+		json_array_begin(&out->json, "paths");
 		err = print_paths(&logical->printer,
 				  (struct ubtrfs_node){ referrer->tree_id, referrer->ino });
 		json_end(&out->json);
@@ -226,14 +226,14 @@ static int print_users(struct logical *logical, const struct ubtrfs_extent *exte
 	struct json *json = &logical->question->out.json;
 
 	if (logical->question->out.wanted) {
-		json_object(json, "logical-resolve");
+		json_object_begin(json, "logical-resolve");
 		json_number(json, "logical", logical->address);
 		json_text(json, "type", extent->metadata ? "metadata" : "data");
 		json_number(json, "extent-start", extent->logical);
 		json_number(json, "extent-length", extent->len_bytes);
 		if (extent->metadata)
 			json_number(json, "level", extent->level);
-		json_array(json, extent->metadata ? "roots" : "inodes");
+		json_array_begin(json, extent->metadata ? "roots" : "inodes");
 	}
 	if (extent->metadata)
 		return ubtrfs_block_trees(fs, logical->address, print_tree_id, logical);
@@ -331,7 +331,7 @@ static int answer_subvolid(struct question *question, int argc, char **argv)
 		return 0;
 	}
 	json_out_begin(&question->out);
-	json_object(&question->out.json, "subvolid-resolve");
+	json_object_begin(&question->out.json, "subvolid-resolve");
 	json_number(&question->out.json, "root", id);
 	json_bytes(&question->out.json, "path", path, len);
 	return json_out_end(&question->out);
@@ -363,7 +363,7 @@ static int answer_rootid(struct question *question, int argc, char **argv)
 		return 0;
 	}
 	json_out_begin(&question->out);
-	json_object(&question->out.json, "rootid");
+	json_object_begin(&question->out.json, "rootid");
 	json_number(&question->out.json, "root", node.subvolid);
 	return json_out_end(&question->out);
 }

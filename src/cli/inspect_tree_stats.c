@@ -123,16 +123,16 @@ static void stats_text(const struct ubtrfs_tree_stats *stats, const struct size_
 
 static void stats_json(struct json *json, uint64_t tree_id, const struct ubtrfs_tree_stats *stats)
 {
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_number(json, "tree", tree_id);
 	json_number(json, "total-size", stats->total_bytes);
 	json_number(json, "inline-data", stats->inline_bytes);
 	json_number(json, "forward-seeks", stats->nr_forward_seeks);
 	json_number(json, "backward-seeks", stats->nr_backward_seeks);
 	json_number(json, "total-seek-length", stats->seek_bytes);
-	json_array(json, "seeks");
+	json_array_begin(json, "seeks");
 	for (size_t i = 0; i < stats->nr_seeks; i++) {
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_number(json, "distance", stats->seeks[i].distance_bytes);
 		json_number(json, "count", stats->seeks[i].nr);
 		json_end(json);
@@ -145,7 +145,7 @@ static void stats_json(struct json *json, uint64_t tree_id, const struct ubtrfs_
 	json_number(json, "disk-spread", stats->spread_bytes);
 	json_number(json, "read-time-ns", stats->elapsed_ns);
 	json_number(json, "total-nodes", stats->nr_nodes);
-	json_array(json, "levels");
+	json_array_begin(json, "levels");
 	for (unsigned i = 0; i < stats->nr_levels; i++)
 		json_number(json, NULL, stats->nr_at_level[i]);
 	json_end(json);
@@ -199,7 +199,7 @@ static int answer_stats(struct question *question, uint64_t tree_id, int argc, c
 	if (!question->out.wanted)
 		return tell_trees(question, tree_id);
 	json_out_begin(&question->out);
-	json_array(&question->out.json, "tree-stats");
+	json_array_begin(&question->out.json, "tree-stats");
 	code = tell_trees(question, tree_id);
 	return code | json_out_end(&question->out);
 }

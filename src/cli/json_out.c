@@ -23,8 +23,8 @@ void json_out_begin(struct json_out *out)
 {
 	strbuf_init(&out->text);
 	json_init(&out->json, &out->text);
-	json_object(&out->json, NULL);
-	json_object(&out->json, "__header");
+	json_object_begin(&out->json, NULL);
+	json_object_begin(&out->json, "__header");
 	json_text(&out->json, "version", "1");
 	json_end(&out->json);
 }
@@ -57,7 +57,7 @@ int json_out_end(struct json_out *out)
 
 void json_out_time(struct json_out *out, const char *name, const struct ubtrfs_time *time)
 {
-	json_object(&out->json, name);
+	json_object_begin(&out->json, name);
 	json_signed(&out->json, "sec", time->sec);
 	json_number(&out->json, "nsec", time->nsec);
 	json_end(&out->json);
@@ -68,7 +68,7 @@ void json_out_uuid(struct json_out *out, const char *name, const uint8_t uuid[16
 	static const uint8_t none[16];
 
 	if (memcmp(uuid, none, sizeof(none)) == 0)
-		json_null(&out->json, name);
+		json_none(&out->json, name);
 	else
 		json_uuid(&out->json, name, uuid);
 }

@@ -56,13 +56,13 @@ int restore_report_begin(struct restore_report *report, const char *command, con
 	if (!report->json_file)
 		return cli_error("cannot write %s: %s", path, strerror(errno));
 	json_init(&report->json, &report->json_text);
-	json_object(&report->json, NULL);
-	json_object(&report->json, "__header");
+	json_object_begin(&report->json, NULL);
+	json_object_begin(&report->json, "__header");
 	json_text(&report->json, "version", "1");
 	json_end(&report->json);
-	json_object(&report->json, command);
+	json_object_begin(&report->json, command);
 	json_number(&report->json, "generation", generation);
-	json_array(&report->json, "lost");
+	json_array_begin(&report->json, "lost");
 	json_pass(report);
 	return 0;
 }
@@ -71,12 +71,12 @@ static void loss_json(struct restore_report *report, const struct restore_loss *
 {
 	struct json *json = &report->json;
 
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_bytes(json, "path", loss->path, strlen(loss->path));
 	json_number(json, "subvolid", loss->node.subvolid);
 	json_number(json, "inode", loss->node.ino);
 	json_bool(json, "restored", !loss->is_lost);
-	json_array(json, "state");
+	json_array_begin(json, "state");
 	for (size_t i = 0; i < ARRAY_LEN(states); i++)
 		if (loss->state & states[i].bit)
 			json_text(json, NULL, states[i].name);
@@ -85,9 +85,9 @@ static void loss_json(struct restore_report *report, const struct restore_loss *
 		json_text(json, "why", loss->why);
 	json_number(json, "lost_bytes", loss->lost_bytes);
 	json_number(json, "nr_ranges", loss->nr_ranges);
-	json_array(json, "ranges");
+	json_array_begin(json, "ranges");
 	for (unsigned i = 0; i < MIN(loss->nr_ranges, RESTORE_RANGES_MAX); i++) {
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_number(json, "offset", loss->ranges[i].offset);
 		json_number(json, "length", loss->ranges[i].len_bytes);
 		json_text(json, "why", loss->ranges[i].why);
@@ -133,7 +133,7 @@ static void end_json(struct restore_report *report, const struct restore_counts 
 	struct json *json = &report->json;
 
 	json_end(json);
-	json_object(json, "summary");
+	json_object_begin(json, "summary");
 	json_number(json, "files", counts->files);
 	json_number(json, "directories", counts->dirs);
 	json_number(json, "others", counts->others);

@@ -335,7 +335,7 @@ static void lines_json(const struct list *list)
 	for (size_t i = 0; i < list->nr; i++) {
 		const struct ubtrfs_subvolume *subvolume = &list->lines[i].subvolume;
 
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_number(json, "root_id", subvolume->id);
 		json_number(json, "gen", subvolume->generation);
 		json_number(json, "cgen", subvolume->otransid);
@@ -376,7 +376,7 @@ static int answer_list(struct list *list, int argc, char **argv)
 		return 0;
 	}
 	json_out_begin(&question->out);
-	json_array(&question->out.json, "subvolume-list");
+	json_array_begin(&question->out.json, "subvolume-list");
 	lines_json(list);
 	return json_out_end(&question->out);
 }

@@ -162,11 +162,11 @@ static int quota_json(struct show *show)
 	int err = ubtrfs_subvolume_quota(show->question->view.fs, show->subvolume.id, &quota);
 
 	if (err == -ENOENT) {
-		json_null(json, "quota-group");
+		json_none(json, "quota-group");
 		return 0;
 	}
 	TRY(err);
-	json_object(json, "quota-group");
+	json_object_begin(json, "quota-group");
 	json_number(json, "qgroupid", quota.qgroupid);
 	if (quota.max_referenced_bytes != UINT64_MAX)
 		json_number(json, "max_referenced", quota.max_referenced_bytes);
@@ -186,7 +186,7 @@ static int show_json(struct show *show)
 	int err;
 
 	json_out_begin(out);
-	json_object(json, "subvolume-show");
+	json_object_begin(json, "subvolume-show");
 	json_bytes(json, "path", show->path, strlen(show->path));
 	json_bytes(json, "name", subvolume->name, strlen(subvolume->name));
 	json_out_uuid(out, "uuid", subvolume->uuid);
@@ -204,7 +204,7 @@ static int show_json(struct show *show)
 	json_number(json, "receive_transid", subvolume->rtransid);
 	json_out_time(out, "receive_time", &subvolume->rtime);
 	json_number(json, "bytes_used", subvolume->bytes_used);
-	json_array(json, "snapshots");
+	json_array_begin(json, "snapshots");
 	err = each_snapshot(show);
 	json_end(json);
 	if (err == 0)
@@ -329,7 +329,7 @@ static int tell_default(struct question *question)
 	TRY(read_path(fs, id, &path));
 	if (question->out.wanted) {
 		json_out_begin(&question->out);
-		json_object(&question->out.json, "subvolume-get-default");
+		json_object_begin(&question->out.json, "subvolume-get-default");
 		json_number(&question->out.json, "root_id", id);
 		json_number(&question->out.json, "gen", subvolume.generation);
 		json_number(&question->out.json, "top_level", subvolume.parent_id);

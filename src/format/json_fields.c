@@ -35,7 +35,7 @@ DISK_STRUCTS(FIELDS_FUNCTION)
 
 void json_key(struct json *json, const char *name, const struct key *key)
 {
-	json_object(json, name);
+	json_object_begin(json, name);
 	json_number(json, "objectid", key->objectid);
 	json_number(json, "type", key->type);
 	json_text(json, "type_name", item_type_name(key->type));
@@ -45,7 +45,7 @@ void json_key(struct json *json, const char *name, const struct key *key)
 
 static void json_time(struct json *json, const char *name, const uint8_t *p)
 {
-	json_object(json, name);
+	json_object_begin(json, name);
 	json_signed(json, "sec", (int64_t)timespec_sec(p));
 	json_number(json, "nsec", timespec_nsec(p));
 	json_end(json);
@@ -58,9 +58,9 @@ static bool all_zero(const uint8_t *p, size_t len)
 
 static void json_backups(struct json *json, const char *name, const uint8_t *p)
 {
-	json_array(json, name);
+	json_array_begin(json, name);
 	for (unsigned i = 0; i < BTRFS_NUM_BACKUP_ROOTS; i++) {
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_root_backup_fields(json, p + (size_t)i * ROOT_BACKUP_SIZE);
 		json_end(json);
 	}
@@ -85,7 +85,7 @@ static void json_nested(struct json *json, const struct field *field, const uint
 			json_backups(json, field->name, p);
 		return;
 	}
-	json_object(json, field->name);
+	json_object_begin(json, field->name);
 	if (field->len == DEV_ITEM_SIZE)
 		json_dev_item_fields(json, p);
 	else if (field->len == INODE_ITEM_SIZE)

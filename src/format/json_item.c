@@ -42,12 +42,12 @@ static void inode_refs(struct json *json, const struct item_view *item)
 {
 	const uint8_t *p = item->data, *end = p + item->len;
 
-	json_array(json, "refs");
+	json_array_begin(json, "refs");
 	while (end - p >= INODE_REF_SIZE) {
 		uint32_t rest = (uint32_t)(end - p) - INODE_REF_SIZE;
 		uint32_t len = MIN(inode_ref_name_len(p), rest);
 
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_inode_ref_fields(json, p);
 		json_name(json, item, "name", p + INODE_REF_SIZE, len);
 		json_end(json);
@@ -60,12 +60,12 @@ static void inode_extrefs(struct json *json, const struct item_view *item)
 {
 	const uint8_t *p = item->data, *end = p + item->len;
 
-	json_array(json, "refs");
+	json_array_begin(json, "refs");
 	while (end - p >= INODE_EXTREF_SIZE) {
 		uint32_t rest = (uint32_t)(end - p) - INODE_EXTREF_SIZE;
 		uint32_t len = MIN(inode_extref_name_len(p), rest);
 
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_inode_extref_fields(json, p);
 		json_name(json, item, "name", p + INODE_EXTREF_SIZE, len);
 		json_end(json);
@@ -78,14 +78,14 @@ static void dir_entries(struct json *json, const struct item_view *item)
 {
 	const uint8_t *p = item->data, *end = p + item->len;
 
-	json_array(json, "entries");
+	json_array_begin(json, "entries");
 	while (end - p >= DIR_ITEM_SIZE) {
 		const uint8_t *name = p + DIR_ITEM_SIZE;
 		uint32_t rest = (uint32_t)(end - name);
 		uint32_t name_len = MIN(dir_item_name_len(p), rest);
 		uint32_t data_len = MIN(dir_item_data_len(p), rest - name_len);
 
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_dir_item_fields(json, p);
 		json_name(json, item, "name", name, name_len);
 		if (data_len)
@@ -144,7 +144,7 @@ static void csums(struct json *json, const struct item_view *item)
 	json_number(json, "length", (uint64_t)nr * g->sectorsize);
 	if (!(item->choices & PRINT_CSUM_ITEMS))
 		return;
-	json_array(json, "csums");
+	json_array_begin(json, "csums");
 	for (uint32_t i = 0; i < nr; i++)
 		json_hex(json, NULL, item->data + (size_t)i * g->csum_size, g->csum_size);
 	json_end(json);
@@ -166,7 +166,7 @@ static void root_item(struct json *json, const struct item_view *item)
 
 static void inline_ref(struct json *json, const uint8_t *p)
 {
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_number(json, "type", inline_ref_type(p));
 	json_text(json, "type_name", item_type_name(inline_ref_type(p)));
 	switch (inline_ref_type(p)) {
@@ -200,7 +200,7 @@ static void extent_refs(struct json *json, const struct item_view *item)
 		json_tree_block_info_fields(json, p + at);
 		at += TREE_BLOCK_INFO_SIZE;
 	}
-	json_array(json, "inline_refs");
+	json_array_begin(json, "inline_refs");
 	while (at < item->len) {
 		uint32_t ref_len = inline_ref_size_bytes(p[at]);
 
@@ -222,11 +222,11 @@ static void extent_refs(struct json *json, const struct item_view *item)
 void json_chunk_members(struct json *json, const uint8_t *chunk, uint32_t len_bytes)
 {
 	json_chunk_fields(json, chunk);
-	json_array(json, "stripes");
+	json_array_begin(json, "stripes");
 	for (unsigned i = 0; i < chunk_num_stripes(chunk); i++) {
 		if (chunk_size_bytes(i + 1) > len_bytes)
 			break;
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_stripe_fields(json, chunk_stripe(chunk, i));
 		json_end(json);
 	}
@@ -246,9 +246,9 @@ static void block_group_rest(struct json *json, const struct item_view *item)
 
 static void raid_strides(struct json *json, const struct item_view *item)
 {
-	json_array(json, "strides");
+	json_array_begin(json, "strides");
 	for (uint32_t i = 0; i < item->len / RAID_STRIDE_SIZE; i++) {
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_raid_stride_fields(json, item->data + (size_t)i * RAID_STRIDE_SIZE);
 		json_end(json);
 	}
@@ -279,7 +279,7 @@ static void persistent_item(struct json *json, const struct item_view *item)
 
 static void uuid_item(struct json *json, const struct item_view *item)
 {
-	json_array(json, "subvol_ids");
+	json_array_begin(json, "subvol_ids");
 	for (uint32_t at = 0; at + 8 <= item->len; at += 8)
 		json_number(json, NULL, load64(item->data + at));
 	json_end(json);

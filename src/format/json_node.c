@@ -21,10 +21,10 @@ static void item_object(struct json *json, const struct geometry *g, const uint8
 				  .key = key_load(head),
 				  .choices = choices };
 
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_number(json, "slot", slot);
 	json_item_fields(json, head);
-	json_object(json, "data");
+	json_object_begin(json, "data");
 	if (item.len > leaf_bytes || item_offset(head) > leaf_bytes - item.len) {
 		json_text(json, "error", "the item's data lie outside the leaf");
 	} else {
@@ -40,7 +40,7 @@ void json_node(struct json *json, const char *name, const struct geometry *g, co
 {
 	uint32_t nr = node_nritems(node);
 
-	json_object(json, name);
+	json_object_begin(json, name);
 	json_hex(json, "csum", header_csum(node), g->csum_size);
 	json_uuid(json, "fsid", header_fsid(node));
 	json_number(json, "bytenr", node_addr(node));
@@ -52,13 +52,13 @@ void json_node(struct json *json, const char *name, const struct geometry *g, co
 	json_number(json, "nritems", nr);
 	json_number(json, "level", node_level(node));
 	if (node_level(node) == 0) {
-		json_array(json, "items");
+		json_array_begin(json, "items");
 		for (unsigned slot = 0; slot < MIN(nr, geometry_leaf_bytes(g) / ITEM_SIZE); slot++)
 			item_object(json, g, node, slot, choices);
 	} else {
-		json_array(json, "ptrs");
+		json_array_begin(json, "ptrs");
 		for (unsigned slot = 0; slot < MIN(nr, geometry_node_ptrs(g)); slot++) {
-			json_object(json, NULL);
+			json_object_begin(json, NULL);
 			json_key_ptr_fields(json, node_ptr(node, slot));
 			json_end(json);
 		}
@@ -70,7 +70,7 @@ void json_node(struct json *json, const char *name, const struct geometry *g, co
 static void flag_names(struct json *json, const char *name, uint64_t flags,
 		       const char *(*name_of)(unsigned bit))
 {
-	json_array(json, name);
+	json_array_begin(json, name);
 	for (unsigned bit = 0; bit < 64; bit++)
 		if ((flags >> bit & 1) && name_of(bit))
 			json_text(json, NULL, name_of(bit));
@@ -83,14 +83,14 @@ static void system_chunks(struct json *json, const uint8_t *super)
 	uint32_t len = MIN(super_sys_chunk_array_size(super), BTRFS_SYSTEM_CHUNK_ARRAY_SIZE);
 	uint32_t at = 0;
 
-	json_array(json, "sys_chunks");
+	json_array_begin(json, "sys_chunks");
 	while (len - at >= KEY_DISK_SIZE + CHUNK_SIZE) {
 		struct key key = key_load(array + at);
 		uint32_t size;
 
 		at += KEY_DISK_SIZE;
 		size = chunk_size_bytes(chunk_num_stripes(array + at));
-		json_object(json, NULL);
+		json_object_begin(json, NULL);
 		json_key(json, "key", &key);
 		json_chunk_members(json, array + at, len - at);
 		json_end(json);

@@ -47,11 +47,11 @@ static void json_begin(struct dump *dump)
 	const uint8_t *super = dump->core->super;
 	struct json *json = &dump->json;
 
-	json_object(json, NULL);
-	json_object(json, "__header");
+	json_object_begin(json, NULL);
+	json_object_begin(json, "__header");
 	json_text(json, "version", "1");
 	json_end(json);
-	json_object(json, "dump-tree");
+	json_object_begin(json, "dump-tree");
 	json_uuid(json, "fsid", super_fsid(super));
 	json_number(json, "generation", super_generation(super));
 	json_number(json, "total_bytes", super_total_bytes(super));
@@ -60,15 +60,15 @@ static void json_begin(struct dump *dump)
 	json_number(json, "sectorsize", super_sectorsize(super));
 	json_number(json, "csum_type", super_csum_type(super));
 	if (dump->what->backups) {
-		json_array(json, "backup_roots");
+		json_array_begin(json, "backup_roots");
 		for (unsigned i = 0; i < BTRFS_NUM_BACKUP_ROOTS; i++) {
-			json_object(json, NULL);
+			json_object_begin(json, NULL);
 			json_root_backup_fields(json, super_root_backup(super, i));
 			json_end(json);
 		}
 		json_end(json);
 	}
-	json_array(json, dump->what->nr_blocks ? "nodes" : "trees");
+	json_array_begin(json, dump->what->nr_blocks ? "nodes" : "trees");
 }
 
 int dump_begin(struct dump *dump)
@@ -102,7 +102,7 @@ static void json_tree_begin(struct dump *dump, const char *title, const struct k
 {
 	struct json *json = &dump->json;
 
-	json_object(json, NULL);
+	json_object_begin(json, NULL);
 	json_text(json, "title", title);
 	if (key)
 		json_key(json, "key", key);
@@ -110,7 +110,7 @@ static void json_tree_begin(struct dump *dump, const char *title, const struct k
 	json_number(json, "generation", root->generation);
 	json_number(json, "level", root->level);
 	if (dump_shows_nodes(dump, key))
-		json_array(json, "nodes");
+		json_array_begin(json, "nodes");
 }
 
 static void text_tree_begin(struct dump *dump, const char *title, const struct key *key,
@@ -171,7 +171,7 @@ int dump_node(struct dump *dump, const uint8_t *node)
 void dump_damage(struct dump *dump, uint64_t addr, int err)
 {
 	if (dump->what->json) {
-		json_object(&dump->json, NULL);
+		json_object_begin(&dump->json, NULL);
 		json_number(&dump->json, "bytenr", addr);
 		json_text(&dump->json, "error", err_text(err));
 		json_end(&dump->json);

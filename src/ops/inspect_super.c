@@ -38,7 +38,7 @@ static int text_out(struct super_dump *dump)
 static int super_show(struct super_dump *dump, const char *path, uint64_t at, const uint8_t *super)
 {
 	if (dump->what->json) {
-		json_object(&dump->json, NULL);
+		json_object_begin(&dump->json, NULL);
 		json_bytes(&dump->json, "device", path, strlen(path));
 		json_number(&dump->json, "offset", at);
 		json_superblock(&dump->json, super, dump->what->full);
@@ -122,11 +122,11 @@ static int dump_supers(struct super_dump *dump)
 		return THROW(ERR_INVALID, "there is no superblock copy %u", dump->what->copy);
 	if (!dump->what->json)
 		return dump_devices(dump);
-	json_object(json, NULL);
-	json_object(json, "__header");
+	json_object_begin(json, NULL);
+	json_object_begin(json, "__header");
 	json_text(json, "version", "1");
 	json_end(json);
-	json_array(json, "dump-super");
+	json_array_begin(json, "dump-super");
 	err = dump_devices(dump);
 	json_end(json);
 	json_end(json);

@@ -29,15 +29,15 @@ static void test_json_writer__objects_and_arrays(void **state)
 {
 	(void)state;
 	begin();
-	json_object(&json, NULL);
+	json_object_begin(&json, NULL);
 	json_number(&json, "largest", UINT64_MAX);
 	json_signed(&json, "least", INT64_MIN);
-	json_array(&json, "list");
+	json_array_begin(&json, "list");
 	json_bool(&json, NULL, true);
-	json_null(&json, NULL);
-	json_object(&json, NULL);
+	json_none(&json, NULL);
+	json_object_begin(&json, NULL);
 	json_end(&json);
-	json_array(&json, NULL);
+	json_array_begin(&json, NULL);
 	json_number(&json, NULL, 1);
 	json_end(&json);
 	json_end(&json);
@@ -67,7 +67,7 @@ static void test_json_writer__goes_on_after_clearing(void **state)
 {
 	(void)state;
 	begin();
-	json_object(&json, NULL);
+	json_object_begin(&json, NULL);
 	json_number(&json, "a", 1);
 	strbuf_clear(&out);
 	json_number(&json, "b", 2);
@@ -78,7 +78,7 @@ static void test_json_writer__goes_on_after_clearing(void **state)
 static void expect_bytes(const char *bytes, size_t len, const char *text)
 {
 	begin();
-	json_object(&json, NULL);
+	json_object_begin(&json, NULL);
 	strbuf_clear(&out);
 	json_bytes(&json, "n", bytes, len);
 	assert_int_equal(strbuf_status(&out), 0);

@@ -122,7 +122,7 @@ static void test_json_node__any_bytes_can_be_written(void **state)
 		rng_fill(&rng, super, SUPER_SIZE);
 		strbuf_clear(&out);
 		json_init(&json, &out);
-		json_object(&json, NULL);
+		json_object_begin(&json, NULL);
 		json_superblock(&json, super, true);
 		json_end(&json);
 		assert_int_equal(strbuf_status(&out), 0);
