@@ -184,12 +184,26 @@ struct flush {
 	size_t nr;
 };
 
+/* What was looked up before it was delayed is otherwise now: the tree contradicts itself. */
+static int flush_told(const struct flush *flush, int err, const struct key *key)
+{
+	if (err != -ERR_KEY_EXISTS && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	return THROW(ERR_CORRUPT, "tree %llu: the item (%llu %u %llu) is %s",
+		     (unsigned long long)flush->tree->objectid, (unsigned long long)key->objectid,
+		     key->type, (unsigned long long)key->offset,
+		     err == -ERR_KEY_EXISTS ? "there although it is new" : "gone");
+}
+
 static int flush_batch(struct flush *flush)
 {
 	size_t done;
+	int err = 0;
 
 	if (flush->nr)
-		TRY(tree_insert_many(flush->txn, flush->tree, flush->items, flush->nr, &done));
+		err = tree_insert_many(flush->txn, flush->tree, flush->items, flush->nr, &done);
+	if (err < 0)
+		return flush_told(flush, err, &flush->items[MIN(done, flush->nr - 1)].key);
 	flush->nr = 0;
 	return 0;
 }
@@ -205,15 +219,15 @@ static int flush_insert(struct flush *flush, const struct key *key, const void *
 
 static int flush_item(struct flush *flush, const struct delayed_item *item)
 {
-	switch (item->state) {
-	case DELAYED_INSERT:
+	int err;
+
+	if (item->state == DELAYED_INSERT)
 		return flush_insert(flush, &item->key, item->data, item->len);
-	case DELAYED_REPLACE:
-		return tree_replace(flush->txn, flush->tree, &item->key, item->data, item->len);
-	case DELAYED_REMOVE:
-		break;
-	}
-	return tree_remove(flush->txn, flush->tree, &item->key);
+	if (item->state == DELAYED_REPLACE)
+		err = tree_replace(flush->txn, flush->tree, &item->key, item->data, item->len);
+	else
+		err = tree_remove(flush->txn, flush->tree, &item->key);
+	return flush_told(flush, err, &item->key);
 }
 
 static int flush_inode_item(struct flush *flush, struct inode *inode)

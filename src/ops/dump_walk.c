@@ -75,7 +75,10 @@ int dump_node_load(struct dump *dump, const struct node_pointer *to, uint8_t *re
 	unsigned nr_mirrors = 0, readable = 0;
 	int err = 0, mismatch = 0;
 
-	CORRUPT_IF(!dump->nodes_left, "the tree has more blocks than the filesystem has room for");
+	CORRUPT_IF(!dump->nodes_left,
+		   "tree block %" PRIu64
+		   ": the tree has more blocks than the filesystem has room for",
+		   to->addr);
 	dump->nodes_left--;
 	TRY(mirrors_count(dump, to->addr, &nr_mirrors));
 	for (unsigned mirror = 1; mirror <= nr_mirrors; mirror++) {
