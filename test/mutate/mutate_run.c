@@ -104,11 +104,18 @@ static bool seen_before(struct run *run, const char *shape, size_t len)
 	return false;
 }
 
-/* A sentence says something of its own, and where: which block, tree, inode or address. */
+/*
+ * A sentence says something of its own, and where: which block, tree, inode, address or name. One
+ * about an item says which key.
+ */
 static bool is_mute(const char *sentence)
 {
-	return strlen(sentence) < 12 || !strchr(sentence, ' ') || strstr(sentence, "(null)") ||
-	       strcmp(sentence, "success") == 0;
+	if (strlen(sentence) < 12 || strstr(sentence, "(null)"))
+		return true;
+	if (strstr(sentence, " slot ") && !strstr(sentence, " key ("))
+		return true;
+	return !strpbrk(sentence, "0123456789\"") && strncmp(sentence, "superblock: ", 12) != 0 &&
+	       !strstr(sentence, "in place of subvolumes");
 }
 
 static void note_failure(void *ctx, int err, const char *call, const char *sentence)

@@ -16,10 +16,10 @@
 #include "base/mem.h"
 
 #define ENTRIES_MAX 600u
-#define ENTRIES_ALL 60u /* of these each is used, then one of three */
+#define ENTRIES_ALL 40u /* of these each is used, then one of four */
 #define DEPTH_MAX 24u
-#define READS_MAX 400u
-#define RANGES_MAX 40u
+#define READS_MAX 90u
+#define RANGES_MAX 12u
 #define VICTIMS_MAX 6u
 #define READ_BYTES (64u * 1024)
 #define XATTR_BYTES 70000u
@@ -126,7 +126,7 @@ static int use_entry(void *ctx, const struct ubtrfs_dirent *entry)
 		victim[entry->name_len] = '\0';
 		walk->victim_types[walk->nr_victims++] = entry->type;
 	}
-	if (walk->use->nr_entries > ENTRIES_ALL && !rng_one_in(walk->use->rng, 3))
+	if (walk->use->nr_entries > ENTRIES_ALL && !rng_one_in(walk->use->rng, 4))
 		return 0;
 	use_node(walk, entry->node);
 	if (entry->type == 2)
@@ -171,16 +171,16 @@ static void use_tops(struct walk *walk)
 
 static void use_print(struct use *use, struct ubtrfs *fs)
 {
-	const struct ubtrfs_dump_tree all = { .tree_id = 0 };
-	const struct ubtrfs_dump_tree roots = { .roots_only = true, .backups = true };
+	struct ubtrfs_dump_tree what = { .depth_first = rng_one_in(use->rng, 2) };
 	struct ubtrfs_info info;
 
 	(void)NOTED(use, ubtrfs_info(fs, &info));
 	(void)ubtrfs_default_top(fs);
-	if (rng_one_in(use->rng, 6))
-		(void)NOTED(use, ubtrfs_dump_tree(fs, &all, use->sink));
-	else
-		(void)NOTED(use, ubtrfs_dump_tree(fs, &roots, use->sink));
+	what.json = rng_one_in(use->rng, 3);
+	what.csum_headers = what.csum_items = what.hide_names = rng_one_in(use->rng, 4);
+	if (!rng_one_in(use->rng, 6))
+		what.roots_only = what.backups = true;
+	(void)NOTED(use, ubtrfs_dump_tree(fs, &what, use->sink));
 	rewind(use->sink);
 }
 
