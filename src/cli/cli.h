@@ -26,6 +26,8 @@ int cmd_cp(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_undelete(int argc, char **argv);
+int cmd_du(int argc, char **argv);
+int cmd_find(int argc, char **argv);
 int cmd_inspect_internal(int argc, char **argv);
 int cmd_filesystem(int argc, char **argv);
 int cmd_subvolume(int argc, char **argv);

@@ -34,6 +34,8 @@ static const struct command commands[] = {
 	{ "undelete", cmd_undelete, "bring out what was deleted and not written over yet" },
 	{ "filesystem", cmd_filesystem, "ask about a filesystem: show, df, usage, du, label" },
 	{ "subvolume", cmd_subvolume, "ask about subvolumes: list, show, get-default" },
+	{ "du", cmd_du, "show what files in an image take" },
+	{ "find", cmd_find, "find files in an image by their properties" },
 	{ "inspect-internal", cmd_inspect_internal,
 	  "show structures on disk: dump-super, dump-tree, and who uses what" },
 	{ "version", cmd_version, "show the version" },

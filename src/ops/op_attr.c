@@ -23,7 +23,18 @@ static struct ubtrfs_time time_out(const uint8_t *item, unsigned at)
 	return (struct ubtrfs_time){ (int64_t)timespec_sec(item + at), timespec_nsec(item + at) };
 }
 
-void attr_from_item(const uint8_t *item, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr)
+/* Linux rounds what is inline up to a sector. */
+static uint64_t allocated_bytes(const struct ubtrfs *fs, const uint8_t *item)
+{
+	uint64_t bytes = inode_item_nbytes(item);
+
+	return bytes > UINT64_MAX - fs->core.geometry.sectorsize ?
+		       bytes :
+		       round_up(bytes, fs->core.geometry.sectorsize);
+}
+
+void attr_from_item(const struct ubtrfs *fs, const uint8_t *item, struct ubtrfs_node node,
+		    struct ubtrfs_attr *ret_attr)
 {
 	*ret_attr = (struct ubtrfs_attr){ .node = node,
 					  .mode = inode_item_mode(item),
@@ -32,7 +43,7 @@ void attr_from_item(const uint8_t *item, struct ubtrfs_node node, struct ubtrfs_
 					  .nlink = inode_item_nlink(item),
 					  .rdev = rdev_from_disk(inode_item_rdev(item)),
 					  .size = inode_item_size(item),
-					  .allocated_bytes = inode_item_nbytes(item),
+					  .allocated_bytes = allocated_bytes(fs, item),
 					  .generation = inode_item_generation(item),
 					  .flags = inode_item_flags(item),
 					  .atime = time_out(item, INODE_ITEM_ATIME_AT),
@@ -51,7 +62,7 @@ int getattr_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr 
 			return -ERR_WANTS_ALONE;
 		TRY(file_settle(&fs->core.writeback, inode));
 	}
-	attr_from_item(inode->item, node, ret_attr);
+	attr_from_item(fs, inode->item, node, ret_attr);
 	return 0;
 }
 

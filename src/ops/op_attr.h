@@ -15,7 +15,8 @@ int attr_flags_apply(struct inode *inode, uint64_t flags) must_check;
 void attr_rdev_apply(struct inode *inode, uint64_t rdev);
 
 /* What an inode item tells; no_xattrs is not known. */
-void attr_from_item(const uint8_t *item, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr);
+void attr_from_item(const struct ubtrfs *fs, const uint8_t *item, struct ubtrfs_node node,
+		    struct ubtrfs_attr *ret_attr);
 /* ubtrfs_getattr under the lock. */
 int getattr_node(struct ubtrfs *fs, struct ubtrfs_node node,
 		 struct ubtrfs_attr *ret_attr) must_check;

@@ -40,7 +40,7 @@ static int fill_known(struct ubtrfs *fs, struct listing *listing, size_t i)
  * The others, which are most: their items lie near each other in the order of the entries. No lock
  * of the table of inodes is taken under the cursor's.
  */
-static void fill_from_tree(struct listing *listing, struct root *root)
+static void fill_from_tree(const struct ubtrfs *fs, struct listing *listing, struct root *root)
 {
 	SCOPED(cursor) struct cursor cursor;
 	uint8_t item[INODE_ITEM_SIZE];
@@ -52,7 +52,7 @@ static void fill_from_tree(struct listing *listing, struct root *root)
 			continue;
 		if (inode_item_peek(&cursor, listing->nodes[i].ino, item, &no_xattrs) < 0)
 			continue;
-		attr_from_item(item, listing->nodes[i], &listing->attrs[i]);
+		attr_from_item(fs, item, listing->nodes[i], &listing->attrs[i]);
 		listing->attrs[i].no_xattrs = no_xattrs;
 		listing->has_attr[i] = true;
 	}
@@ -68,7 +68,7 @@ static int listing_fill_attrs(struct ubtrfs *fs, struct listing *listing, struct
 								      listing->nodes[i].ino) :
 							   NULL;
 	}
-	fill_from_tree(listing, root);
+	fill_from_tree(fs, listing, root);
 	for (size_t i = 0; i < listing->nr; i++) {
 		if (err == 0 && (!listing->in_tree[i] || listing->inodes[i]))
 			err = fill_known(fs, listing, i);
