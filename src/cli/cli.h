@@ -27,6 +27,7 @@ int cmd_import(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_undelete(int argc, char **argv);
 int cmd_du(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_find(int argc, char **argv);
 int cmd_inspect_internal(int argc, char **argv);
 int cmd_filesystem(int argc, char **argv);

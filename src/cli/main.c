@@ -35,6 +35,7 @@ static const struct command commands[] = {
 	{ "filesystem", cmd_filesystem, "ask about a filesystem: show, df, usage, du, label" },
 	{ "subvolume", cmd_subvolume, "ask about subvolumes: list, show, get-default" },
 	{ "du", cmd_du, "show what files in an image take" },
+	{ "export", cmd_export, "write a tree of an image as an archive" },
 	{ "find", cmd_find, "find files in an image by their properties" },
 	{ "inspect-internal", cmd_inspect_internal,
 	  "show structures on disk: dump-super, dump-tree, and who uses what" },

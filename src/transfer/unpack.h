@@ -120,5 +120,7 @@ int archive_acl_value(struct import *import, const char *path, struct archive_en
 /* --- archive_flags.c --- */
 /* BTRFS_INODE_* of the entry's file flags; *ret_lost: there were some that btrfs does not have. */
 uint32_t archive_flags_of(struct archive_entry *entry, bool *ret_lost);
+/* Flags of an inode as FS_*_FL, for archive_entry_set_fflags. */
+unsigned long archive_flags_from(uint64_t inode_flags);
 
 #endif
