@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/image_path.h"
+#include "cli/image_walk.h"
 #include "transfer/export.h"
 
 enum export_option { OPTION_FORMAT = 0x300, OPTION_GZIP, OPTION_XZ, OPTION_ZSTD };
@@ -42,15 +42,17 @@ static void tell_warning(void *ctx, const char *path, const char *what)
 {
 	struct export_job *job = ctx;
 
-	cli_warning("%s%s%s: %s", job->argument, *path ? "/" : "", path, what);
+	cli_warning("%s%s%s: %s", job->argument, image_path_joint(job->argument, path), path, what);
 }
 
 static void tell_failure(void *ctx, const char *path, const char *what)
 {
 	struct export_job *job = ctx;
 
-	job->code = what ? cli_error("%s%s%s: %s", job->argument, *path ? "/" : "", path, what) :
-			   cli_fail("%s%s%s", job->argument, *path ? "/" : "", path);
+	job->code = what ? cli_error("%s%s%s: %s", job->argument,
+				     image_path_joint(job->argument, path), path, what) :
+			   cli_fail("%s%s%s", job->argument, image_path_joint(job->argument, path),
+				    path);
 }
 
 static int parse_format(struct export_job *job, const char *text)

@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "cli/entry_list.h"
 
-static const char *joint(const char *argument, const char *path)
+const char *image_path_joint(const char *argument, const char *path)
 {
 	size_t len = strlen(argument);
 
@@ -18,7 +18,7 @@ static const char *joint(const char *argument, const char *path)
 
 const char *image_walk_joint(const struct image_walk *walk, const struct walk_entry *entry)
 {
-	return joint(walk->argument, entry->path);
+	return image_path_joint(walk->argument, entry->path);
 }
 
 void image_walk_print(const struct image_walk *walk, const struct walk_entry *entry)
@@ -32,7 +32,7 @@ void image_walk_print(const struct image_walk *walk, const struct walk_entry *en
 static void walk_failed(void *ctx, const char *path, const char *what)
 {
 	struct image_walk *walk = ctx;
-	const char *between = joint(walk->argument, path);
+	const char *between = image_path_joint(walk->argument, path);
 
 	walk->code = what ? cli_error("%s%s%s: %s", walk->argument, between, path, what) :
 			    cli_fail("%s%s%s", walk->argument, between, path);

@@ -20,6 +20,8 @@ struct image_walk {
  * of the visitor end it. Yields 0 or 1, after messages.
  */
 int image_walk_run(struct image_walk *walk, const char *argument, struct walk_ops *ops);
+/* What stands between an argument and a path below it: "" or "/". */
+const char *image_path_joint(const char *argument, const char *path);
 /* What stands before the path of an entry: "", or "/" when the argument does not end with one. */
 const char *image_walk_joint(const struct image_walk *walk, const struct walk_entry *entry);
 /* The path of an entry, to stdout. */

@@ -3,7 +3,7 @@
  *
  * Other threads read ahead what the walk needs; the archive is put together by the caller's thread
  * and handed over in blocks. Owns the archive, the first names of files that have several, and the
- * locale in which names are bytes or UTF-8, whatever the environment says.
+ * locale in which names are bytes, whatever the environment says.
  */
 #include <locale.h>
 #include <string.h>
@@ -83,9 +83,9 @@ static int write_header(struct export *export, const struct walk_entry *from, bo
 	const char *text = archive_error_string(export->archive);
 
 	*ret_written = status >= ARCHIVE_WARN;
-	if (status == ARCHIVE_WARN)
-		export->options->warn(export->options->ctx, from->path,
-				      text ? text : "not all of it fits into the archive");
+	/* That a name is bytes is no loss. */
+	if (status == ARCHIVE_WARN && text && !strstr(text, "UTF-8"))
+		export->options->warn(export->options->ctx, from->path, text);
 	if (status == ARCHIVE_FAILED)
 		export->options->failed(export->options->ctx, from->path,
 					text ? text : "it does not fit into the archive");
@@ -221,9 +221,12 @@ static int archive_run(struct export *export)
 int export_archive(const struct export_options *options)
 {
 	struct export export = { .options = options };
-	/* Names that are UTF-8 are told so, all others are bytes. */
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
+	/*
+	 * Names beyond ASCII are bytes for libarchive then, and said to be bytes: a name that is
+	 * said to be UTF-8 is changed by readers that normalise it.
+	 */
+	locale_t bytes = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
+	locale_t before = bytes ? uselocale(bytes) : (locale_t)0;
 	int err;
 
 	hash_init(&export.links);
@@ -238,9 +241,9 @@ int export_archive(const struct export_options *options)
 	mem_free(export.zeroes);
 	mem_free(export.ranges);
 	first_names_free(&export);
-	if (utf8) {
+	if (bytes) {
 		(void)uselocale(before);
-		freelocale(utf8);
+		freelocale(bytes);
 	}
 	return err;
 }

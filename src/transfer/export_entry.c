@@ -56,6 +56,35 @@ bool export_add_acl(struct archive_entry *entry, int type, const uint8_t *acl, s
 	return true;
 }
 
+/* libarchive writes any other name with %XX in it, which no reader takes back. */
+static bool name_can_be_told(const char *name)
+{
+	for (; *name; name++)
+		if (*name < 33 || *name > 126 || *name == '%' || *name == '=')
+			return false;
+	return true;
+}
+
+static void fill_xattr(struct export *export, const struct walk_entry *from,
+		       const struct walk_xattr *xattr)
+{
+	int type = 0;
+
+	if (strcmp(xattr->name, "system.posix_acl_access") == 0)
+		type = ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
+	else if (strcmp(xattr->name, "system.posix_acl_default") == 0)
+		type = ARCHIVE_ENTRY_ACL_TYPE_DEFAULT;
+	if (type && export_add_acl(export->entry, type, xattr->value, xattr->len))
+		return;
+	if (name_can_be_told(xattr->name))
+		archive_entry_xattr_add_entry(export->entry, xattr->name, xattr->value, xattr->len);
+	else
+		export->options->warn(
+			export->options->ctx, from->path,
+			"an extended attribute with a name that is not plain ASCII is "
+			"left out");
+}
+
 static void fill_xattrs(struct export *export, const struct walk_entry *from)
 {
 	if (export->options->format != EXPORT_PAX) {
@@ -66,18 +95,8 @@ static void fill_xattrs(struct export *export, const struct walk_entry *from)
 		}
 		return;
 	}
-	for (size_t i = 0; i < from->nr_xattrs; i++) {
-		const struct walk_xattr *xattr = &from->xattrs[i];
-		int type = 0;
-
-		if (strcmp(xattr->name, "system.posix_acl_access") == 0)
-			type = ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
-		else if (strcmp(xattr->name, "system.posix_acl_default") == 0)
-			type = ARCHIVE_ENTRY_ACL_TYPE_DEFAULT;
-		if (!type || !export_add_acl(export->entry, type, xattr->value, xattr->len))
-			archive_entry_xattr_add_entry(export->entry, xattr->name, xattr->value,
-						      xattr->len);
-	}
+	for (size_t i = 0; i < from->nr_xattrs; i++)
+		fill_xattr(export, from, &from->xattrs[i]);
 }
 
 void export_fill_entry(struct export *export, const struct walk_entry *from, const char *name)
