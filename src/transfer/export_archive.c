@@ -15,7 +15,6 @@
 #include "transfer/export_priv.h"
 
 #define BLOCK_BYTES (1 << 20)
-#define TAR_RECORD_BYTES 10240
 
 /* The first name of a node. */
 struct first_name {
@@ -185,18 +184,15 @@ static int set_format(struct export *export)
 
 static int archive_start(struct export *export)
 {
-	bool plain = export->options->filter == EXPORT_PLAIN;
-
 	export->archive = archive_write_new();
 	export->entry = archive_entry_new();
 	export->zeroes = mem_zalloc(EXPORT_ZERO_BYTES);
 	if (!export->archive || !export->entry || !export->zeroes)
 		return MEM_FAIL("an archive");
-	/* Blocks that are worth a call; a tar ends with a whole record all the same. */
+	/* Blocks that are worth a call; nothing is added to fill the last. */
 	if (set_format(export) != ARCHIVE_OK || set_filter(export) != ARCHIVE_OK ||
 	    archive_write_set_bytes_per_block(export->archive, BLOCK_BYTES) != ARCHIVE_OK ||
-	    archive_write_set_bytes_in_last_block(export->archive, plain ? TAR_RECORD_BYTES : 1) !=
-		    ARCHIVE_OK ||
+	    archive_write_set_bytes_in_last_block(export->archive, 1) != ARCHIVE_OK ||
 	    archive_write_open_fd(export->archive, export->options->fd) != ARCHIVE_OK)
 		return export_broken(export);
 	return 0;
