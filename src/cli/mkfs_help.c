@@ -16,7 +16,7 @@ static const char help_text[] =
 	"  -m, --metadata PROFILE     of metadata, likewise\n"
 	"  -M, --mixed                data and metadata in the same block groups\n"
 	"  -n, --nodesize SIZE        of tree blocks: 4k, 8k, 16k (default), 32k, 64k\n"
-	"  -s, --sectorsize SIZE      of data blocks: 4k (default), 8k, 16k, 32k, 64k\n"
+	"  -s, --sectorsize SIZE      of data blocks: 2k, 4k (default), 8k, 16k, 32k, 64k\n"
 	"      --csum TYPE            checksums: crc32c (default), xxhash, sha256, blake2 (also: --checksum)\n"
 	"  -O, --features LIST        comma separated; ^NAME switches off; 'list-all' lists them\n"
 	"  -L, --label LABEL          at most 255 bytes\n"

@@ -31,7 +31,7 @@ static int validate_sizes(const uint8_t *super)
 	SUPER_REFUSE_IF(!is_pow2(sectorsize) || sectorsize < BTRFS_MIN_BLOCKSIZE ||
 				sectorsize > BTRFS_MAX_METADATA_BLOCKSIZE,
 			"sectorsize %u", sectorsize);
-	SUPER_REFUSE_IF(!is_pow2(nodesize) || nodesize < sectorsize ||
+	SUPER_REFUSE_IF(!is_pow2(nodesize) || nodesize < MAX(sectorsize, BTRFS_MIN_NODESIZE) ||
 				nodesize > BTRFS_MAX_METADATA_BLOCKSIZE,
 			"nodesize %u (sectorsize %u)", nodesize, sectorsize);
 	SUPER_REFUSE_IF(super_leafsize(super) != nodesize, "leafsize %u is not the nodesize %u",

@@ -87,13 +87,13 @@ static int check_features(const struct mkfs_plan *plan)
 
 /* ---- sizes ---- */
 
-static int check_block_size(const char *option, uint32_t size_bytes)
+static int check_block_size(const char *option, uint32_t size_bytes, uint32_t min_bytes)
 {
-	if (is_pow2(size_bytes) && size_bytes >= BTRFS_MIN_BLOCKSIZE &&
+	if (is_pow2(size_bytes) && size_bytes >= min_bytes &&
 	    size_bytes <= BTRFS_MAX_METADATA_BLOCKSIZE)
 		return 0;
-	return THROW(ERR_INVALID, "%s %u is not a power of two from 4096 to 65536", option,
-		     size_bytes);
+	return THROW(ERR_INVALID, "%s %u is not a power of two from %u to 65536", option,
+		     size_bytes, min_bytes);
 }
 
 static int check_geometry(const struct mkfs_plan *plan)
@@ -101,12 +101,12 @@ static int check_geometry(const struct mkfs_plan *plan)
 	const struct geometry *g = &plan->geometry;
 	bool big = plan->incompat & BTRFS_FEATURE_INCOMPAT_BIG_METADATA;
 
-	TRY(check_block_size("nodesize", g->nodesize));
-	TRY(check_block_size("sectorsize", g->sectorsize));
+	TRY(check_block_size("nodesize", g->nodesize, BTRFS_MIN_NODESIZE));
+	TRY(check_block_size("sectorsize", g->sectorsize, BTRFS_MIN_BLOCKSIZE));
 	if (g->nodesize < g->sectorsize)
 		return THROW(ERR_INVALID, "nodesize %u is smaller than sectorsize %u", g->nodesize,
 			     g->sectorsize);
-	if (g->nodesize > BTRFS_MIN_BLOCKSIZE && !big)
+	if (g->nodesize > BTRFS_MIN_NODESIZE && !big)
 		return THROW(ERR_INVALID, "nodesize %u needs feature big-metadata", g->nodesize);
 	if (!csum_type_known(g->csum_type))
 		return THROW(ERR_INVALID, "checksum type %u is not known", (unsigned)g->csum_type);

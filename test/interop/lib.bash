@@ -127,6 +127,8 @@ check_clean()
 	for mode in $modes; do
 		code=0
 		btrfs check --check-data-csum --mode="$mode" "$target" >"$out" 2>&1 || code=$?
+		# How a version 1 space cache is left behind that others shall not believe.
+		sed -i "/^cache and super generation don't match, space cache will be invalidated$/d" "$out"
 		# Looking for the other devices it meets those that a neighbour is just detaching.
 		[ $# -eq 1 ] || sed -i '/^ERROR: cannot scan .*: Input\/output error$/d' "$out"
 		if [ $code -ne 0 ] || ! check_text "$out"; then

@@ -45,7 +45,7 @@ static const struct {
 } damages[] = {
 	{ 64, 8, 1, "magic" },
 	{ 196, 2, 4, "checksum type" },
-	{ 144, 4, 2048, "sectorsize" },
+	{ 144, 4, 1024, "sectorsize" },
 	{ 144, 4, 5000, "sectorsize" },
 	{ 144, 4, 131072, "sectorsize" },
 	{ 148, 4, 131072, "nodesize 131072 (sector" },
