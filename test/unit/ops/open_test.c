@@ -13,7 +13,7 @@
 #include "format/superblock.h"
 #include "ops/ops.h"
 
-#define MAX_DEVICES 3u
+#define MAX_DEVICES 4u
 #define DEVICE_BYTES (256 * MIB)
 #define TOLD_MAX 2048
 
@@ -543,6 +543,52 @@ static void test_open__copies_of_a_device(void **state)
 	open_fs_fini(&ofs);
 }
 
+/* The place of a file that is no device of the filesystem. */
+static const char *more_path(struct open_fs *ofs, unsigned index, const char *name)
+{
+	snprintf(ofs->paths[index], sizeof(ofs->paths[index]), "%s/%s", ofs->fx.dir, name);
+	return ofs->paths[index];
+}
+
+static void test_open__named_before_found(void **state)
+{
+	struct open_fs ofs;
+
+	(void)state;
+	open_fs_make(&ofs, "raid1c3", 3);
+	file_copy(ofs.paths[1], more_path(&ofs, 3, "0copy"));
+	ofs.fx.how.nr_devices = 2;
+	ofs.devices[1] = ofs.paths[3];
+	reads(&ofs, NULL);
+	writes(&ofs, "new");
+	writes(&ofs, "newer");
+	/* It was the copy that was written, not the other. */
+	reads(&ofs, NULL);
+	ofs.devices[1] = ofs.paths[1];
+	write_refused(&ofs, EOPNOTSUPP, "was left behind");
+	open_fs_fini(&ofs);
+}
+
+/* A backup beside what went on: its own members belong together. */
+static void test_open__members_of_one_commit(void **state)
+{
+	struct open_fs ofs;
+
+	(void)state;
+	open_fs_make(&ofs, "raid1", 2);
+	file_copy(ofs.paths[0], more_path(&ofs, 2, "backup1"));
+	file_copy(ofs.paths[1], more_path(&ofs, 3, "backup2"));
+	writes(&ofs, "new");
+	writes(&ofs, "newer");
+	only(&ofs, 2);
+	reads(&ofs, "device2 is passed over");
+	assert_null(strstr(ofs.told, "left behind"));
+	only(&ofs, 0);
+	reads(&ofs, "backup2 is passed over");
+	assert_null(strstr(ofs.told, "left behind"));
+	open_fs_fini(&ofs);
+}
+
 static void change_dev_uuid(uint8_t *super, uint64_t value)
 {
 	dev_item_uuid_mut(super_dev_item_mut(super))[0] ^= (uint8_t)value;
@@ -643,6 +689,8 @@ int main(void)
 		cmocka_unit_test(test_open__other_trees_gone),
 		cmocka_unit_test(test_open__missing_device),
 		cmocka_unit_test(test_open__copies_of_a_device),
+		cmocka_unit_test(test_open__named_before_found),
+		cmocka_unit_test(test_open__members_of_one_commit),
 		cmocka_unit_test(test_open__uuid_of_device),
 		cmocka_unit_test(test_open__one_writer),
 		cmocka_unit_test(test_open__cut_device),
