@@ -163,6 +163,8 @@ squota_off() { squota_on && sync -f "$MNT" && btrfs quota disable "$MNT"; }
 	[ ! -s told ]
 	"$UBTRFS" ls --noscan grown.img:/ >/dev/null 2>told || true
 	grep -q 'device 1 is missing' told
+	# More than the chunk holds that the kernel has made on the new device.
+	head -c 100M /dev/urandom >new/huge
 	writes grown.img
 	sha1sum -c --quiet before
 	judged noatime grown.img seed.img

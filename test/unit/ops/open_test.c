@@ -392,6 +392,60 @@ static void test_open__replacement_under_way(void **state)
 	open_fs_fini(&ofs);
 }
 
+/* Blocks in two places: who moves them must end it. */
+static void test_open__blocks_under_way(void **state)
+{
+	struct key key = KEY(BTRFS_TREE_RELOC_OBJECTID, BTRFS_ROOT_ITEM_KEY, 256);
+	uint8_t item[ROOT_ITEM_SIZE];
+	struct open_fs ofs;
+	struct root *root;
+
+	(void)state;
+	open_fs_make(&ofs, "single", 1);
+	fixture_open(&ofs.fx, false);
+	OK(root_get(ofs.fx.fs->core.roots, BTRFS_FS_TREE_OBJECTID, &root));
+	memcpy(item, root->item, sizeof(item));
+	ubtrfs_abandon(ofs.fx.fs);
+	ofs.fx.fs = NULL;
+	item_put(&ofs, BTRFS_ROOT_TREE_OBJECTID, &key, item, sizeof(item));
+	reads(&ofs, NULL);
+	write_refused(&ofs, EOPNOTSUPP, "a balance has begun and is not finished");
+	open_fs_fini(&ofs);
+}
+
+/* New chunks are as the old ones are, new tree blocks belong to the same chunk tree. */
+static void test_open__new_as_old(void **state)
+{
+	static const uint8_t none[BTRFS_UUID_SIZE];
+	struct node_expect expect = { .lock_order = 0 };
+	struct block_group *group;
+	struct open_fs ofs;
+	struct core *core;
+	struct node *node;
+	struct root *root;
+
+	(void)state;
+	open_fs_make(&ofs, "dup", 1);
+	writes(&ofs, "new");
+	fixture_open(&ofs.fx, true);
+	core = &ofs.fx.fs->core;
+	OK(root_get(core->roots, BTRFS_FS_TREE_OBJECTID, &root));
+	expect.generation = root->tree.root_generation;
+	expect.level = root->tree.root_level;
+	OK(node_get(core->cache, root->tree.root_addr, &expect, &node));
+	assert_memory_not_equal(core->store.chunk_tree_uuid, none, BTRFS_UUID_SIZE);
+	assert_memory_equal(header_chunk_tree_uuid(node->data), core->store.chunk_tree_uuid,
+			    BTRFS_UUID_SIZE);
+	node_put(node);
+	for (int kind = 0; kind < SPACE_KINDS; kind++) {
+		OK(space_grow(core->space, (enum space_kind)kind, core->geometry.nodesize, 8 * MIB,
+			      &group));
+		assert_int_equal(group->flags & BTRFS_BLOCK_GROUP_PROFILE_MASK,
+				 BTRFS_BLOCK_GROUP_DUP);
+	}
+	open_fs_fini(&ofs);
+}
+
 static void test_open__chunk_on_unknown_device(void **state)
 {
 	struct key key = KEY(BTRFS_FIRST_CHUNK_TREE_OBJECTID, BTRFS_CHUNK_ITEM_KEY, 1ULL << 40);
@@ -685,6 +739,8 @@ int main(void)
 		cmocka_unit_test(test_open__sector_sizes),
 		cmocka_unit_test(test_open__quotas),
 		cmocka_unit_test(test_open__replacement_under_way),
+		cmocka_unit_test(test_open__blocks_under_way),
+		cmocka_unit_test(test_open__new_as_old),
 		cmocka_unit_test(test_open__chunk_on_unknown_device),
 		cmocka_unit_test(test_open__other_trees_gone),
 		cmocka_unit_test(test_open__missing_device),
