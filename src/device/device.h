@@ -84,7 +84,8 @@ int device_file_open(const char *path, unsigned flags, struct device **ret_devic
 /* ---- who else uses it (device_holder.c); for messages, may be outdated at once ---- */
 #define DEVICE_WHO_MAX 64
 /* The process that has the file locked for writing: "process 4711 (ubtrfs)". */
-bool device_find_writer(const char *path, char ret_who[DEVICE_WHO_MAX]) must_check;
+bool device_find_writer(const char *path, char ret_who[DEVICE_WHO_MAX],
+			unsigned *ret_pid) must_check;
 struct device_mount {
 	bool writable;
 	char where[320]; /* "mounted at /mnt through /dev/loop3" */

@@ -229,9 +229,10 @@ static int refuse_busy(const char *path)
 static int refuse_locked(const char *path)
 {
 	char who[DEVICE_WHO_MAX];
+	unsigned pid;
 
 	return THROW(ERR_DEVICE_BUSY, "cannot open %s for writing: %s has it open for writing",
-		     path, device_find_writer(path, who) ? who : "another process");
+		     path, device_find_writer(path, who, &pid) ? who : "another process");
 }
 
 /* The lock says nothing of a kernel that has the file through a loop device. */

@@ -50,7 +50,7 @@ static bool lock_line_is_of(const char *line, const struct stat *st, unsigned *r
 	return true;
 }
 
-bool device_find_writer(const char *path, char ret_who[DEVICE_WHO_MAX])
+bool device_find_writer(const char *path, char ret_who[DEVICE_WHO_MAX], unsigned *ret_pid)
 {
 	FILE *locks = fopen("/proc/locks", "re");
 	char line[256], comm_path[64], comm[32];
@@ -70,6 +70,7 @@ bool device_find_writer(const char *path, char ret_who[DEVICE_WHO_MAX])
 	snprintf(comm_path, sizeof(comm_path), "/proc/%u/comm", pid);
 	read_word(comm_path, comm, sizeof(comm));
 	snprintf(ret_who, DEVICE_WHO_MAX, "process %u (%s)", pid, comm[0] ? comm : "?");
+	*ret_pid = pid;
 	return true;
 }
 

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "format/validate_super.h"
@@ -152,18 +153,19 @@ static int named_reopen_seed(const struct core_open *how, struct member *member,
 	return 0;
 }
 
-/* What is read while somebody writes may be of two times. */
+/* What is read while somebody else writes may be of two times: this process knows what it does. */
 static void warn_of_writer(const struct core_open *how, const char *path)
 {
 	struct device_mount mount;
 	char who[DEVICE_WHO_MAX];
+	unsigned pid;
 
 	if (how->writable || how->opened || !how->warn)
 		return;
 	if (device_find_mount(path, &mount) && mount.writable)
 		open_warn(how, "%s is %s, for writing: what is read may change underneath", path,
 			  mount.where);
-	else if (device_find_writer(path, who))
+	else if (device_find_writer(path, who, &pid) && pid != (unsigned)getpid())
 		open_warn(how, "%s is being written by %s: what is read may change underneath",
 			  path, who);
 }
