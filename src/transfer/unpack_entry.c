@@ -320,6 +320,7 @@ static int item_link(struct unpack *unpack, const struct item *item, struct ubtr
 	int ret = 0;
 
 	TRY(link_target(unpack, target, &linked));
+	TRY(import_check_flags(import, &linked, false, target));
 	node = linked.node;
 	found = unpack_lookup(unpack, dir, name, &old);
 	TRY(found);
