@@ -124,10 +124,6 @@ static int from_use(struct in *in, const char *image)
 		in->from.subvolid = 0;
 		return 0;
 	}
-	if (in->request->change.commit_every_bytes)
-		return THROW(ERR_UNSUPPORTED,
-			     "option --commit-every: not for a copy within one image, which reads "
-			     "what the last commit holds");
 	for (unsigned i = 1; i < view->how.nr_devices; i++)
 		in->from.devices[i] = view->devices[i];
 	in->from.how.nr_devices = view->how.nr_devices;

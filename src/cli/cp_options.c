@@ -91,7 +91,7 @@ static int preserve_bit(const char *word, size_t len, unsigned *ret_bits)
 		{ "mode", COPY_KEEP_MODE },	   { "ownership", COPY_KEEP_OWNER },
 		{ "timestamps", COPY_KEEP_TIMES }, { "links", COPY_KEEP_LINKS },
 		{ "xattr", COPY_KEEP_XATTRS },	   { "all", COPY_KEEP_ALL },
-		{ "context", COPY_KEEP_XATTRS },
+		{ "context", COPY_KEEP_CONTEXT },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -115,6 +115,9 @@ static int take_preserve(struct cp_request *request, const char *list, bool keep
 		len = strcspn(list, ",");
 		if (preserve_bit(list, len, &bits))
 			return 1;
+		/* It is one of them, but has a word of its own to leave it out. */
+		if (keep && bits == COPY_KEEP_XATTRS)
+			bits |= COPY_KEEP_CONTEXT;
 		rules->keep = keep ? rules->keep | bits : rules->keep & ~bits;
 		if (bits & COPY_KEEP_MODE)
 			rules->default_mode = !keep;

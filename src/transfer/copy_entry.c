@@ -59,7 +59,10 @@ void copy_attr_new(const struct copy_rules *rules, const struct scan_dest *dir,
 
 static bool xattr_is_kept(const struct copy_rules *rules, const char *name)
 {
-	return rules->keep & (import_xattr_is_acl(name) ? COPY_KEEP_MODE : COPY_KEEP_XATTRS);
+	if (import_xattr_is_acl(name))
+		return rules->keep & COPY_KEEP_MODE;
+	return rules->keep &
+	       (strcmp(name, "security.selinux") ? COPY_KEEP_XATTRS : COPY_KEEP_CONTEXT);
 }
 
 static bool entry_has_xattr(const struct scan_entry *entry, const char *name)
@@ -142,7 +145,7 @@ static bool is_linked(const struct copy_walk *walk, const struct scan_entry *ent
 {
 	const struct copy_rules *rules = &walk->copy->rules;
 
-	return rules->keep & COPY_KEEP_LINKS && !entry->dir &&
+	return rules->keep & COPY_KEEP_LINKS && !entry->dir && walk->stream_fd < 0 &&
 	       (entry->nlink > 1 || rules->follow != COPY_FOLLOW_NEVER);
 }
 
@@ -197,6 +200,13 @@ static void count_made(struct import_stats *stats, uint32_t mode)
 		stats->others++;
 }
 
+static int contents_write(struct copy_walk *walk, struct scan_entry *entry,
+			  const struct ubtrfs_attr *attr, struct ubtrfs_node node)
+{
+	return walk->stream_fd >= 0 ? copy_stream_write(walk, node) :
+				      source_file_write(walk->import, entry, node, attr);
+}
+
 static void dir_is_new(struct scan_dir *dir, struct ubtrfs_node node,
 		       const struct ubtrfs_attr *attr)
 {
@@ -229,8 +239,29 @@ static int entry_make(struct copy_walk *walk, const struct scan_dest *dir, const
 	}
 	TRY(copy_made_add(copy, node));
 	if (S_ISREG(entry->meta.mode))
-		TRY(source_file_write(walk->import, entry, node, &what.attr));
+		TRY(contents_write(walk, entry, &what.attr, node));
 	return times_set(walk, entry, node);
+}
+
+/* What a file may do by itself goes when it is written or given away. */
+static int privileges_drop(struct copy_walk *walk, const struct scan_entry *entry,
+			   const struct ubtrfs_attr *old, struct ubtrfs_attr *attr, unsigned *set)
+{
+	const struct copy_rules *rules = &walk->copy->rules;
+	int ret = ubtrfs_removexattr(walk->copy->fs, old->node, "security.capability");
+
+	if (ret < 0 && ret != -ENODATA)
+		return entry_fail(walk, ret, entry);
+	/* Root may write without that, as everywhere. */
+	if (!rules->uid && !(rules->keep & COPY_KEEP_OWNER))
+		return 0;
+	if (!(old->mode & (S_ISUID | S_ISGID)))
+		return 0;
+	attr->mode &= ~(uint32_t)S_ISUID;
+	if (old->mode & S_IXGRP)
+		attr->mode &= ~(uint32_t)S_ISGID;
+	*set |= UBTRFS_ATTR_MODE;
+	return 0;
 }
 
 static int entry_overwrite(struct copy_walk *walk, struct scan_entry *entry,
@@ -240,18 +271,12 @@ static int entry_overwrite(struct copy_walk *walk, struct scan_entry *entry,
 	unsigned set = UBTRFS_ATTR_SIZE;
 
 	attr.size = 0;
-	/* As for any writer but root. */
-	if (walk->copy->rules.uid && old->mode & (S_ISUID | S_ISGID)) {
-		attr.mode &= ~(uint32_t)S_ISUID;
-		if (old->mode & S_IXGRP)
-			attr.mode &= ~(uint32_t)S_ISGID;
-		set |= UBTRFS_ATTR_MODE;
-	}
+	TRY(privileges_drop(walk, entry, old, &attr, &set));
 	TRY(old_attrs_set(walk, entry, &attr, set));
 	walk->import->stats.files++;
 	TRY(note_link(walk, entry, old->node));
 	TRY(copy_made_add(walk->copy, old->node));
-	TRY(source_file_write(walk->import, entry, old->node, &attr));
+	TRY(contents_write(walk, entry, &attr, old->node));
 	return times_set(walk, entry, old->node);
 }
 
@@ -261,7 +286,8 @@ static int entry_merge(struct copy_walk *walk, struct scan_entry *entry,
 {
 	struct ubtrfs_attr attr = *old;
 
-	if (walk->copy->rules.keep & (COPY_KEEP_MODE | COPY_KEEP_OWNER | COPY_KEEP_XATTRS))
+	if (walk->copy->rules.keep &
+	    (COPY_KEEP_MODE | COPY_KEEP_OWNER | COPY_KEEP_XATTRS | COPY_KEEP_CONTEXT))
 		TRY(copy_check_flags(walk, old->flags, true, entry->path));
 	TRY(old_attrs_set(walk, entry, &attr, 0));
 	entry->dir->node = old->node;
@@ -290,6 +316,11 @@ static int entry_skip(struct copy_walk *walk, const struct scan_dest *dir, const
 
 static int check_kind(const struct copy_walk *walk, const struct scan_entry *entry)
 {
+	/* It would hold what it is becoming. */
+	if (S_ISREG(entry->meta.mode) && !walk->source->fs && walk->stream_fd < 0 &&
+	    copy_devices_have(&walk->copy->devices, entry->dev, entry->ino))
+		return THROW(ERR_INVALID, "%s/%s is the image that is copied into",
+			     walk->import->root_path, entry->path);
 	if (entry->dir && !walk->copy->rules.recursive)
 		return THROW(ERR_IS_DIR, "%s is a directory: it is copied with -r or -a only",
 			     walk->source->path);

@@ -72,7 +72,6 @@ int copy_in_new(struct ubtrfs *fs, const struct copy_rules *rules,
 		const struct import_options *options, struct copy_in **ret_copy)
 {
 	struct copy_in *copy = mem_zalloc(sizeof(*copy));
-	struct ubtrfs_info info;
 	int ret;
 
 	if (!copy)
@@ -90,12 +89,11 @@ int copy_in_new(struct ubtrfs *fs, const struct copy_rules *rules,
 	copy->options.ctx = options->ctx;
 	hardlinks_init(&copy->links);
 	hash_init(&copy->made);
-	ret = err_adopt(ubtrfs_info(fs, &info));
+	ret = copy_devices_read(fs, &copy->devices);
 	if (ret < 0) {
 		copy_in_free(copy, NULL);
 		return ret;
 	}
-	memcpy(copy->fsid, info.fsid, sizeof(copy->fsid));
 	*ret_copy = copy;
 	return 0;
 }
@@ -133,6 +131,7 @@ void copy_in_free(struct copy_in *copy, struct import_stats *stats)
 		import_stats_add(stats, &copy->stats);
 	hardlinks_fini(&copy->links);
 	made_fini(copy);
+	copy_devices_fini(&copy->devices);
 	mem_free(copy);
 }
 
@@ -217,19 +216,22 @@ static int check_not_inside(const struct copy_walk *walk)
 	return 0;
 }
 
-static int source_is_same_fs(const struct copy_in *copy, const struct copy_source *source,
-			     bool *ret_same)
+/* Of the filesystem that is written the source shows the last commit, whose blocks stay until the
+ * next one. */
+static int source_is_same_fs(struct copy_in *copy, const struct copy_source *source, bool *ret_same)
 {
-	struct ubtrfs_info info;
-	int ret;
+	struct copy_devices devices;
 
 	*ret_same = false;
 	if (!source->fs)
 		return 0;
-	ret = err_adopt(ubtrfs_info(source->fs, &info));
-	if (ret < 0)
-		return ret;
-	*ret_same = !memcmp(info.fsid, copy->fsid, sizeof(info.fsid));
+	TRY(copy_devices_read(source->fs, &devices));
+	*ret_same = copy_devices_meet(&devices, &copy->devices);
+	copy_devices_fini(&devices);
+	if (*ret_same && copy->options.commit_every_bytes)
+		return THROW(ERR_UNSUPPORTED,
+			     "option --commit-every: not for a copy within one filesystem, which "
+			     "reads what the last commit holds");
 	return 0;
 }
 
@@ -296,17 +298,17 @@ static int source_mode(const struct copy_walk *walk, uint32_t *ret_mode)
 
 static int walk_stream(struct copy_walk *walk, const struct scan_dest *dir)
 {
-	int fd, ret;
+	int ret;
 
 	if (walk->source->fs)
 		return THROW(ERR_UNSUPPORTED,
 			     "%s: a special file in an image is copied with -r or -a only",
 			     walk->source->path);
-	fd = open(walk->source->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	walk->stream_fd = open(walk->source->path, O_RDONLY | O_CLOEXEC);
+	if (walk->stream_fd < 0)
 		return THROW_SYS(errno, "cannot open %s", walk->source->path);
-	ret = copy_stream(walk, dir, walk->dest->name, fd);
-	close(fd);
+	ret = copy_stream(walk, dir, walk->dest->name);
+	close(walk->stream_fd);
 	return ret;
 }
 
@@ -328,7 +330,7 @@ static int walk_source(struct copy_walk *walk)
 int copy_in_add(struct copy_in *copy, const struct copy_source *source,
 		const struct copy_dest *dest)
 {
-	struct copy_walk walk = { .copy = copy, .source = source, .dest = dest };
+	struct copy_walk walk = { .copy = copy, .source = source, .dest = dest, .stream_fd = -1 };
 	struct import *import;
 	int ret;
 

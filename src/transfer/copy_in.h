@@ -38,8 +38,9 @@ enum copy_sparse {
 #define COPY_KEEP_OWNER 0x02u
 #define COPY_KEEP_TIMES 0x04u /* access and modification */
 #define COPY_KEEP_LINKS 0x08u
-#define COPY_KEEP_XATTRS 0x10u
-#define COPY_KEEP_ALL 0x1fu
+#define COPY_KEEP_XATTRS 0x10u	/* but the next */
+#define COPY_KEEP_CONTEXT 0x20u /* of SELinux */
+#define COPY_KEEP_ALL 0x3fu
 
 struct copy_rules {
 	bool recursive;

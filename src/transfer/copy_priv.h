@@ -5,6 +5,7 @@
  *   copy_target.c  a name that may be there already: what is to become of it
  *   copy_entry.c   making or overwriting one entry
  *   copy_stream.c  contents of what is no regular file (a pipe)
+ *   copy_devices.c what a filesystem lies on: is a source the destination
  *
  * One thread uses it; no locks.
  */
@@ -18,8 +19,19 @@
 /* Sources whose readers may still be busy; each has a directory open. */
 #define COPY_IMPORTS_MAX 64u
 
+/* What a filesystem lies on. */
+struct copy_device {
+	uint64_t dev, ino; /* as stat tells; of a block device UINT64_MAX and its number */
+};
+struct copy_devices {
+	uint8_t fsid[16];
+	struct copy_device *devices; /* owned */
+	unsigned nr, capacity;
+};
+
 struct copy_in {
 	struct ubtrfs *fs;
+	struct copy_devices devices; /* its */
 	struct copy_rules rules;
 	struct import_options options;
 	struct hardlinks links;
@@ -29,7 +41,6 @@ struct copy_in {
 	struct import_stats stats; /* of those that are closed */
 	uint64_t items_done, bytes_done;
 	uint64_t committed_bytes;
-	uint8_t fsid[16];
 };
 
 /* One source on its way. */
@@ -38,7 +49,8 @@ struct copy_walk {
 	struct import *import;
 	const struct copy_source *source;
 	const struct copy_dest *dest;
-	bool same_fs; /* the source is the destination as it was committed */
+	bool same_fs;  /* the source is the destination as it was committed */
+	int stream_fd; /* the source is no file with a length, and read from here; or -1 */
 };
 
 /* --- copy_in.c --- */
@@ -78,8 +90,18 @@ int copy_dir_finish(struct copy_walk *walk, const struct scan_dir *dir) must_che
 void copy_attr_new(const struct copy_rules *rules, const struct scan_dest *dir,
 		   const struct import_meta *meta, struct ubtrfs_attr *ret_attr);
 
+/* --- copy_devices.c --- */
+int copy_devices_read(struct ubtrfs *fs, struct copy_devices *ret_devices) must_check;
+void copy_devices_fini(struct copy_devices *devices);
+/* A file of this machine is one of them. */
+bool copy_devices_have(const struct copy_devices *devices, uint64_t dev, uint64_t ino);
+/* Both are the same filesystem. */
+bool copy_devices_meet(const struct copy_devices *a, const struct copy_devices *b);
+
 /* --- copy_stream.c --- */
-int copy_stream(struct copy_walk *walk, const struct scan_dest *dir, const char *name,
-		int fd) must_check;
+/* The source, open as stream_fd, as a file at the name. */
+int copy_stream(struct copy_walk *walk, const struct scan_dest *dir, const char *name) must_check;
+/* Its contents, into a file that is empty. */
+int copy_stream_write(struct copy_walk *walk, struct ubtrfs_node node) must_check;
 
 #endif

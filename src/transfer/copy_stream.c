@@ -12,14 +12,17 @@
 
 #define STREAM_BYTES ((size_t)1 << 20)
 
-static int stream_all(struct copy_walk *walk, struct ubtrfs_node node, uint8_t *buffer, int fd)
+int copy_stream_write(struct copy_walk *walk, struct ubtrfs_node node)
 {
+	SCOPED_MEM uint8_t *buffer = mem_alloc(STREAM_BYTES);
 	struct import *import = walk->import;
 	uint64_t offset = 0;
 	ssize_t nr;
 	int ret;
 
-	while ((nr = read(fd, buffer, STREAM_BYTES)) != 0) {
+	if (!buffer)
+		return MEM_FAIL("a buffer");
+	while ((nr = read(walk->stream_fd, buffer, STREAM_BYTES)) != 0) {
 		if (nr < 0 && errno == EINTR)
 			continue;
 		if (nr < 0)
@@ -34,17 +37,12 @@ static int stream_all(struct copy_walk *walk, struct ubtrfs_node node, uint8_t *
 	return 0;
 }
 
-int copy_stream(struct copy_walk *walk, const struct scan_dest *dir, const char *name, int fd)
+int copy_stream(struct copy_walk *walk, const struct scan_dest *dir, const char *name)
 {
 	struct scan_entry entry = { .path = name, .name = name, .name_len = strlen(name) };
-	SCOPED_MEM uint8_t *buffer = mem_alloc(STREAM_BYTES);
-	struct ubtrfs_node node;
 	struct stat st;
-	int ret;
 
-	if (!buffer)
-		return MEM_FAIL("a buffer");
-	if (fstat(fd, &st))
+	if (fstat(walk->stream_fd, &st))
 		return THROW_SYS(errno, "cannot read %s", walk->source->path);
 	entry.meta = (struct import_meta){
 		.mode = S_IFREG | (st.st_mode & 07777),
@@ -53,10 +51,5 @@ int copy_stream(struct copy_walk *walk, const struct scan_dest *dir, const char 
 		.atime = { st.st_atim.tv_sec, (uint32_t)st.st_atim.tv_nsec },
 		.mtime = { st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec },
 	};
-	/* As an empty file first. */
-	TRY(copy_entry(walk, dir, name, &entry));
-	ret = ubtrfs_resolve(walk->copy->fs, dir->node, name, true, &node);
-	if (ret < 0)
-		return import_fail(walk->import, ret, "%s: %s", walk->dest->path, name);
-	return stream_all(walk, node, buffer, fd);
+	return copy_entry(walk, dir, name, &entry);
 }
