@@ -43,6 +43,8 @@ static int root_create_locked(struct txn *txn, struct root_table *table, uint64_
 		memcpy(root->item, item, ROOT_ITEM_SIZE);
 	else
 		root_item_set_refs(root->item, 1);
+	/* Who makes a tree is alone; its policies find it on the way. */
+	root_publish_locked(table, root);
 	err = root_insert_item(txn, table, root);
 	if (err < 0) {
 		/*

@@ -35,6 +35,8 @@ static inline bool root_id_is_subvolume(uint64_t objectid)
 struct root *root_peek_locked(struct root_table *table, uint64_t objectid);
 /* A root with no nodes, in the index. */
 int root_add_locked(struct root_table *table, uint64_t objectid, struct root **ret_root) must_check;
+/* From now on it is found without the lock, if it is a core tree: all of it must be there. */
+void root_publish_locked(struct root_table *table, struct root *root);
 void root_forget_locked(struct root_table *table, struct root *root);
 struct tree *root_tree_of(struct root_table *table);
 

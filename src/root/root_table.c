@@ -3,7 +3,7 @@
  * items.
  *
  * Owns every struct root. Invariants: a root in the index has a tree; core[] holds the same
- * pointers as the index for ids below ROOT_CORE_IDS; a root stays until root_drop or the end of the
+ * pointers as the index for ids below ROOT_CORE_IDS, each from when it can be used without the lock; a root stays until root_drop or the end of the
  * table, so that pointers may be kept. Lock: table->lock, RANK_ROOT_TABLE; a tree is read from the
  * root tree under it, so that it is loaded once.
  */
@@ -61,10 +61,14 @@ int root_add_locked(struct root_table *table, uint64_t objectid, struct root **r
 		  class == TREE_SHARED ? table->config.shared_policy : table->config.private_policy,
 		  table->config.policy_ctx);
 	ASSERT(!rbtree_insert(&table->roots, &root->node));
-	if (objectid < ROOT_CORE_IDS)
-		atomic_store(&table->core[objectid], root);
 	*ret_root = root;
 	return 0;
+}
+
+void root_publish_locked(struct root_table *table, struct root *root)
+{
+	if (root->objectid < ROOT_CORE_IDS)
+		atomic_store(&table->core[root->objectid], root);
 }
 
 void root_forget_locked(struct root_table *table, struct root *root)
@@ -83,18 +87,21 @@ struct tree *root_tree_of(struct root_table *table)
 
 int root_table_new(const struct root_table_config *config, struct root_table **ret_table)
 {
+	static const uint64_t ids[] = { BTRFS_ROOT_TREE_OBJECTID, BTRFS_CHUNK_TREE_OBJECTID };
 	struct root_table *table = mem_zalloc(sizeof(*table));
 	struct root *root;
-	int err;
+	int err = 0;
 
 	if (!table)
 		return MEM_FAIL("the table of trees");
 	table->config = *config;
 	mutex_init(&table->lock, RANK_ROOT_TABLE, "root table");
 	rbtree_init(&table->roots, root_compare);
-	err = root_add_locked(table, BTRFS_ROOT_TREE_OBJECTID, &root);
-	if (err == 0)
-		err = root_add_locked(table, BTRFS_CHUNK_TREE_OBJECTID, &root);
+	for (size_t i = 0; err == 0 && i < ARRAY_LEN(ids); i++) {
+		err = root_add_locked(table, ids[i], &root);
+		if (err == 0)
+			root_publish_locked(table, root);
+	}
 	if (err < 0) {
 		root_table_free(table);
 		return err;
@@ -144,6 +151,7 @@ static int root_load_locked(struct root_table *table, uint64_t objectid, struct 
 	atomic_store(&root->used_bytes, root_item_bytes_used(item));
 	tree_set_root(&root->tree, root_item_bytenr(item), root_item_generation(item),
 		      root_item_level(item));
+	root_publish_locked(table, root);
 	*ret_root = root;
 	return 0;
 }

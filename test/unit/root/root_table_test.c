@@ -4,6 +4,8 @@
  */
 #include "tree/tree_fixture.h"
 
+#include <pthread.h>
+
 #include "root/root.h"
 
 static struct root_table *new_table(struct fixture *fixture)
@@ -235,9 +237,58 @@ static void test_uuid_tree__several_subvolumes(void **state)
 	fixture_free(fixture);
 }
 
+#define NR_RACES 500
+
+/* Another thread that sees a core tree the moment it is in the table, without its lock. */
+struct race {
+	struct root_table *table;
+	atomic_bool looks;
+};
+
+static void *race_see(void *ctx)
+{
+	struct race *race = ctx;
+	struct root *root;
+
+	atomic_store(&race->looks, true);
+	do {
+		root = root_peek(race->table, BTRFS_CSUM_TREE_OBJECTID);
+	} while (!root);
+	return root->tree.root_addr ? root : NULL;
+}
+
+static void test_root_table__seen_when_all_is_there(void **state)
+{
+	struct fixture *fixture = fixture_new(4096, 16 * MIB);
+	struct root_table *table = first_table(fixture);
+	uint8_t super[SUPER_SIZE] = { 0 };
+	struct root *root;
+
+	(void)state;
+	assert_ok(root_create(fixture->txn, table, BTRFS_CSUM_TREE_OBJECTID, NULL, &root));
+	put(fixture, root, 7);
+	commit(fixture, table, super);
+	for (unsigned i = 0; i < NR_RACES; i++) {
+		struct race race = { .looks = false };
+		pthread_t thread;
+		void *seen;
+
+		race.table = table = reload(fixture, table, super);
+		assert_int_equal(pthread_create(&thread, NULL, race_see, &race), 0);
+		while (!atomic_load(&race.looks))
+			;
+		assert_ok(root_get(table, BTRFS_CSUM_TREE_OBJECTID, &root));
+		assert_int_equal(pthread_join(thread, &seen), 0);
+		assert_ptr_equal(seen, root);
+	}
+	root_table_free(table);
+	fixture_free(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_root_table__seen_when_all_is_there),
 		cmocka_unit_test(test_root_table__found_after_loading),
 		cmocka_unit_test(test_root_table__saves_what_changed),
 		cmocka_unit_test(test_root_table__subvolume_ids),
