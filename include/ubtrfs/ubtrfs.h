@@ -40,7 +40,7 @@ struct ubtrfs_open_options {
 	unsigned partition;
 	uint64_t offset;
 	/* The copy of the superblock to believe: 0..2; -1 = the primary, and for reading the
-	 * others when it is damaged. */
+	 * others when it is damaged. For writing none that was left behind. */
 	int super_copy;
 	bool no_verify; /* contents of files are not compared with their checksums */
 	/* Nothing is committed but by ubtrfs_commit and ubtrfs_close: what is done in between

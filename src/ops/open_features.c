@@ -52,6 +52,27 @@ static int refuse_bits(const struct core *core, uint64_t bits, const char *(*nam
 	return err;
 }
 
+/* Flags that say: look, and touch nothing. */
+static int check_flags(const struct core *core)
+{
+	uint64_t flags = super_flags(core->super);
+
+	if (flags & BTRFS_SUPER_FLAG_SEEDING)
+		return THROW(ERR_READ_ONLY,
+			     "%s is a seed: it can be read, and written only through a filesystem "
+			     "that grows from it",
+			     core->name);
+	if (flags & (BTRFS_SUPER_FLAG_METADUMP | BTRFS_SUPER_FLAG_METADUMP_V2))
+		return THROW(ERR_READ_ONLY,
+			     "%s is a dump of metadata, without the data: it can only be read",
+			     core->name);
+	if (flags & BTRFS_SUPER_FLAG_ERROR)
+		return THROW(ERR_READ_ONLY,
+			     "%s is marked as damaged (flag ERROR): it can only be read",
+			     core->name);
+	return 0;
+}
+
 int open_features_check(const struct core *core, const struct core_open *how)
 {
 	uint64_t incompat = super_incompat_flags(core->super);
@@ -73,11 +94,7 @@ int open_features_check(const struct core *core, const struct core_open *how)
 		return refuse_bits(core, compat_ro & ~(uint64_t)COMPAT_RO_WRITE,
 				   super_compat_ro_name,
 				   "these compat_ro features allow reading only:");
-	if (super_flags(core->super) & BTRFS_SUPER_FLAG_SEEDING)
-		return THROW(ERR_READ_ONLY,
-			     "%s is a seed: it can be read, and written only through a filesystem "
-			     "that grows from it",
-			     core->name);
+	TRY(check_flags(core));
 	if (super_log_root(core->super))
 		return THROW(ERR_UNSUPPORTED,
 			     "%s has a log that was not replayed: writing is not built yet",

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "format/superblock.h"
 #include "ops/ops.h"
@@ -187,6 +188,71 @@ static void change_generation(uint8_t *super, uint64_t value)
 	super_set_generation(super, super_generation(super) + value);
 }
 
+static void change_fsid(uint8_t *super, uint64_t value)
+{
+	super_fsid_mut(super)[0] ^= (uint8_t)value;
+	dev_item_fsid_mut(super_dev_item_mut(super))[0] ^= (uint8_t)value;
+	super_set_generation(super, super_generation(super) + 1000);
+}
+
+/* Where the device goes on behind the filesystem lies what is left of an older and longer one. */
+static void test_open__copy_of_another(void **state)
+{
+	uint64_t at = super_mirror_offset(2);
+	uint8_t super[SUPER_SIZE];
+	struct open_fs ofs;
+
+	(void)state;
+	open_fs_make(&ofs, "single", 1);
+	bytes_at(ofs.paths[0], false, super_mirror_offset(0), super, SUPER_SIZE);
+	assert_int_equal(truncate(ofs.paths[0], (off_t)(at + MIB)), 0);
+	super_set_bytenr(super, at);
+	bytes_at(ofs.paths[0], true, at, super, SUPER_SIZE);
+	super_change(ofs.paths[0], 2, change_fsid, 1);
+	reads(&ofs, NULL);
+	noise(ofs.paths[0], super_mirror_offset(0), SUPER_SIZE);
+	reads(&ofs, "copy 1 of the superblock is used");
+	open_fs_fini(&ofs);
+}
+
+/* Going on from an old copy would write over what was committed since. */
+static void test_open__old_copy_is_not_written(void **state)
+{
+	uint8_t super[SUPER_SIZE];
+	struct open_fs ofs;
+
+	(void)state;
+	open_fs_make(&ofs, "single", 1);
+	bytes_at(ofs.paths[0], false, super_mirror_offset(1), super, SUPER_SIZE);
+	writes(&ofs, "one");
+	bytes_at(ofs.paths[0], true, super_mirror_offset(1), super, SUPER_SIZE);
+	ofs.fx.how.super_copy = 1;
+	writes(&ofs, "instead of one"); /* one behind: as a commit leaves it that was cut short */
+	ofs.fx.how.super_copy = -1;
+	writes(&ofs, "two");
+	bytes_at(ofs.paths[0], true, super_mirror_offset(1), super, SUPER_SIZE);
+	ofs.fx.how.super_copy = 1;
+	write_refused(&ofs, EINVAL, "copy 1 of the superblock was left behind at generation");
+	ofs.fx.how.super_copy = 0;
+	writes(&ofs, "three");
+	open_fs_fini(&ofs);
+}
+
+/* A sector that the device cannot read any more. */
+static void test_open__unreadable_primary(void **state)
+{
+	struct open_fs ofs;
+
+	(void)state;
+	open_fs_make(&ofs, "single", 1);
+	fault_arm(FAULT_DEVICE_READ, 1);
+	reads(&ofs, "copy 1 of the superblock is used");
+	fault_arm(FAULT_DEVICE_READ, 1);
+	write_refused(&ofs, EUCLEAN, "copy 1 is good: --super 1");
+	fault_arm(FAULT_DEVICE_READ, 0);
+	open_fs_fini(&ofs);
+}
+
 /* A commit that was cut short has written the copies and not the primary. */
 static void test_open__newer_copy_is_normal(void **state)
 {
@@ -280,6 +346,13 @@ static void test_open__seed_and_log(void **state)
 	reads(&ofs, NULL);
 	write_refused(&ofs, EROFS, "is a seed");
 	supers_change(&ofs, change_flags, BTRFS_SUPER_FLAG_SEEDING);
+	supers_change(&ofs, change_flags, BTRFS_SUPER_FLAG_ERROR);
+	reads(&ofs, NULL);
+	write_refused(&ofs, EROFS, "flag ERROR");
+	supers_change(&ofs, change_flags, BTRFS_SUPER_FLAG_ERROR | BTRFS_SUPER_FLAG_METADUMP_V2);
+	reads(&ofs, NULL);
+	write_refused(&ofs, EROFS, "dump of metadata");
+	supers_change(&ofs, change_flags, BTRFS_SUPER_FLAG_METADUMP_V2);
 	supers_change(&ofs, change_flags, BTRFS_SUPER_FLAG_CHANGING_DATA_CSUM);
 	refused(&ofs, false, EUCLEAN, "unfinished state");
 	supers_change(&ofs, change_flags, BTRFS_SUPER_FLAG_CHANGING_DATA_CSUM);
@@ -732,6 +805,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open__damaged_primary),
 		cmocka_unit_test(test_open__newer_copy_is_normal),
+		cmocka_unit_test(test_open__copy_of_another),
+		cmocka_unit_test(test_open__old_copy_is_not_written),
+		cmocka_unit_test(test_open__unreadable_primary),
 		cmocka_unit_test(test_open__incompat_by_name),
 		cmocka_unit_test(test_open__compat_ro_allows_reading),
 		cmocka_unit_test(test_open__seed_and_log),
