@@ -470,6 +470,9 @@ int members_join(struct core *core, const struct core_open *how, struct members 
 	TRY(volume_add_device(core->volume, devid, uuid, member->device, total_bytes));
 	member->device = NULL;
 	member->in_volume = true;
+	if (same_fsid(member, core->super) &&
+	    super_generation(member->super) < super_generation(core->super))
+		TRY(volume_set_stale(core->volume, devid));
 	if (member_is_seed(member) && !same_fsid(member, core->super))
 		TRY(volume_set_seed(core->volume, devid, seed_fsid(member)));
 	return 0;

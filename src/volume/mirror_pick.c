@@ -1,5 +1,5 @@
 /*
- * Which mirror is asked first: one whose devices are there and were right lately.
+ * Which mirror is asked first: one whose devices are there, missed nothing, and were right lately.
  *
  * Owns avoid_left and avoid_span of each device: plain atomic counters without order, because they
  * are a matter of speed only. Takes no lock.
@@ -12,6 +12,8 @@
 
 /* What a bad column counts: a missing device is worse than any number of suspects. */
 #define COST_MISSING (VOLUME_MAX_DEVICES + 1)
+/* One that missed commits has old bytes where nothing may tell: better than none. */
+#define COST_STALE VOLUME_MAX_DEVICES
 
 static uint32_t counter_get(const _Atomic uint32_t *counter)
 {
@@ -44,6 +46,8 @@ static unsigned device_cost(const struct volume_device *device)
 {
 	if (!device || !device->device)
 		return COST_MISSING;
+	if (device->is_stale)
+		return COST_STALE;
 	return device_is_trusted(device) ? 0 : 1;
 }
 

@@ -156,6 +156,11 @@ struct volume_device *volume_device_find(struct volume *volume, uint64_t devid)
 	return entry;
 }
 
+static int no_device(uint64_t devid)
+{
+	return THROW(ERR_NOT_FOUND, "there is no device %llu", (unsigned long long)devid);
+}
+
 int volume_set_seed(struct volume *volume, uint64_t devid, const uint8_t fsid[16])
 {
 	struct volume_device *entry;
@@ -167,9 +172,19 @@ int volume_set_seed(struct volume *volume, uint64_t devid, const uint8_t fsid[16
 		entry->is_seed = true;
 	}
 	rwlock_unwrite(&volume->set_lock);
+	return entry ? 0 : no_device(devid);
+}
+
+int volume_set_stale(struct volume *volume, uint64_t devid)
+{
+	struct volume_device *entry;
+
+	rwlock_write(&volume->set_lock);
+	entry = device_set_find_locked(volume, devid);
 	if (entry)
-		return 0;
-	return THROW(ERR_NOT_FOUND, "there is no device %llu", (unsigned long long)devid);
+		entry->is_stale = true;
+	rwlock_unwrite(&volume->set_lock);
+	return entry ? 0 : no_device(devid);
 }
 
 bool volume_has_seed(struct volume *volume, const uint8_t fsid[16])

@@ -14,8 +14,8 @@
  *                        from P and Q without the k-th other data stripe (k = 1, 2, ...)
  * So for every pair of devices of RAID6 one mirror reads neither. A range over several stripes
  * means another pair in each: who looks for good bytes does so by pieces of 64 KiB or less.
- * Mirror 0 is any: a mirror whose devices are all there, and gave nothing wrong lately. A device is
- * passed over for a while when a read of it failed or volume_blame says that its bytes were wrong;
+ * Mirror 0 is any: a mirror whose devices are all there, missed no commit, and gave nothing wrong
+ * lately. A device is passed over for a while when a read of it failed or volume_blame says that its bytes were wrong;
  * the while doubles with each time (VOLUME_AVOID_*), and shrinks again with reads that are good.
  */
 #ifndef UBTRFS_VOLUME_VOLUME_H
@@ -42,6 +42,7 @@ struct volume_device {
 	uint32_t sector_bytes; /* io_align etc. of DEV_ITEM */
 	uint8_t fsid[16];      /* of the seed filesystem that it belongs to, if is_seed */
 	bool is_seed;	       /* read only; its tree blocks carry the fsid above */
+	bool is_stale;	       /* missed commits: what has no checksum may be wrong there */
 	/* private to volume/ */
 	_Atomic uint32_t avoid_left; /* reads that still pass it over */
 	_Atomic uint32_t avoid_span; /* how many it was the last time, less the good ones since */
@@ -84,6 +85,8 @@ struct volume_device *volume_device_at(struct volume *volume, unsigned index);
 struct volume_device *volume_device_find(struct volume *volume, uint64_t devid);
 /* This device belongs to a seed filesystem. ERR_NOT_FOUND without such a device. */
 int volume_set_seed(struct volume *volume, uint64_t devid, const uint8_t fsid[16]) must_check;
+/* This device missed commits: it is asked last, before what is missing. Before the first read. */
+int volume_set_stale(struct volume *volume, uint64_t devid) must_check;
 /* Is it the fsid of one of the seed devices? */
 bool volume_has_seed(struct volume *volume, const uint8_t fsid[16]);
 /*

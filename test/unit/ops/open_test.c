@@ -1,8 +1,8 @@
 /*
- * Opening: superblock copies, features and states, devices that are missing, doubled or left behind,
- * trees that are gone. What a kernel makes is judged in test/interop; here things are broken by hand.
+ * Opening: superblock copies, features and states, trees that are gone. Devices are in
+ * open_devices_test.c. What a kernel makes is judged in test/interop; here things are broken by hand.
  */
-#include "fs_fixture.h"
+#include "open_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,147 +13,6 @@
 #include "base/mem.h"
 #include "format/superblock.h"
 #include "ops/ops.h"
-
-#define MAX_DEVICES 4u
-#define DEVICE_BYTES (256 * MIB)
-#define TOLD_MAX 2048
-
-struct open_fs {
-	struct fs_fixture fx;
-	char paths[MAX_DEVICES][200];
-	const char *devices[MAX_DEVICES];
-	unsigned nr_devices;
-	struct content content;
-	char told[TOLD_MAX]; /* all warnings of the last opening */
-};
-
-static void tell(void *ctx, const char *sentence)
-{
-	struct open_fs *ofs = ctx;
-	size_t len = strlen(ofs->told);
-
-	snprintf(ofs->told + len, sizeof(ofs->told) - len, "%s\n", sentence);
-}
-
-static void open_fs_make_how(struct open_fs *ofs, const char *profile, unsigned nr_devices,
-			     uint32_t sectorsize, const char *features)
-{
-	struct fs_fixture *fx = &ofs->fx;
-
-	memset(ofs, 0, sizeof(*ofs));
-	ofs->nr_devices = nr_devices;
-	fixture_init(fx);
-	for (unsigned i = 0; i < nr_devices; i++) {
-		snprintf(ofs->paths[i], sizeof(ofs->paths[i]), "%s/device%u", fx->dir, i + 1);
-		ofs->devices[i] = ofs->paths[i];
-	}
-	fx->mkfs.devices = fx->how.devices = ofs->devices;
-	fx->mkfs.nr_devices = fx->how.nr_devices = nr_devices;
-	fx->mkfs.byte_count = DEVICE_BYTES;
-	fx->mkfs.data_profile = fx->mkfs.metadata_profile = profile;
-	fx->mkfs.sectorsize = sectorsize;
-	fx->mkfs.features = features;
-	fx->how.warn = tell;
-	fx->how.warn_ctx = ofs;
-	fixture_make(fx);
-	content_write(fx, fixture_file(fx, "file"), &ofs->content, 0, 300000, 1);
-	fixture_finish(fx);
-}
-
-static void open_fs_make(struct open_fs *ofs, const char *profile, unsigned nr_devices)
-{
-	open_fs_make_how(ofs, profile, nr_devices, 0, NULL);
-}
-
-static void open_fs_fini(struct open_fs *ofs)
-{
-	ubtrfs_abandon(ofs->fx.fs);
-	ofs->fx.fs = NULL;
-	for (unsigned i = 0; i < MAX_DEVICES; i++)
-		if (ofs->paths[i][0])
-			unlink(ofs->paths[i]);
-	content_free(&ofs->content);
-	fixture_fini(&ofs->fx);
-}
-
-/* Opens for reading; everything that is expected is there. text: a warning, NULL: none at all. */
-static void reads(struct open_fs *ofs, const char *text)
-{
-	ofs->told[0] = '\0';
-	fixture_open(&ofs->fx, false);
-	ofs->fx.top = ubtrfs_top(ofs->fx.fs);
-	content_compare(&ofs->fx, fixture_lookup(&ofs->fx, ofs->fx.top, "file"), &ofs->content);
-	ubtrfs_abandon(ofs->fx.fs);
-	ofs->fx.fs = NULL;
-	if (text ? !strstr(ofs->told, text) : ofs->told[0] != '\0')
-		fail_msg("expected to be told '%s', not '%s'", text ? text : "nothing", ofs->told);
-}
-
-static void refused(struct open_fs *ofs, bool writable, int expected, const char *text)
-{
-	int ret;
-
-	ofs->told[0] = '\0';
-	ofs->fx.how.writable = writable;
-	ret = ubtrfs_open(&ofs->fx.how, &ofs->fx.fs);
-	if (ret != -expected || !strstr(ubtrfs_error_text(), text))
-		fail_msg("expected %d and '%s', not %d: %s", -expected, text, ret,
-			 ret < 0 ? ubtrfs_error_text() : "");
-}
-
-static void write_refused(struct open_fs *ofs, int expected, const char *text)
-{
-	refused(ofs, true, expected, text);
-}
-
-static void writes(struct open_fs *ofs, const char *name)
-{
-	fixture_open(&ofs->fx, true);
-	ofs->fx.top = ubtrfs_top(ofs->fx.fs);
-	(void)fixture_create(&ofs->fx, ofs->fx.top, name, S_IFREG | 0644);
-	fixture_close(&ofs->fx);
-}
-
-static void bytes_at(const char *path, bool writing, uint64_t at, void *data, size_t len)
-{
-	int fd = open(path, writing ? O_WRONLY : O_RDONLY);
-
-	assert_true(fd >= 0);
-	assert_int_equal(
-		writing ? pwrite(fd, data, len, (off_t)at) : pread(fd, data, len, (off_t)at), len);
-	close(fd);
-}
-
-static void noise(const char *path, uint64_t at, size_t len)
-{
-	uint8_t *bytes = malloc(len);
-
-	assert_non_null(bytes);
-	for (size_t i = 0; i < len; i++)
-		bytes[i] = (uint8_t)(i * 37 + at / 4096 + 11);
-	bytes_at(path, true, at, bytes, len);
-	free(bytes);
-}
-
-/* Changes one copy of a superblock; the checksum is right afterwards. */
-static void super_change(const char *path, int copy, void (*change)(uint8_t *super, uint64_t value),
-			 uint64_t value)
-{
-	uint8_t super[SUPER_SIZE];
-
-	bytes_at(path, false, super_mirror_offset(copy), super, SUPER_SIZE);
-	change(super, value);
-	super_csum_update(super);
-	bytes_at(path, true, super_mirror_offset(copy), super, SUPER_SIZE);
-}
-
-static void supers_change(struct open_fs *ofs, void (*change)(uint8_t *super, uint64_t value),
-			  uint64_t value)
-{
-	for (unsigned i = 0; i < ofs->nr_devices; i++)
-		for (int copy = 0; copy < 2; copy++)
-			super_change(ofs->paths[i], copy, change, value);
-}
 
 /* ---- superblock copies ---- */
 
@@ -597,173 +456,6 @@ static void test_open__other_trees_gone(void **state)
 	open_fs_fini(&ofs);
 }
 
-/* ---- devices ---- */
-
-static void only(struct open_fs *ofs, unsigned index)
-{
-	ofs->devices[0] = ofs->paths[index];
-	ofs->fx.how.nr_devices = 1;
-}
-
-static void test_open__missing_device(void **state)
-{
-	struct open_fs ofs;
-
-	(void)state;
-	open_fs_make(&ofs, "raid1", 2);
-	only(&ofs, 1);
-	reads(&ofs, NULL); /* the other is found */
-	ofs.fx.how.scan = false;
-	reads(&ofs, "device 1 is missing");
-	write_refused(&ofs, EOPNOTSUPP, "device 1 is missing");
-	only(&ofs, 0);
-	reads(&ofs, "device 2 is missing");
-	/* One that is named and holds no filesystem. */
-	noise(ofs.paths[1], super_mirror_offset(0), SUPER_SIZE);
-	noise(ofs.paths[1], super_mirror_offset(1), SUPER_SIZE);
-	ofs.fx.how.nr_devices = 2;
-	ofs.devices[1] = ofs.paths[1];
-	reads(&ofs, "no btrfs superblock at 65536; it is taken for missing");
-	write_refused(&ofs, EUCLEAN, "no btrfs superblock at 65536");
-	open_fs_fini(&ofs);
-}
-
-static void file_copy(const char *from, const char *to)
-{
-	char *bytes = malloc(DEVICE_BYTES);
-	int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	assert_non_null(bytes);
-	bytes_at(from, false, 0, bytes, DEVICE_BYTES);
-	assert_int_equal(write(fd, bytes, DEVICE_BYTES), DEVICE_BYTES);
-	close(fd);
-	free(bytes);
-}
-
-static void test_open__copies_of_a_device(void **state)
-{
-	struct open_fs ofs;
-
-	(void)state;
-	open_fs_make(&ofs, "raid1", 2);
-	snprintf(ofs.paths[2], sizeof(ofs.paths[2]), "%s/copy", ofs.fx.dir);
-	file_copy(ofs.paths[1], ofs.paths[2]);
-	ofs.devices[1] = ofs.paths[0];
-	write_refused(&ofs, EINVAL, "are the same device");
-	ofs.devices[0] = ofs.paths[1];
-	ofs.devices[1] = ofs.paths[2];
-	refused(&ofs, false, EINVAL, "are copies of one device (2)");
-	/* Found: which one is asked for when it matters. */
-	only(&ofs, 0);
-	reads(&ofs, "is passed over: it is a copy of device 2");
-	write_refused(&ofs, EINVAL, "name the one to write with --device");
-	/* Left behind: the copy is of before, and alone with the first it was what that knows. */
-	ofs.fx.how.nr_devices = 2;
-	ofs.devices[1] = ofs.paths[1];
-	writes(&ofs, "new");
-	writes(&ofs, "newer");
-	ofs.devices[1] = ofs.paths[2];
-	reads(&ofs, "was left behind at generation");
-	write_refused(&ofs, EOPNOTSUPP, "was left behind at generation");
-	only(&ofs, 0);
-	reads(&ofs, "is passed over: it is a copy of device 2");
-	open_fs_fini(&ofs);
-}
-
-/* The place of a file that is no device of the filesystem. */
-static const char *more_path(struct open_fs *ofs, unsigned index, const char *name)
-{
-	snprintf(ofs->paths[index], sizeof(ofs->paths[index]), "%s/%s", ofs->fx.dir, name);
-	return ofs->paths[index];
-}
-
-static void test_open__named_before_found(void **state)
-{
-	struct open_fs ofs;
-
-	(void)state;
-	open_fs_make(&ofs, "raid1c3", 3);
-	file_copy(ofs.paths[1], more_path(&ofs, 3, "0copy"));
-	ofs.fx.how.nr_devices = 2;
-	ofs.devices[1] = ofs.paths[3];
-	reads(&ofs, NULL);
-	writes(&ofs, "new");
-	writes(&ofs, "newer");
-	/* It was the copy that was written, not the other. */
-	reads(&ofs, NULL);
-	ofs.devices[1] = ofs.paths[1];
-	write_refused(&ofs, EOPNOTSUPP, "was left behind");
-	open_fs_fini(&ofs);
-}
-
-/* A backup beside what went on: its own members belong together. */
-static void test_open__members_of_one_commit(void **state)
-{
-	struct open_fs ofs;
-
-	(void)state;
-	open_fs_make(&ofs, "raid1", 2);
-	file_copy(ofs.paths[0], more_path(&ofs, 2, "backup1"));
-	file_copy(ofs.paths[1], more_path(&ofs, 3, "backup2"));
-	writes(&ofs, "new");
-	writes(&ofs, "newer");
-	only(&ofs, 2);
-	reads(&ofs, "device2 is passed over");
-	assert_null(strstr(ofs.told, "left behind"));
-	only(&ofs, 0);
-	reads(&ofs, "backup2 is passed over");
-	assert_null(strstr(ofs.told, "left behind"));
-	open_fs_fini(&ofs);
-}
-
-static void change_dev_uuid(uint8_t *super, uint64_t value)
-{
-	dev_item_uuid_mut(super_dev_item_mut(super))[0] ^= (uint8_t)value;
-}
-
-static void test_open__uuid_of_device(void **state)
-{
-	struct open_fs ofs;
-
-	(void)state;
-	open_fs_make(&ofs, "raid1", 2);
-	super_change(ofs.paths[1], 0, change_dev_uuid, 1);
-	reads(&ofs, "device 2 is missing");
-	assert_non_null(strstr(ofs.told, "is not used"));
-	write_refused(&ofs, EOPNOTSUPP, "device 2 is missing");
-	open_fs_fini(&ofs);
-}
-
-static void test_open__one_writer(void **state)
-{
-	struct ubtrfs *first;
-	struct open_fs ofs;
-	char who[64];
-
-	(void)state;
-	open_fs_make(&ofs, "single", 1);
-	fixture_open(&ofs.fx, true);
-	first = ofs.fx.fs;
-	snprintf(who, sizeof(who), "process %d (open_test) has it open", (int)getpid());
-	write_refused(&ofs, EBUSY, who);
-	reads(&ofs, "is being written by process");
-	ubtrfs_abandon(first);
-	writes(&ofs, "new");
-	open_fs_fini(&ofs);
-}
-
-static void test_open__cut_device(void **state)
-{
-	struct open_fs ofs;
-
-	(void)state;
-	open_fs_make(&ofs, "single", 1);
-	assert_int_equal(truncate(ofs.paths[0], 200 * MIB), 0);
-	reads(&ofs, "the filesystem on it has 268435456");
-	write_refused(&ofs, EINVAL, "the filesystem on it has 268435456");
-	open_fs_fini(&ofs);
-}
-
 /* ---- contents ---- */
 
 static void test_open__no_verify(void **state)
@@ -799,7 +491,6 @@ static void test_open__no_verify(void **state)
 	assert_memory_equal(good + 100, bad + 100, sizeof(bad) - 100);
 	open_fs_fini(&ofs);
 }
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -819,13 +510,6 @@ int main(void)
 		cmocka_unit_test(test_open__new_as_old),
 		cmocka_unit_test(test_open__chunk_on_unknown_device),
 		cmocka_unit_test(test_open__other_trees_gone),
-		cmocka_unit_test(test_open__missing_device),
-		cmocka_unit_test(test_open__copies_of_a_device),
-		cmocka_unit_test(test_open__named_before_found),
-		cmocka_unit_test(test_open__members_of_one_commit),
-		cmocka_unit_test(test_open__uuid_of_device),
-		cmocka_unit_test(test_open__one_writer),
-		cmocka_unit_test(test_open__cut_device),
 		cmocka_unit_test(test_open__no_verify),
 	};
 

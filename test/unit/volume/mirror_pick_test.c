@@ -56,6 +56,28 @@ static void test_mirror_pick__blame_lasts_longer_each_time(void **state)
 	volume_free(volume);
 }
 
+static void test_mirror_pick__stale_is_asked_last(void **state)
+{
+	struct volume *volume = numbered_volume(BTRFS_BLOCK_GROUP_RAID1C3, 3);
+
+	(void)state;
+	assert_int_equal(volume_set_stale(volume, 9), -ERR_NOT_FOUND);
+	assert_int_equal(volume_set_stale(volume, 1), 0);
+	for (unsigned i = 0; i < 2 * VOLUME_AVOID_FIRST; i++)
+		assert_int_equal(any(volume), 2);
+	volume_blame(volume, 0, 3);
+	assert_int_equal(any(volume), 3);
+	/* Suspects and missing ones: whom nobody suspects, then suspects, then the stale one. */
+	volume_blame(volume, 0, 2);
+	assert_int_not_equal(any(volume), 1);
+	for (uint64_t devid = 2; devid <= 3; devid++) {
+		device_free(volume_device_find(volume, devid)->device);
+		volume_device_find(volume, devid)->device = NULL;
+	}
+	assert_int_equal(any(volume), 1);
+	volume_free(volume);
+}
+
 static void test_mirror_pick__good_reads_are_remembered_too(void **state)
 {
 	struct volume *volume = numbered_volume(BTRFS_BLOCK_GROUP_RAID1, 2);
@@ -172,6 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mirror_pick__blame_lasts_longer_each_time),
+		cmocka_unit_test(test_mirror_pick__stale_is_asked_last),
 		cmocka_unit_test(test_mirror_pick__good_reads_are_remembered_too),
 		cmocka_unit_test(test_mirror_pick__the_last_copy_is_read_whatever_it_did),
 		cmocka_unit_test(test_mirror_pick__a_failed_read_counts_as_wrong),
