@@ -5,6 +5,7 @@
 #include <ubtrfs/rescue.h>
 
 #include "ops/ops.h"
+#include "ops/rescue_devices.h"
 #include "rescue/rescue.h"
 
 struct ubtrfs_rescue {
@@ -25,38 +26,19 @@ UBTRFS_API void ubtrfs_rescue_options_init(struct ubtrfs_rescue_options *options
 	ubtrfs_open_options_init(&options->how);
 }
 
-static int open_devices(const struct ubtrfs_open_options *how, struct device **devices,
-			unsigned *ret_nr)
-{
-	for (unsigned i = 0; i < how->nr_devices; i++) {
-		struct device *file;
-		int err;
-
-		TRY(device_file_open(how->devices[i], 0, &file));
-		err = device_fault_new(file, &devices[i]);
-		if (err < 0) {
-			device_free(file);
-			return err;
-		}
-		*ret_nr = i + 1;
-	}
-	return 0;
-}
-
 static int rescue_open(const struct ubtrfs_rescue_options *options, struct ubtrfs_rescue *handle)
 {
-	struct device **devices = mem_array(options->how.nr_devices, sizeof(*devices));
-	struct rescue_config config = { .devices = devices, .options = options };
-	int err;
+	struct rescue_devices devices;
+	int err = rescue_devices_open(&options->how, &devices);
 
-	if (!devices)
-		return MEM_FAIL("the devices");
-	err = open_devices(&options->how, devices, &config.nr_devices);
-	if (err == 0)
+	if (err == 0) {
+		const struct rescue_config config = { .devices = devices.all,
+						      .nr_devices = devices.nr,
+						      .options = options };
+
 		err = rescue_new(&config, &handle->rescue);
-	for (unsigned i = 0; i < config.nr_devices; i++)
-		device_free(devices[i]);
-	mem_free(devices);
+	}
+	rescue_devices_fini(&devices);
 	if (err == 0)
 		handle->view = rescue_current(handle->rescue);
 	return err;

@@ -305,3 +305,42 @@ END
 	[ "$(find "$OUT" -type f -name 'a-name*' | wc -l)" -eq 300 ]
 	for i in 1 150 300; do [ "$(cat "$OUT/many/a-name-that-takes-some-room-$i")" = "$i" ]; done
 }
+
+@test "several devices: found beside the first, one missing, one noise; a partition" {
+	local raid=$WORK/raid
+	mkdir "$raid"
+	truncate -s 300M "$raid/1" "$raid/2" "$raid/3"
+	mkfs.btrfs -q -m raid1 -d raid1 "$raid/1" "$raid/2" "$raid/3"
+	image_mount "$MNT" noatime "$raid/1" "$raid/2" "$raid/3"
+	small_tree "$MNT"
+	ORIGINAL=$WORK/original
+	mkdir "$ORIGINAL"
+	cp -a "$MNT/." "$ORIGINAL"
+	image_umount "$MNT"
+	"$UBTRFS" restore "$raid/2" "$OUT"
+	whole
+	mv "$raid/3" "$WORK/away"
+	rm -r "$OUT"
+	"$UBTRFS" restore "$raid/1" "$OUT"
+	whole
+	mv "$WORK/away" "$raid/3"
+	noise "$raid/1" $((1 << 20)) $((299 << 20))
+	rm -r "$OUT"
+	"$UBTRFS" restore --noscan --device "$raid/2" --device "$raid/3" "$raid/1" "$OUT"
+	whole
+	# In a partition of a disk image.
+	truncate -s 320M "$WORK/disk"
+	printf 'label: gpt\nstart=2048, size=614400\n' | sfdisk -q "$WORK/disk"
+	kernel_image_again
+	dd if="$IMAGE" of="$WORK/disk" bs=1M seek=1 conv=notrunc,sparse status=none
+	"$UBTRFS" restore --partition 1 "$WORK/disk" "$WORK/part" >/dev/null
+	cmp "$WORK/part/dir/noise" "$ORIGINAL/dir/noise"
+	"$UBTRFS" restore --offset 1M "$WORK/disk" "$WORK/offset" >/dev/null
+	cmp "$WORK/offset/dir/noise" "$ORIGINAL/dir/noise"
+}
+
+kernel_image_again()
+{
+	rm -r "$ORIGINAL"
+	kernel_image
+}
