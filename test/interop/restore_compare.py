@@ -4,7 +4,8 @@
   fill DIR SEED                a tree of a few thousand files on a mounted btrfs, written in several commits
   facts DIR FILE               what DIR holds, as JSON
   run [options] IMAGE FACTS    for each count of blocks and each seed: destroys that many random tree blocks of a copy of
-                               IMAGE on all mirrors, runs both, compares each file with FACTS, and prints a line
+                               IMAGE on all mirrors, runs both, compares each file with FACTS, and prints a line (--table: one
+                               for each count)
 
 run fails when btrfs restore has more files or more bytes, or when something that we call whole differs from the original.
 A file counts when its contents are equal; of the others the equal blocks of 4 KiB count as bytes.
@@ -277,20 +278,25 @@ def run(args):
     known = tree_blocks(args.image), chunks_of(args.image), node_size(args.image)
     failed = False
     if args.table:
-        print(f'{len(known[0])} tree blocks of {known[2]} bytes; {total.files} files, {total.bytes} bytes, '
-              f'{total.others} symlinks and devices.\n')
-        print('| tree blocks destroyed | seed | files: btrfs restore | files: ubtrfs | bytes: btrfs restore | bytes: ubtrfs |')
-        print('|---|---|---|---|---|---|')
+        print(f'{len(known[0])} tree blocks of {known[2]} bytes, {total.files} files, {total.bytes >> 20} MiB; '
+              f'{len(args.seeds)} seeds: mean (least to most).\n')
+        print('| tree blocks destroyed | files: btrfs restore | files: ubtrfs | MiB: btrfs restore | MiB: ubtrfs |')
+        print('|---|---|---|---|---|')
     for nr in args.blocks:
+        rows = []
         for seed in args.seeds:
             theirs, ours, wrong, work = one_run(args, original, nr, seed, known)
-            print(f'| {nr} | {seed} | {theirs.files} | {ours.files} | {theirs.bytes} | {ours.bytes} |', flush=True)
+            rows.append((theirs.files, ours.files, theirs.bytes >> 20, ours.bytes >> 20))
+            if not args.table:
+                print(f'| {nr} | {seed} | {theirs.files} | {ours.files} | {theirs.bytes} | {ours.bytes} |', flush=True)
             if theirs.files > ours.files or theirs.bytes > ours.bytes or theirs.others > ours.others:
                 print(f'btrfs restore has more (others {theirs.others}, ours {ours.others}): {work}')
                 failed = True
             if wrong:
                 print(f'{len(wrong)} called whole and differing: {wrong[:5]}')
                 failed = True
+        if args.table:
+            print(f'| {nr} | ' + ' | '.join(f'{sum(c) // len(c)} ({min(c)} to {max(c)})' for c in zip(*rows)) + ' |', flush=True)
     return 1 if failed else 0
 
 

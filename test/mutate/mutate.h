@@ -16,9 +16,12 @@
 #include "base/rng.h"
 #include "format/geometry.h"
 #include "ops/ops.h"
+#include "rescue/rescue.h"
 
 #define IMAGE_DEVICES_MAX 8u
 #define IMAGE_COPIES_MAX 4u
+/* Reading a hole through the mapping would take memory for it: whoever reads all would take all. */
+#define IMAGE_GRAIN 65536u
 #define IMAGE_SUPERS 2u /* those at 64 KiB and 64 MiB */
 
 struct image_copy {
@@ -39,7 +42,8 @@ struct image_range {
 };
 
 struct image_device {
-	uint8_t *map; /* private */
+	uint8_t *map;  /* private */
+	uint8_t *held; /* a byte for each IMAGE_GRAIN of it: 0 where nothing but a hole ever was */
 	uint64_t size_bytes;
 	struct image_range *dirty; /* what differs from the file */
 	size_t nr_dirty, capacity;
@@ -66,6 +70,8 @@ void image_reset(struct image *image);
 void image_write(struct image *image, unsigned device, uint64_t at, const void *data, size_t len);
 /* Opens what the image is now: the errors of fs_new. */
 int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs);
+/* The same for what is damaged. */
+int image_rescue(struct image *image, struct rescue **ret_rescue);
 const struct image_block *image_block_at(const struct image *image, uint64_t addr);
 
 /* mutate_make.c: filesystems of our own making in a new directory; NULL past the last. */
@@ -99,6 +105,8 @@ struct use {
 	unsigned nr_entries, nr_read, nr_opened, nr_committed;
 };
 void image_use(struct use *use);
+/* mutate_rescue.c: reads it as something damaged. */
+void image_use_rescue(struct use *use);
 
 /* mutate_run.c: mutants [first, first + nr) of a seed, in child processes that are watched. */
 struct campaign {

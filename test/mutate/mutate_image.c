@@ -73,14 +73,28 @@ void image_write(struct image *image, unsigned device, uint64_t at, const void *
 		return;
 	ASSERT(at + len <= image->devices[device].size_bytes);
 	note_dirty(image, device, at, at + len);
+	for (uint64_t grain = at / IMAGE_GRAIN; grain <= (at + len - 1) / IMAGE_GRAIN; grain++)
+		image->devices[device].held[grain] = 1;
 	memcpy(image->devices[device].map + at, data, len);
 }
 
 static int mapped_read(struct device *device, struct phys at, void *data, size_t len)
 {
 	struct mapped_device *mapped = mapped_of(device);
+	const struct image_device *from = &mapped->image->devices[mapped->index];
+	uint8_t *to = data;
 
-	memcpy(data, mapped->image->devices[mapped->index].map + at.at, len);
+	while (len) {
+		size_t step = MIN(len, IMAGE_GRAIN - at.at % IMAGE_GRAIN);
+
+		if (from->held[at.at / IMAGE_GRAIN])
+			memcpy(to, from->map + at.at, step);
+		else
+			memset(to, 0, step);
+		to += step;
+		at.at += step;
+		len -= step;
+	}
 	return 0;
 }
 
@@ -148,6 +162,26 @@ static void mapped_new(struct image *image, unsigned index)
 	mapped->image = image;
 	mapped->index = index;
 	image->opened[index] = &mapped->device;
+}
+
+int image_rescue(struct image *image, struct rescue **ret_rescue)
+{
+	struct ubtrfs_rescue_options options;
+	struct device *devices[IMAGE_DEVICES_MAX];
+	struct rescue_config config = { .devices = devices,
+					.nr_devices = image->nr_devices,
+					.options = &options };
+	int err;
+
+	ubtrfs_rescue_options_init(&options);
+	for (unsigned i = 0; i < image->nr_devices; i++) {
+		mapped_new(image, i);
+		devices[i] = image->opened[i];
+	}
+	err = rescue_new(&config, ret_rescue);
+	for (unsigned i = 0; i < image->nr_devices; i++)
+		device_free(devices[i]);
+	return err;
 }
 
 int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs)
@@ -282,6 +316,15 @@ static void device_map(struct image *image, const char *path)
 	device->map = mmap(NULL, device->size_bytes, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 	DIE_IF(device->map == MAP_FAILED, "%s: cannot be mapped", path);
+	device->held = calloc(device->size_bytes / IMAGE_GRAIN + 1, 1);
+	DIE_IF(!device->held, "no memory");
+	for (off_t at = 0; (at = lseek(fd, at, SEEK_DATA)) >= 0;) {
+		off_t end = lseek(fd, at, SEEK_HOLE);
+
+		for (off_t grain = at / IMAGE_GRAIN; grain <= (end - 1) / IMAGE_GRAIN; grain++)
+			device->held[grain] = 1;
+		at = end;
+	}
 	close(fd);
 }
 
@@ -307,6 +350,7 @@ void image_free(struct image *image)
 {
 	for (unsigned i = 0; i < image->nr_devices; i++) {
 		munmap(image->devices[i].map, image->devices[i].size_bytes);
+		free(image->devices[i].held);
 		free(image->devices[i].dirty);
 	}
 	mutex_fini(&image->lock);

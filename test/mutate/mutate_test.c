@@ -127,6 +127,7 @@ static void test_mutate__the_unchanged_images_are_sound(void **state)
 
 		rng_init(&rng, i);
 		image_use(&use);
+		image_use_rescue(&use);
 		assert_int_equal(use.nr_opened, 1);
 		assert_int_equal(use.nr_committed, 1);
 		assert_true(use.nr_entries > 50);

@@ -265,4 +265,7 @@ void image_use(struct use *use)
 		ubtrfs_abandon(walk.fs);
 	}
 	use_writing(&walk);
+	/* It may read all of the devices. */
+	if (rng_one_in(use->rng, 10))
+		image_use_rescue(use);
 }
