@@ -43,8 +43,6 @@ compare()
 	if [ -n "$FULL" ]; then
 		compare --seeds 1-60
 	else
-		compare --blocks 1 --seeds 22
-		rm -r "$WORK/runs"
 		compare --blocks 10,100 --seeds 1
 	fi
 }
@@ -54,6 +52,6 @@ compare()
 	if [ -n "$FULL" ]; then
 		compare --seeds 1-60
 	else
-		compare --blocks 1,10,100 --seeds 2
+		compare --blocks 1,100 --seeds 2
 	fi
 }
