@@ -34,10 +34,25 @@ static int guess_block(void *ctx, struct device *device, uint64_t at, const uint
 	return 0;
 }
 
+/* Leaves of the chunk tree name the sector size and are valid with no other: the usual one first. */
+static int guess_sectors(struct rescue *rescue, struct device *device, struct guess *guess)
+{
+	static const uint32_t sizes[] = { 4096, 16384, 65536, 8192, 32768, 2048 };
+	struct sweep sweep = { .fsid = rescue->fsid, .visit = guess_block, .ctx = guess };
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes) && !guess->has_device; i++) {
+		if (sizes[i] > rescue->geometry.nodesize)
+			continue;
+		rescue->geometry.sectorsize = sizes[i];
+		sweep.geometry = rescue->geometry;
+		TRY(device_sweep(&sweep, device));
+	}
+	return 0;
+}
+
 int super_guess(struct rescue *rescue, struct device **devices, unsigned nr_devices)
 {
 	struct guess guess = { .super = rescue->super };
-	struct sweep sweep = { .fsid = rescue->fsid, .visit = guess_block, .ctx = &guess };
 	const uint8_t *item = rescue->super + SUPER_DEV_ITEM_AT;
 
 	if (nr_devices > 1)
@@ -48,18 +63,12 @@ int super_guess(struct rescue *rescue, struct device **devices, unsigned nr_devi
 	TRY(device_guess(devices[0], &rescue->geometry, rescue->fsid));
 	rescue_warn(rescue, "%s has no superblock left: looking for tree blocks", devices[0]->name);
 	memset(rescue->super, 0, SUPER_SIZE);
-	sweep.geometry = rescue->geometry;
-	TRY(device_sweep(&sweep, devices[0]));
+	TRY(guess_sectors(rescue, devices[0], &guess));
 	if (!guess.has_device)
 		return THROW(ERR_SUPER_BAD,
 			     "%s has no superblock and no leaf of the chunk tree left: where its "
 			     "chunks lie cannot be told",
 			     devices[0]->name);
-	/* The sector size stands there too. */
-	if (is_pow2(dev_item_sector_size(item)) &&
-	    dev_item_sector_size(item) >= BTRFS_MIN_BLOCKSIZE &&
-	    dev_item_sector_size(item) <= rescue->geometry.nodesize)
-		rescue->geometry.sectorsize = dev_item_sector_size(item);
 	memcpy(super_fsid_mut(rescue->super), rescue->fsid, BTRFS_FSID_SIZE);
 	TRY(volume_add_device(rescue->volume, dev_item_devid(item), dev_item_uuid(item), devices[0],
 			      MAX(dev_item_total_bytes(item), devices[0]->size_bytes)));
