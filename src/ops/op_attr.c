@@ -118,6 +118,8 @@ int attr_flags_apply(struct inode *inode, uint64_t flags)
 		return THROW(ERR_INVALID,
 			     "inode %llu holds data: checksums cannot be switched any more",
 			     (unsigned long long)inode->ino);
+	/* What seals a file stays: it cannot be set, and nothing that it seals has changed. */
+	flags |= inode_item_flags(inode->item) & BTRFS_INODE_RO_FLAG_MASK;
 	inode_item_set_flags(inode->item, flags);
 	inode_mark_dirty(inode);
 	return 0;
@@ -152,6 +154,8 @@ static int setattr_check(const struct inode *inode, const struct ubtrfs_attr *at
 	if (set & UBTRFS_ATTR_SIZE && !S_ISREG(inode_mode(inode)))
 		return THROW(ERR_INVALID, "inode %llu is not a regular file",
 			     (unsigned long long)inode->ino);
+	if (set & UBTRFS_ATTR_SIZE)
+		TRY(inode_check_unsealed(inode));
 	return attr_times_check(attr, set);
 }
 

@@ -17,6 +17,8 @@ static int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write,
 	if (!S_ISREG(inode_mode(inode)))
 		return THROW(ERR_INVALID, "inode %llu is not a regular file",
 			     (unsigned long long)node.ino);
+	if (write)
+		TRY(inode_check_unsealed(inode));
 	*ret_inode = inode;
 	inode = NULL;
 	return 0;

@@ -70,6 +70,15 @@ int node_inode_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **
 	return 0;
 }
 
+int inode_check_unsealed(const struct inode *inode)
+{
+	if (inode_item_flags(inode->item) & BTRFS_INODE_RO_VERITY)
+		return THROW_SYS(EPERM,
+				 "inode %llu is sealed by fs-verity: its contents cannot change",
+				 (unsigned long long)inode->ino);
+	return 0;
+}
+
 int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode)
 {
 	SCOPED(inode) struct inode *dir = NULL;

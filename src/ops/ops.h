@@ -61,6 +61,8 @@ int node_inode(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_in
 /* The same, for changing it: ERR_READ_ONLY in a read-only subvolume. */
 int node_inode_write(struct ubtrfs *fs, struct ubtrfs_node node,
 		     struct inode **ret_inode) must_check;
+/* EPERM for a file that fs-verity seals: its contents belong to the tree of hashes beside them. */
+int inode_check_unsealed(const struct inode *inode) must_check;
 int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
 /* ERR_NOT_FOUND for the id of a tree that is no subvolume. */
 int subvolume_id_check(uint64_t subvolid) must_check;

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "ops/ops.h"
+
 static const uint64_t edge_sizes[] = {
 	0,
 	1,
@@ -453,9 +455,41 @@ static void test_op_data__many_rewrites_at_once(void **state)
 	fixture_fini(&fx);
 }
 
+/* fs-verity: contents stay, everything else about the file may change. */
+static void test_op_data__sealed_by_verity(void **state)
+{
+	struct ubtrfs_attr attr = { .mode = 0600, .flags = BTRFS_INODE_NOATIME };
+	struct content content = { 0 };
+	struct fs_fixture fx;
+	struct ubtrfs_node node;
+	struct inode *inode;
+
+	(void)state;
+	fixture_init(&fx);
+	fixture_make(&fx);
+	node = fixture_file(&fx, "sealed");
+	content_write(&fx, node, &content, 0, 9000, 1);
+	OK(ubtrfs_drain(fx.fs));
+	OK(node_inode(fx.fs, node, &inode));
+	inode_item_set_flags(inode->item, inode_item_flags(inode->item) | BTRFS_INODE_RO_VERITY);
+	inode_mark_dirty(inode);
+	inode_put(inode);
+	FAILS(EPERM, ubtrfs_write(fx.fs, node, 0, "x", 1));
+	assert_non_null(strstr(ubtrfs_error_text(), "fs-verity"));
+	FAILS(EPERM, ubtrfs_setattr(fx.fs, node, &attr, UBTRFS_ATTR_SIZE));
+	OK(ubtrfs_setattr(fx.fs, node, &attr, UBTRFS_ATTR_MODE | UBTRFS_ATTR_FLAGS));
+	attr = fixture_attr(&fx, node);
+	assert_int_equal(attr.mode & 07777, 0600);
+	assert_true(attr.flags == (BTRFS_INODE_NOATIME | BTRFS_INODE_RO_VERITY));
+	content_compare(&fx, node, &content);
+	content_free(&content);
+	fixture_fini(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_op_data__sealed_by_verity),
 		cmocka_unit_test(test_op_data__sizes_plain),
 		cmocka_unit_test(test_op_data__sizes_zlib),
 		cmocka_unit_test(test_op_data__sizes_zstd),
