@@ -188,18 +188,6 @@ static int note_link(struct copy_walk *walk, const struct scan_entry *entry,
 
 /* ---- making ---- */
 
-static void count_made(struct import_stats *stats, uint32_t mode)
-{
-	if (S_ISREG(mode))
-		stats->files++;
-	else if (S_ISDIR(mode))
-		stats->dirs++;
-	else if (S_ISLNK(mode))
-		stats->symlinks++;
-	else
-		stats->others++;
-}
-
 static int contents_write(struct copy_walk *walk, struct scan_entry *entry,
 			  const struct ubtrfs_attr *attr, struct ubtrfs_node node)
 {
@@ -230,7 +218,7 @@ static int entry_make(struct copy_walk *walk, const struct scan_dest *dir, const
 	ret = ubtrfs_create(copy->fs, dir->node, name, strlen(name), &what, &node);
 	if (ret < 0)
 		return entry_fail(walk, ret, entry);
-	count_made(&walk->import->stats, entry->meta.mode);
+	import_stats_count(&walk->import->stats, entry->meta.mode);
 	TRY(note_link(walk, entry, node));
 	TRY(xattrs_set(walk, entry, node));
 	if (entry->dir) {

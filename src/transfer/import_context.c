@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -102,6 +103,18 @@ void import_stats_add(struct import_stats *stats, const struct import_stats *mor
 	stats->bytes += more->bytes;
 	stats->xattrs += more->xattrs;
 	stats->warnings += more->warnings;
+}
+
+void import_stats_count(struct import_stats *stats, uint32_t mode)
+{
+	if (S_ISREG(mode))
+		stats->files++;
+	else if (S_ISDIR(mode))
+		stats->dirs++;
+	else if (S_ISLNK(mode))
+		stats->symlinks++;
+	else
+		stats->others++;
 }
 
 void import_close(struct import *import, struct import_stats *stats)

@@ -28,18 +28,6 @@ static int dir_fail(struct dir_import *self, int ret, const struct scan_entry *e
 	return import_fail(self->import, ret, "%s/%s", self->import->root_path, entry->path);
 }
 
-static void count_entry(struct import_stats *stats, uint32_t mode)
-{
-	if (S_ISREG(mode))
-		stats->files++;
-	else if (S_ISDIR(mode))
-		stats->dirs++;
-	else if (S_ISLNK(mode))
-		stats->symlinks++;
-	else
-		stats->others++;
-}
-
 /* The top: everything but its name. */
 static int dir_import_top(struct dir_import *self, struct scan_entry *entry)
 {
@@ -158,7 +146,7 @@ static int dir_import_new(struct dir_import *self, const struct scan_dir *parent
 	}
 	if (entry->nlink > 1 && !entry->dir)
 		TRY(hardlinks_set(&self->hardlinks, entry->dev, entry->ino, node));
-	count_entry(&import->stats, entry->meta.mode);
+	import_stats_count(&import->stats, entry->meta.mode);
 	TRY(import_set_xattrs(import, node, entry->path, entry->xattrs, entry->nr_xattrs));
 	if (S_ISREG(entry->meta.mode))
 		TRY(source_file_write(import, entry, node, attr));

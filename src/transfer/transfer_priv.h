@@ -87,6 +87,8 @@ void import_close(struct import *import, struct import_stats *stats);
 void import_get(struct import *import, struct ref_handle *ret_handle);
 void import_put(struct import *import, struct ref_handle *handle);
 
+/* One more inode of this type. */
+void import_stats_count(struct import_stats *stats, uint32_t mode);
 void import_stats_add(struct import_stats *stats, const struct import_stats *more);
 
 /* Any thread. 0; with strict the failure. */

@@ -211,7 +211,6 @@ static const char *entry_symlink(struct archive_entry *entry)
 static int item_create(struct unpack *unpack, const struct item *item, struct ubtrfs_node dir,
 		       const char *name, struct ubtrfs_node *ret_node)
 {
-	struct import_stats *stats = &unpack->import->stats;
 	struct ubtrfs_new what = {
 		.attr = item->attr, .set = ATTR_TIMES | (item->inode_flags ? UBTRFS_ATTR_FLAGS : 0)
 	};
@@ -222,14 +221,8 @@ static int item_create(struct unpack *unpack, const struct item *item, struct ub
 		if (!what.symlink_target || !*what.symlink_target)
 			return THROW(ERR_ARCHIVE, "it is a symlink without target");
 		what.symlink_len = strlen(what.symlink_target);
-		stats->symlinks++;
-	} else if (S_ISREG(item->meta.mode)) {
-		stats->files++;
-	} else if (S_ISDIR(item->meta.mode)) {
-		stats->dirs++;
-	} else {
-		stats->others++;
 	}
+	import_stats_count(&unpack->import->stats, item->meta.mode);
 	ret = ubtrfs_create(unpack->import->fs, dir, name, strlen(name), &what, ret_node);
 	return ret < 0 ? import_fail(unpack->import, ret, "it cannot be made") : 0;
 }
