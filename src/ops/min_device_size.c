@@ -133,6 +133,5 @@ static int min_device_size(struct core *core, uint64_t devid, uint64_t *ret_byte
 
 UBTRFS_API int ubtrfs_min_device_size(struct ubtrfs *fs, uint64_t devid, uint64_t *ret_bytes)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, min_device_size(&fs->core, devid, ret_bytes));
+	return FS_READ(fs, min_device_size(&fs->core, devid, ret_bytes));
 }

@@ -27,8 +27,7 @@ static int find_extent(struct ubtrfs *fs, uint64_t logical, struct ubtrfs_extent
 UBTRFS_API int ubtrfs_extent_at(struct ubtrfs *fs, uint64_t logical,
 				struct ubtrfs_extent *ret_extent)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, find_extent(fs, logical, ret_extent));
+	return FS_READ(fs, find_extent(fs, logical, ret_extent));
 }
 
 /* ---- data ---- */
@@ -86,10 +85,8 @@ UBTRFS_API int ubtrfs_logical_referrers(struct ubtrfs *fs, uint64_t logical, boo
 					void *ctx)
 {
 	struct referrer_list list = { .any_offset = any_offset };
-	int ret;
+	int ret = FS_READ(fs, find_referrers(fs, logical, &list));
 
-	fs_lock(fs);
-	ret = fs_unlock(fs, find_referrers(fs, logical, &list));
 	for (size_t i = 0; ret == 0 && i < list.nr; i++)
 		ret = visit(ctx, &list.referrers[i]);
 	mem_free(list.referrers);
@@ -125,10 +122,8 @@ UBTRFS_API int ubtrfs_block_trees(struct ubtrfs *fs, uint64_t logical,
 {
 	SCOPED_MEM uint64_t *ids = NULL;
 	size_t nr = 0;
-	int ret;
+	int ret = FS_READ(fs, find_trees(fs, logical, &ids, &nr));
 
-	fs_lock(fs);
-	ret = fs_unlock(fs, find_trees(fs, logical, &ids, &nr));
 	for (size_t i = 0; ret == 0 && i < nr; i++)
 		ret = visit(ctx, ids[i]);
 	return ret;

@@ -19,6 +19,8 @@ int fs_settle(struct ubtrfs *fs)
 
 	if (!core->writable)
 		return 0;
+	if (!fs->alone)
+		return -ERR_WANTS_ALONE;
 	TRY(writeback_drain(&core->writeback));
 	while ((inode = inode_oldest_dirty(&core->inodes)))
 		TRY(core_flush_inode(core, inode));
@@ -124,11 +126,12 @@ static int visit_name(void *ctx, uint64_t parent, const char *name, size_t name_
 	return paths->visit(paths->ctx, back_path_text(&paths->path));
 }
 
-static int inode_paths(struct paths *paths, struct ubtrfs_node node)
+static int inode_paths(struct ubtrfs *fs, struct paths *paths, struct ubtrfs_node node)
 {
 	SCOPED(back_path) struct back_path path = { 0 };
 	int ret;
 
+	TRY(fs_settle(fs));
 	TRY(subvolume_id_check(node.subvolid));
 	TRY(root_get(paths->core->roots, node.subvolid, &paths->root));
 	if (node.ino == UBTRFS_ROOT_INO)
@@ -146,11 +149,8 @@ UBTRFS_API int ubtrfs_inode_paths(struct ubtrfs *fs, struct ubtrfs_node node,
 				  int (*visit)(void *ctx, const char *path), void *ctx)
 {
 	struct paths paths = { .core = &fs->core, .visit = visit, .ctx = ctx };
-	int err;
 
-	fs_lock(fs);
-	err = fs_settle(fs);
-	return fs_unlock(fs, err < 0 ? err : inode_paths(&paths, node));
+	return FS_READ(fs, inode_paths(fs, &paths, node));
 }
 
 /* ---- subvolumes ---- */
@@ -180,12 +180,13 @@ int subvolume_path(struct core *core, uint64_t subvolid, uint64_t from, char **r
 	return *ret_path ? 0 : MEM_FAIL("a path");
 }
 
-static int copy_path(struct core *core, uint64_t subvolid, uint64_t from, char *ret_text,
+static int copy_path(struct ubtrfs *fs, uint64_t subvolid, uint64_t from, char *ret_text,
 		     size_t capacity, size_t *ret_len)
 {
 	SCOPED_MEM char *path = NULL;
 
-	TRY(subvolume_path(core, subvolid, from, &path));
+	TRY(fs_settle(fs));
+	TRY(subvolume_path(&fs->core, subvolid, from, &path));
 	*ret_len = strlen(path);
 	if (*ret_len >= capacity)
 		return THROW_SYS(ERANGE, "a path of %zu bytes", *ret_len);
@@ -196,10 +197,5 @@ static int copy_path(struct core *core, uint64_t subvolid, uint64_t from, char *
 UBTRFS_API int ubtrfs_subvolume_path(struct ubtrfs *fs, uint64_t subvolid, uint64_t from,
 				     char *path, size_t capacity, size_t *ret_len)
 {
-	int err;
-
-	fs_lock(fs);
-	err = fs_settle(fs);
-	return fs_unlock(
-		fs, err < 0 ? err : copy_path(&fs->core, subvolid, from, path, capacity, ret_len));
+	return FS_READ(fs, copy_path(fs, subvolid, from, path, capacity, ret_len));
 }

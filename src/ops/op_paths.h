@@ -9,7 +9,8 @@
 
 /*
  * What is delayed goes into the trees (nothing is committed), so that they tell everything. The
- * caller holds the lock of the filesystem.
+ * caller holds the lock of the filesystem. First thing under FS_READ: ERR_WANTS_ALONE (no THROW
+ * text) while the lock is shared and the filesystem is open for writing.
  */
 int fs_settle(struct ubtrfs *fs) must_check;
 

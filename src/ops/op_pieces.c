@@ -102,6 +102,7 @@ static int visit_pieces(struct ubtrfs_pieces *pieces, struct ubtrfs_node node,
 	struct root *root;
 	unsigned nr;
 
+	TRY(fs_settle(pieces->fs));
 	TRY(subvolume_id_check(node.subvolid));
 	TRY(root_get(pieces->fs->core.roots, node.subvolid, &root));
 	do {
@@ -124,6 +125,5 @@ UBTRFS_API int ubtrfs_pieces_each(struct ubtrfs_pieces *pieces, struct ubtrfs_no
 				  int (*visit)(void *ctx, const struct ubtrfs_piece *piece),
 				  void *ctx)
 {
-	fs_lock(pieces->fs);
-	return fs_unlock(pieces->fs, visit_pieces(pieces, node, visit, ctx));
+	return FS_READ(pieces->fs, visit_pieces(pieces, node, visit, ctx));
 }

@@ -131,10 +131,8 @@ UBTRFS_API int ubtrfs_space_each(struct ubtrfs *fs,
 				 void *ctx)
 {
 	struct space_list list;
-	int ret;
+	int ret = FS_READ(fs, spaces_with_reserve(&fs->core, &list));
 
-	fs_lock(fs);
-	ret = fs_unlock(fs, spaces_with_reserve(&fs->core, &list));
 	for (unsigned i = 0; ret == 0 && i < list.nr; i++)
 		ret = visit(ctx, &list.spaces[i]);
 	return ret;
@@ -256,13 +254,12 @@ static int available(struct core *core, uint64_t *ret_bytes)
 
 UBTRFS_API int ubtrfs_available(struct ubtrfs *fs, uint64_t *ret_bytes)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, available(&fs->core, ret_bytes));
+	return FS_READ(fs, available(&fs->core, ret_bytes));
 }
 
 UBTRFS_API int ubtrfs_used(struct ubtrfs *fs, uint64_t *ret_bytes)
 {
-	fs_lock(fs);
+	fs_lock_shared(fs);
 	*ret_bytes = super_bytes_used(fs->core.super);
 	return fs_unlock(fs, 0);
 }
@@ -332,8 +329,7 @@ UBTRFS_API int ubtrfs_device_each(struct ubtrfs *fs,
 				  int (*visit)(void *ctx, const struct ubtrfs_device *device),
 				  void *ctx)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, each_device(&fs->core, visit, ctx));
+	return FS_READ(fs, each_device(&fs->core, visit, ctx));
 }
 
 static int visit_chunk(struct core *core, const struct chunk *chunk,
@@ -376,8 +372,7 @@ UBTRFS_API int ubtrfs_chunk_each(struct ubtrfs *fs,
 				 int (*visit)(void *ctx, const struct ubtrfs_chunk *chunk),
 				 void *ctx)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, each_chunk(&fs->core, visit, ctx));
+	return FS_READ(fs, each_chunk(&fs->core, visit, ctx));
 }
 
 /* ---- the label ---- */

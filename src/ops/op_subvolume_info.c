@@ -24,8 +24,7 @@ static void subvolume_load(const struct root *root, struct ubtrfs_subvolume *ret
 		.snapshot = root->item_offset != 0,
 		.bytes_used = atomic_load(&root->used_bytes),
 		.ctransid = root_item_ctransid(item),
-		.otransid = root_item_otransid(item) ? root_item_otransid(item) :
-							root->item_offset,
+		.otransid = root_item_otransid(item) ? root_item_otransid(item) : root->item_offset,
 		.stransid = root_item_stransid(item),
 		.rtransid = root_item_rtransid(item),
 		.ctime = time_load(root_item_ctime(item)),
@@ -38,12 +37,14 @@ static void subvolume_load(const struct root *root, struct ubtrfs_subvolume *ret
 	memcpy(ret->received_uuid, root_item_received_uuid(item), 16);
 }
 
-static int subvolume_info(struct core *core, uint64_t subvolid, struct ubtrfs_subvolume *ret)
+static int subvolume_info(struct ubtrfs *fs, uint64_t subvolid, struct ubtrfs_subvolume *ret)
 {
 	struct ubtrfs_subvolume subvolume;
+	struct core *core = &fs->core;
 	struct root *root;
 	int err;
 
+	TRY(fs_settle(fs));
 	TRY(subvolume_id_check(subvolid));
 	TRY(root_get(core->roots, subvolid, &root));
 	subvolume_load(root, &subvolume);
@@ -62,11 +63,7 @@ static int subvolume_info(struct core *core, uint64_t subvolid, struct ubtrfs_su
 UBTRFS_API int ubtrfs_subvolume_info(struct ubtrfs *fs, uint64_t subvolid,
 				     struct ubtrfs_subvolume *ret_subvolume)
 {
-	int err;
-
-	fs_lock(fs);
-	err = fs_settle(fs);
-	return fs_unlock(fs, err < 0 ? err : subvolume_info(&fs->core, subvolid, ret_subvolume));
+	return FS_READ(fs, subvolume_info(fs, subvolid, ret_subvolume));
 }
 
 /* ---- all of them ---- */
@@ -95,15 +92,9 @@ static int id_list_add(void *ctx, uint64_t objectid)
 
 static int list_ids(struct ubtrfs *fs, struct id_list *list)
 {
-	int err;
-
-	fs_lock(fs);
-	err = fs_settle(fs);
-	if (err == 0)
-		err = id_list_add(list, BTRFS_FS_TREE_OBJECTID);
-	if (err == 0)
-		err = root_each_subvolume(fs->core.roots, id_list_add, list);
-	return fs_unlock(fs, err);
+	TRY(fs_settle(fs));
+	TRY(id_list_add(list, BTRFS_FS_TREE_OBJECTID));
+	return root_each_subvolume(fs->core.roots, id_list_add, list);
 }
 
 UBTRFS_API int ubtrfs_subvolume_each(struct ubtrfs *fs,
@@ -113,7 +104,7 @@ UBTRFS_API int ubtrfs_subvolume_each(struct ubtrfs *fs,
 {
 	struct ubtrfs_subvolume subvolume;
 	struct id_list list = { 0 };
-	int ret = list_ids(fs, &list);
+	int ret = FS_READ(fs, list_ids(fs, &list));
 
 	/* Visited without the lock: the visitor may ask more. */
 	for (size_t i = 0; ret == 0 && i < list.nr; i++) {
@@ -129,8 +120,7 @@ UBTRFS_API int ubtrfs_subvolume_each(struct ubtrfs *fs,
 
 UBTRFS_API int ubtrfs_subvolume_get_default(struct ubtrfs *fs, uint64_t *ret_subvolid)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, subvolume_get_default(&fs->core.inodes, ret_subvolid));
+	return FS_READ(fs, subvolume_get_default(&fs->core.inodes, ret_subvolid));
 }
 
 /* ---- quotas ---- */
@@ -178,6 +168,5 @@ static int subvolume_quota(struct core *core, uint64_t subvolid, struct ubtrfs_q
 UBTRFS_API int ubtrfs_subvolume_quota(struct ubtrfs *fs, uint64_t subvolid,
 				      struct ubtrfs_quota *ret_quota)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, subvolume_quota(&fs->core, subvolid, ret_quota));
+	return FS_READ(fs, subvolume_quota(&fs->core, subvolid, ret_quota));
 }

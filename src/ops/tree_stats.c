@@ -154,15 +154,13 @@ UBTRFS_API int ubtrfs_tree_stats(struct ubtrfs *fs, uint64_t tree_id,
 				 struct ubtrfs_tree_stats *ret_stats)
 {
 	struct ubtrfs_tree_stats stats = { 0 };
-	int err;
+	int err = FS_READ(fs, stats_fill(fs, tree_id, &stats));
 
-	fs_lock(fs);
-	err = stats_fill(fs, tree_id, &stats);
 	if (err < 0)
 		mem_free(stats.seeks);
 	else
 		*ret_stats = stats;
-	return fs_unlock(fs, err);
+	return err;
 }
 
 UBTRFS_API void ubtrfs_tree_stats_free(struct ubtrfs_tree_stats *stats)

@@ -12,6 +12,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include <ubtrfs/admin.h>
+#include <ubtrfs/inspect.h>
+#include <ubtrfs/subvolume.h>
+
 #define NR_READERS 4
 #define NR_DIRS 6
 #define NR_FILES 30
@@ -76,6 +80,8 @@ struct reader {
 	uint8_t *data, *expected;
 	unsigned nr_files, nr_dirs, nr_xattrs;
 	unsigned number;
+	uint64_t logical;  /* of the last piece of a file; 0 */
+	bool finds_itself; /* among the users of that */
 };
 
 #define CHECK(cond)                                                                    \
@@ -170,6 +176,96 @@ static int see_dir(void *ctx, const struct ubtrfs_dirent *entry)
 	return 0;
 }
 
+/* ---- questions about the whole ---- */
+
+static int see_piece(void *ctx, const struct ubtrfs_piece *piece)
+{
+	struct reader *reader = ctx;
+
+	CHECK(!piece->shared);
+	reader->logical = piece->logical;
+	return 0;
+}
+
+static int see_referrer(void *ctx, const struct ubtrfs_referrer *referrer)
+{
+	struct reader *reader = ctx;
+
+	reader->finds_itself |= referrer->tree_id == reader->node.subvolid &&
+				referrer->ino == reader->node.ino;
+	return 0;
+}
+
+static int see_path(void *ctx, const char *path)
+{
+	struct reader *reader = ctx;
+
+	CHECK(strcmp(path, reader->node.subvolid == 5 ? "dir0/file6" : "file6") == 0);
+	return 0;
+}
+
+/* From a file to its extents and back, while nothing changes. */
+static void ask_back(struct reader *reader, const char *path)
+{
+	struct ubtrfs *fs = reader->fx->fs;
+	struct ubtrfs_extent extent;
+	struct ubtrfs_pieces *pieces;
+
+	CHECK(ubtrfs_resolve(fs, reader->fx->top, path, true, &reader->node) == 0);
+	CHECK(ubtrfs_inode_paths(fs, reader->node, see_path, reader) == 0);
+	if (reader->fx->how.writable)
+		return;
+	CHECK(ubtrfs_pieces_new(fs, &pieces) == 0);
+	CHECK(ubtrfs_pieces_each(pieces, reader->node, see_piece, reader) == 0);
+	ubtrfs_pieces_free(pieces);
+	CHECK(reader->logical);
+	CHECK(ubtrfs_extent_at(fs, reader->logical, &extent) == 0 && !extent.metadata);
+	reader->finds_itself = false;
+	CHECK(ubtrfs_logical_referrers(fs, reader->logical, true, see_referrer, reader) == 0);
+	CHECK(reader->finds_itself);
+}
+
+static int see_subvolume(void *ctx, const struct ubtrfs_subvolume *subvolume)
+{
+	struct reader *reader = ctx;
+	char path[16];
+	size_t len;
+
+	CHECK(ubtrfs_subvolume_path(reader->fx->fs, subvolume->id, 0, path, sizeof(path), &len) ==
+	      0);
+	CHECK(strcmp(path, subvolume->id == 5 ? "" : "dir1") == 0);
+	return 0;
+}
+
+static int see_space(void *ctx, const struct ubtrfs_space *space)
+{
+	(void)ctx;
+	CHECK(space->used_bytes <= space->total_bytes);
+	return 0;
+}
+
+static int see_chunk(void *ctx, const struct ubtrfs_chunk *chunk)
+{
+	(void)ctx;
+	CHECK(chunk->used_bytes <= chunk->len_bytes);
+	return 0;
+}
+
+static void ask_of_all(struct reader *reader)
+{
+	struct ubtrfs *fs = reader->fx->fs;
+	struct ubtrfs_tree_stats stats;
+	uint64_t bytes = 0;
+
+	CHECK(ubtrfs_subvolume_each(fs, see_subvolume, reader) == 0);
+	CHECK(ubtrfs_space_each(fs, see_space, NULL) == 0);
+	CHECK(ubtrfs_chunk_each(fs, see_chunk, NULL) == 0);
+	CHECK(ubtrfs_available(fs, &bytes) == 0 && bytes);
+	CHECK(ubtrfs_min_device_size(fs, 1, &bytes) == 0 && bytes);
+	CHECK(ubtrfs_tree_stats(fs, 5, &stats) == 0 && stats.nr_nodes);
+	ubtrfs_tree_stats_free(&stats);
+}
+
 static void *reader_main(void *ctx)
 {
 	struct reader reader = { .fx = ctx };
@@ -185,6 +281,9 @@ static void *reader_main(void *ctx)
 		CHECK(ubtrfs_info(reader.fx->fs, &info) == 0 && info.used_bytes);
 		CHECK(ubtrfs_resolve(reader.fx->fs, reader.fx->top, "dir1/../dir2/link", true,
 				     &node) == 0);
+		ask_back(&reader, "dir0/file6");
+		ask_back(&reader, "dir1/file6");
+		ask_of_all(&reader);
 		CHECK(ubtrfs_default_top(reader.fx->fs).ino == UBTRFS_ROOT_INO);
 	}
 	free(reader.data);
