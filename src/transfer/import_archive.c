@@ -89,10 +89,10 @@ static int archive_each_entry(struct archive_import *self)
 
 	TRY(archive_start(self));
 	for (;;) {
-		TRY(import_step(unpack->import));
 		TRY(archive_next(self, &is_end));
 		if (is_end)
 			return 0;
+		TRY(import_step(unpack->import));
 		TRY(self->estimate ? estimate_archive_entry(self->estimate, unpack) :
 				     unpack_entry(unpack));
 	}
@@ -228,6 +228,8 @@ int import_archive(struct ubtrfs *fs, struct ubtrfs_node dest, const char *path_
 	TRY(archive_check_options(options));
 	archive_init(&self, dest, path_or_dash, options);
 	TRY(import_new(fs, options, NULL, &self.unpack.import));
+	if (stats)
+		import_go_on(self.unpack.import, stats);
 	ret = archive_open_and_run(&self);
 	import_close(self.unpack.import, stats);
 	return ret;

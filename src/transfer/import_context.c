@@ -117,14 +117,24 @@ void import_stats_count(struct import_stats *stats, uint32_t mode)
 		stats->others++;
 }
 
+void import_go_on(struct import *import, const struct import_stats *stats)
+{
+	import->items_done = stats->items_done;
+	import->bytes_before = stats->bytes;
+	import->committed_bytes = stats->committed_bytes;
+}
+
 void import_close(struct import *import, struct import_stats *stats)
 {
 	mutex_lock(&import->lock);
 	atomic_store(&import->closed, true);
 	import->stats.warnings = import->nr_warnings;
 	mutex_unlock(&import->lock);
-	if (stats)
+	if (stats) {
 		import_stats_add(stats, &import->stats);
+		stats->items_done = import->items_done;
+		stats->committed_bytes = import->committed_bytes;
+	}
 	import_put(import, &import->own);
 }
 

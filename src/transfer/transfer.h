@@ -106,6 +106,8 @@ struct import_stats {
 	uint64_t bytes; /* of contents, without holes */
 	uint64_t xattrs;
 	uint64_t warnings;
+	/* Of several calls with one of these together: where commit_every and progress stand. */
+	uint64_t items_done, committed_bytes;
 };
 
 /* Every field to its default. */

@@ -82,6 +82,8 @@ struct import {
 /* root_path NULL for archives; fs NULL for an estimate, whose caller sets the sectorsize. */
 int import_new(struct ubtrfs *fs, const struct import_options *options, const char *root_path,
 	       struct import **ret_import) must_check;
+/* What came before with the same statistics counts for progress and commit_every. */
+void import_go_on(struct import *import, const struct import_stats *stats);
 /* The end of the call: adds the statistics, silences callbacks, gives back the call's reference. */
 void import_close(struct import *import, struct import_stats *stats);
 void import_get(struct import *import, struct ref_handle *ret_handle);

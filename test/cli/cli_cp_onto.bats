@@ -91,3 +91,17 @@ teardown() { cli_teardown; }
 	refused "fixed is immutable" "$UBTRFS" import b.tar disk.img:/
 	same "fixed" "$("$UBTRFS" cat disk.img:/fixed)"
 }
+
+@test "several archives count together for --commit-every" {
+	local i
+	for i in 1 2 3; do
+		head -c 5M /dev/urandom >part$i
+		tar cf part$i.tar part$i
+	done
+	head -c 3M part3.tar >broken.tar
+	run "$UBTRFS" import --commit-every 9M part1.tar part2.tar broken.tar disk.img:/
+	[ "$status" -eq 1 ]
+	[[ $output == *"2 items, 10.00MiB of contents were committed before that and stay"* ]]
+	"$UBTRFS" cat disk.img:/part2 | cmp - part2
+	[[ $("$UBTRFS" ls disk.img:/ | xargs) == "old part1 part2" ]]
+}
