@@ -197,6 +197,10 @@ static int parse_options(struct cmd_restore *cmd, int argc, char **argv)
 	    !(cmd->restore.dry_run && argc - optind == 2))
 		return cli_error("restore needs an image%s (see --help)",
 				 cmd->list_roots || cmd->list_trees ? "" : " and a directory");
+	if (cmd->report && (cmd->json || cmd->list_roots || cmd->list_trees))
+		return cli_error("--report cannot be with --format json, --list-roots or -l");
+	if (cmd->list_roots && cmd->list_trees)
+		return cli_error("--list-roots and -l are two lists: give one of them");
 	if (cmd->ignore_case && !cmd->regex)
 		return cli_error("-c means nothing without --path-regex");
 	return -1;
@@ -359,11 +363,9 @@ static int restore_all(struct cmd_restore *cmd)
 	if (restore->nr_xattrs_lost)
 		cli_error("%" PRIu64 " extended attributes could not be set",
 			  restore->nr_xattrs_lost);
-	if (!restore->dry_run || cmd->json)
-		code |= restore_report_end(&restore->report, &restore->counts,
-					   ubtrfs_rescue_blocks_lost(cmd->rescue));
-	else
-		code |= cli_finish_output();
+	restore->report.is_quiet = restore->dry_run;
+	code |= restore_report_end(&restore->report, &restore->counts,
+				   ubtrfs_rescue_blocks_lost(cmd->rescue));
 	return code || restore->counts.lost || restore->counts.damaged || restore->counts.refused ||
 	       restore->nr_xattrs_lost;
 }

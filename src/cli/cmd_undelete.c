@@ -173,6 +173,14 @@ static uint64_t text_hash(const char *text)
 	return hash;
 }
 
+/* A newer generation had it whole. */
+static bool outcome_is_whole(const struct undelete *undelete, const char *path)
+{
+	struct hash_node *node = hash_find(&undelete->outcomes, text_hash(path));
+
+	return node && !state_rank(hash_entry(node, struct outcome, hash)->state);
+}
+
 /* Is this state of the file better than what a newer generation had? It is remembered then. */
 static bool outcome_better(struct undelete *undelete, const char *path, unsigned state,
 			   bool *ret_replaces)
@@ -252,16 +260,18 @@ static int look(void *ctx, const struct ubtrfs_attr *attr, unsigned state)
 	struct undelete *undelete = ctx;
 	bool replaces;
 
+	/* Reading all of it once more for each older state would take for ever. */
+	if (outcome_is_whole(undelete, strbuf_text(&undelete->restore.path)))
+		return RESTORE_SKIP;
 	state |= file_state(undelete, attr);
 	if (!outcome_better(undelete, strbuf_text(&undelete->restore.path), state, &replaces))
 		return RESTORE_SKIP;
 	if (undelete->list) {
-		if (!replaces)
-			list_row(undelete, attr, state);
+		/* Also what is better than the row of a newer state. */
+		list_row(undelete, attr, state);
 		return RESTORE_SKIP;
 	}
-	if (replaces)
-		undelete->restore.overwrite = true;
+	undelete->restore.replace_made = replaces;
 	return 0;
 }
 
@@ -305,13 +315,11 @@ static int parent_fd(struct undelete *undelete, int *stop)
 
 static int bring_out(struct undelete *undelete, const struct ubtrfs_dirent *entry)
 {
-	bool overwrite = undelete->restore.overwrite;
 	int stop = 0, fd = parent_fd(undelete, &stop), code;
 
 	if (fd < 0 && !undelete->list)
 		return stop & RESTORE_STOP;
 	code = restore_entry(&undelete->restore, entry, fd);
-	undelete->restore.overwrite = overwrite;
 	if (fd >= 0)
 		close(fd);
 	return code;
@@ -604,6 +612,8 @@ static int parse_options(struct undelete *undelete, int argc, char **argv)
 		if (option_take(undelete, option))
 			return 1;
 	}
+	if (undelete->report && (undelete->json || undelete->list))
+		return cli_error("--report cannot be with --format json or --list");
 	if (argc - optind != (undelete->list ? 1 : 2))
 		return cli_error("undelete needs IMAGE:/PATH%s (see --help)",
 				 undelete->list ? "" : " and a directory");

@@ -101,14 +101,19 @@ int symlink_read(struct ubtrfs *fs, struct ubtrfs_node node, char **ret_target)
 	return 0;
 }
 
-void print_name(const char *name)
+void name_write(FILE *out, const char *name)
 {
-	if (!isatty(STDOUT_FILENO)) {
-		fputs(name, stdout);
+	if (!isatty(fileno(out))) {
+		fputs(name, out);
 		return;
 	}
 	for (; *name; name++)
-		putchar((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name);
+		putc((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name, out);
+}
+
+void print_name(const char *name)
+{
+	name_write(stdout, name);
 }
 
 static char mode_type(uint32_t mode)

@@ -4,6 +4,8 @@
 #ifndef UBTRFS_CLI_ENTRY_LIST_H
 #define UBTRFS_CLI_ENTRY_LIST_H
 
+#include <stdio.h>
+
 #include <ubtrfs/file.h>
 
 #include "base/err.h"
@@ -37,7 +39,9 @@ void entry_list_release(struct entry_list *list);
 /* The target of a symlink, terminated; owned by the caller (mem_free). */
 int symlink_read(struct ubtrfs *fs, struct ubtrfs_node node, char **ret_target) must_check;
 
-/* A name as it goes to stdout: bytes as they are, but on a terminal without control characters. */
+/* A name as it goes out: bytes as they are, but on a terminal without control characters. */
+void name_write(FILE *out, const char *name);
+/* To stdout. */
 void print_name(const char *name);
 /* "drwxr-sr-x" */
 #define MODE_TEXT_MAX 11

@@ -25,6 +25,9 @@
 
 #define RESTORE_TEMP ".ubtrfs-restore.tmp"
 #define RESTORE_STATE ".ubtrfs-restore"
+#define RESTORE_STATE_NEW ".new"
+/* Behind the name of a file that has one of these names in the image. */
+#define RESTORE_SUFFIX ".restored"
 
 /* ---- restore_state.c ---- */
 
@@ -32,16 +35,18 @@ struct restore_state {
 	int dir_fd;	  /* the destination; -1: nothing is kept */
 	int fd;		  /* of the list of this run; -1 before the first entry */
 	uint64_t *hashes; /* of the paths of earlier runs, sorted; owned */
+	uint8_t *met;	  /* a byte for each: this run has come to it; owned */
 	size_t nr;
+	bool has_new; /* an earlier run was interrupted */
 	bool is_full; /* too many: none of the files there is trusted */
 };
 
 int restore_state_load(struct restore_state *state, int dir_fd) must_check;
-/* Was it not whole the last time? */
-bool restore_state_has(const struct restore_state *state, const char *path);
+/* Was it not whole the last time? This run has come to it then. */
+bool restore_state_has(struct restore_state *state, const char *path);
 /* This file is about to get its name and is not whole. */
 int restore_state_add(struct restore_state *state, const char *path) must_check;
-/* The run is complete: its list is the list. */
+/* The run is complete: its list is the list, with those of earlier runs that it has not come to. */
 int restore_state_finish(struct restore_state *state) must_check;
 void restore_state_fini(struct restore_state *state);
 
@@ -82,6 +87,7 @@ struct restore_report {
 	bool json_is_stdout;
 	struct json json;
 	struct strbuf json_text;
+	bool is_quiet; /* no text */
 	bool failed;
 };
 
@@ -113,11 +119,14 @@ struct restore {
 	struct ino_set seen, dirs;
 	struct hash_table links; /* nodes with several names -> where the first is, below the top */
 	int top_fd;
+	size_t top_len;	     /* of out_path, there */
+	struct ino_set made; /* what this run has made, by st_dev and st_ino */
+	bool replace_made;   /* a file that this run has made gives way to the one that comes */
 	struct restore_state state;
 	struct restore_report report;
 	struct restore_counts counts;
 	/* Asked before each node is made, when set: 0, or RESTORE_SKIP (of a directory: without
-	 * meaning), or RESTORE_STOP. It may set overwrite. */
+	 * meaning), or RESTORE_STOP. It may set replace_made. */
 	int (*look)(void *ctx, const struct ubtrfs_attr *attr, unsigned state);
 	void *look_ctx;
 };
@@ -145,6 +154,8 @@ int restore_stray_subvolumes(struct restore *restore);
 /* Something could not be read at all: told with the library's sentence. */
 void restore_tell_lost(struct restore *restore, struct ubtrfs_node node, unsigned state,
 		       const char *why);
+/* A line about what is done. */
+void restore_say(const struct restore *restore, const char *what, const struct strbuf *path);
 /* Something could not be made: told with errno. 0, or RESTORE_STOP. */
 int restore_refused(struct restore *restore, const char *what);
 

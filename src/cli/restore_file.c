@@ -149,6 +149,35 @@ int restore_attrs(struct restore *restore, const struct ubtrfs_attr *attr, int d
 	return 0;
 }
 
+/* ---- what is there already ---- */
+
+static bool state_is_damage(unsigned state)
+{
+	return state & ~UBTRFS_RESCUE_UNVERIFIED;
+}
+
+static struct ubtrfs_node made_node(const struct stat *st)
+{
+	return (struct ubtrfs_node){ st->st_dev, st->st_ino };
+}
+
+/* This run has made it. */
+static void made_remember(struct restore *restore, int dir_fd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)ino_set_add(&restore->made, made_node(&st));
+}
+
+/* A damaged directory may tell two files of one name: the second does not replace the first. */
+static bool may_replace(const struct restore *restore, const struct stat *st, bool replace)
+{
+	if (S_ISDIR(st->st_mode))
+		return false;
+	return ino_set_has(&restore->made, made_node(st)) ? restore->replace_made : replace;
+}
+
 /* ---- hard links ---- */
 
 static struct made_link *link_find(const struct restore *restore, struct ubtrfs_node node)
@@ -183,33 +212,35 @@ static void link_remember(struct restore *restore, const struct ubtrfs_attr *att
 
 /* True when the name is there now as another one of what was made before. */
 static bool link_make(struct restore *restore, const struct ubtrfs_attr *attr, int dir_fd,
-		      const char *name)
+		      const char *name, bool replace)
 {
 	struct made_link *link = attr->nlink > 1 ? link_find(restore, attr->node) : NULL;
 	struct stat st, first;
 
 	if (!link)
 		return false;
+	/* Before it has its name; without memory of it, it is copied. */
+	if (state_is_damage(link->state) &&
+	    restore_state_add(&restore->state, strbuf_text(&restore->path)) < 0)
+		return false;
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		if (lstat(link->path, &first) == 0 && first.st_ino == st.st_ino &&
 		    first.st_dev == st.st_dev)
 			return true;
-		if (!restore->overwrite || S_ISDIR(st.st_mode) || unlinkat(dir_fd, name, 0) < 0)
+		if (!may_replace(restore, &st, replace) || unlinkat(dir_fd, name, 0) < 0)
 			return false;
 	}
 	if (linkat(AT_FDCWD, link->path, dir_fd, name, 0) < 0)
 		return false;
 	restore->counts.links++;
 	/* Every name of a damaged file is told, or the others would look whole. */
-	if (link->state & ~UBTRFS_RESCUE_UNVERIFIED) {
+	if (state_is_damage(link->state)) {
 		struct filling nothing = { .restore = restore };
 
 		tell_file(restore, attr, link->state, &nothing);
 	}
 	return true;
 }
-
-/* ---- what is there already ---- */
 
 enum there { THERE_NOTHING, THERE_DONE, THERE_OTHER, THERE_BLOCKED };
 
@@ -238,38 +269,42 @@ static bool is_same(struct restore *restore, const struct ubtrfs_attr *attr, int
 }
 
 static enum there look_there(struct restore *restore, const struct ubtrfs_attr *attr, int dir_fd,
-			     const char *name)
+			     const char *name, bool replace)
 {
-	bool unfinished = restore_state_has(&restore->state, strbuf_text(&restore->path));
 	struct stat st;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return THERE_NOTHING;
 	if (S_ISDIR(st.st_mode))
 		return THERE_BLOCKED;
-	if (unfinished || restore->overwrite)
+	if (may_replace(restore, &st, replace))
 		return THERE_NOTHING;
 	return is_same(restore, attr, dir_fd, name, &st) ? THERE_DONE : THERE_OTHER;
 }
 
 /* ---- making ---- */
 
-/* The temporary file gets its name; what is not whole is written down before. */
+/* What was made gets its name; what is not whole is written down before. */
 static int file_name(struct restore *restore, const struct ubtrfs_attr *attr, unsigned state,
 		     const struct filling *filling, int dir_fd, const char *name)
 {
-	if (state && state != UBTRFS_RESCUE_UNVERIFIED &&
+	if (state_is_damage(state) &&
 	    restore_state_add(&restore->state, strbuf_text(&restore->path)) < 0) {
 		cli_error("%s", ubtrfs_error_text());
+		(void)unlinkat(dir_fd, RESTORE_TEMP, 0);
 		return RESTORE_STOP;
 	}
+	made_remember(restore, dir_fd, RESTORE_TEMP);
 	if (renameat(dir_fd, RESTORE_TEMP, dir_fd, name) < 0) {
 		int code = restore_refused(restore, "give it its name");
 
 		(void)unlinkat(dir_fd, RESTORE_TEMP, 0);
 		return code;
 	}
-	restore->counts.files++;
+	if (S_ISREG(attr->mode))
+		restore->counts.files++;
+	else
+		restore->counts.others++;
 	restore->counts.bytes += filling->bytes;
 	link_remember(restore, attr, state);
 	if (state)
@@ -306,7 +341,6 @@ static int regular_make(struct restore *restore, const struct ubtrfs_attr *attr,
 	struct filling filling = { .restore = restore };
 	int code;
 
-	(void)unlinkat(dir_fd, RESTORE_TEMP, 0);
 	filling.fd = openat(dir_fd, RESTORE_TEMP,
 			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (filling.fd < 0)
@@ -324,7 +358,7 @@ static int regular_make(struct restore *restore, const struct ubtrfs_attr *attr,
 }
 
 static int symlink_make(struct restore *restore, const struct ubtrfs_attr *attr, unsigned *state,
-			int dir_fd, const char *name)
+			int dir_fd)
 {
 	char target[PATH_MAX];
 	unsigned contents;
@@ -337,50 +371,52 @@ static int symlink_make(struct restore *restore, const struct ubtrfs_attr *attr,
 	}
 	target[len] = '\0';
 	*state |= contents;
-	return symlinkat(target, dir_fd, name) < 0 ? restore_refused(restore, "create it") | 1 : 0;
+	return symlinkat(target, dir_fd, RESTORE_TEMP) < 0 ?
+		       restore_refused(restore, "create it") | 1 :
+		       0;
 }
 
-/* Symlinks and special files are made in one step. */
+/* Symlinks and special files. */
 static int other_make(struct restore *restore, const struct ubtrfs_attr *attr, unsigned state,
 		      int dir_fd, const char *name)
 {
 	struct filling nothing = { .restore = restore };
 	int code = 0;
 
-	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
-		return restore_refused(restore, "replace it");
 	if (S_ISLNK(attr->mode))
-		code = symlink_make(restore, attr, &state, dir_fd, name);
-	else if (mknodat(dir_fd, name, (attr->mode & S_IFMT) | 0600, (dev_t)attr->rdev) < 0)
+		code = symlink_make(restore, attr, &state, dir_fd);
+	else if (mknodat(dir_fd, RESTORE_TEMP, (attr->mode & S_IFMT) | 0600, (dev_t)attr->rdev) < 0)
 		code = restore_refused(restore, "create the special file") | 1;
 	if (code)
 		return code & RESTORE_STOP;
-	code = restore_attrs(restore, attr, dir_fd, name, -1, &state);
-	restore->counts.others++;
-	link_remember(restore, attr, state);
-	if (state)
-		tell_file(restore, attr, state, &nothing);
-	return code;
+	code = restore_attrs(restore, attr, dir_fd, RESTORE_TEMP, -1, &state);
+	if (code) {
+		(void)unlinkat(dir_fd, RESTORE_TEMP, 0);
+		return code & RESTORE_STOP;
+	}
+	return file_name(restore, attr, state, &nothing, dir_fd, name);
 }
 
 int restore_file(struct restore *restore, const struct ubtrfs_attr *attr, unsigned state,
 		 int dir_fd, const char *name)
 {
 	int look = restore->look ? restore->look(restore->look_ctx, attr, state) : 0;
+	bool replace;
 
 	if (look)
 		return look & RESTORE_STOP;
 	if (restore->dry_run) {
-		puts(strbuf_text(&restore->path));
+		restore_say(restore, "", &restore->path);
 		restore->counts.files++;
 		return 0;
 	}
 	if (restore->verbose)
-		fprintf(restore->report.json_is_stdout ? stderr : stdout, "Restoring %s\n",
-			strbuf_text(&restore->out_path));
-	if (link_make(restore, attr, dir_fd, name))
+		restore_say(restore, "Restoring ", &restore->out_path);
+	replace = restore_state_has(&restore->state, strbuf_text(&restore->path)) ||
+		  restore->overwrite;
+	if (link_make(restore, attr, dir_fd, name, replace))
 		return 0;
-	switch (look_there(restore, attr, dir_fd, name)) {
+	switch (look_there(restore, attr, dir_fd, name, replace)) {
 	case THERE_DONE:
 		restore->counts.there++;
 		link_remember(restore, attr, 0);
@@ -394,6 +430,8 @@ int restore_file(struct restore *restore, const struct ubtrfs_attr *attr, unsign
 	default:
 		break;
 	}
+	/* Of a run that was killed. */
+	(void)unlinkat(dir_fd, RESTORE_TEMP, 0);
 	if (S_ISREG(attr->mode))
 		return regular_make(restore, attr, state, dir_fd, name);
 	return other_make(restore, attr, state, dir_fd, name);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/restore.h"
@@ -100,7 +101,16 @@ static void loss_json(struct restore_report *report, const struct restore_loss *
 
 static void loss_text(struct strbuf *text, const struct restore_loss *loss)
 {
-	strbuf_addf(text, "  %s: %s", loss->path, loss->is_lost ? "lost" : "damaged");
+	bool mask = isatty(STDOUT_FILENO);
+
+	strbuf_add(text, "  ");
+	/* As print_name does it. */
+	for (const char *at = loss->path; *at; at++) {
+		bool is_control = (unsigned char)*at < ' ' || *at == 0x7f;
+
+		strbuf_add_bytes(text, is_control && mask ? "?" : at, 1);
+	}
+	strbuf_addf(text, ": %s", loss->is_lost ? "lost" : "damaged");
 	if (loss->state) {
 		strbuf_add(text, ": ");
 		restore_state_text(loss->state, text);
@@ -189,7 +199,7 @@ int restore_report_end(struct restore_report *report, const struct restore_count
 {
 	if (report->json_file)
 		end_json(report, counts, blocks_lost);
-	if (!report->json_is_stdout)
+	if (!report->json_is_stdout && !report->is_quiet)
 		end_text(report, counts, blocks_lost);
 	if (report->json_file && !report->json_is_stdout) {
 		if (fclose(report->json_file) != 0)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ void restore_init(struct restore *restore)
 	strbuf_init(&restore->report.json_text);
 	ino_set_init(&restore->seen);
 	ino_set_init(&restore->dirs);
+	ino_set_init(&restore->made);
 	hash_init(&restore->links);
 	strbuf_init(&restore->out_path);
 	restore->is_root = geteuid() == 0;
@@ -68,6 +70,7 @@ void restore_fini(struct restore *restore)
 	hash_fini(&restore->links);
 	ino_set_fini(&restore->seen);
 	ino_set_fini(&restore->dirs);
+	ino_set_fini(&restore->made);
 	restore_state_fini(&restore->state);
 	restore_report_fini(&restore->report);
 	if (restore->has_regex)
@@ -95,7 +98,10 @@ int restore_open_dest(struct restore *restore, const char *path)
 	restore->top_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (restore->top_fd < 0)
 		return cli_error("cannot open %s: %s", path, strerror(errno));
+	if (flock(restore->top_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return cli_error("another run is writing into %s", path);
 	strbuf_add(&restore->out_path, path);
+	restore->top_len = restore->out_path.len;
 	if (strbuf_status(&restore->out_path) < 0 ||
 	    restore_state_load(&restore->state, restore->top_fd) < 0)
 		return cli_error("%s", ubtrfs_error_text());
@@ -105,6 +111,15 @@ int restore_open_dest(struct restore *restore, const char *path)
 }
 
 /* ---- what is told ---- */
+
+void restore_say(const struct restore *restore, const char *what, const struct strbuf *path)
+{
+	FILE *out = restore->report.json_is_stdout ? stderr : stdout;
+
+	fputs(what, out);
+	name_write(out, strbuf_text(path));
+	putc('\n', out);
+}
 
 void restore_tell_lost(struct restore *restore, struct ubtrfs_node node, unsigned state,
 		       const char *why)
@@ -235,15 +250,28 @@ int restore_dir_into(struct restore *restore, struct ubtrfs_node dir, int fd)
 	return code;
 }
 
+/* An earlier run has given it the mode of the original, which need not let its owner write. */
+static void dir_unlock(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+	    st.st_uid == geteuid() && (st.st_mode & 0700) != 0700)
+		(void)fchmodat(dir_fd, name, (st.st_mode & 07777) | 0700, 0);
+}
+
 /* Makes a directory, or opens the one that is there; -1 after a message (*stop: end of the run). */
 static int dir_make(struct restore *restore, int dir_fd, const char *name, int *stop)
 {
+	bool is_new = mkdirat(dir_fd, name, 0700) == 0;
 	int fd;
 
-	if (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST) {
+	if (!is_new && errno != EEXIST) {
 		*stop = restore_refused(restore, "create the directory");
 		return -1;
 	}
+	if (!is_new && !restore->is_root)
+		dir_unlock(dir_fd, name);
 	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		*stop = restore_refused(restore, "open the directory");
@@ -265,7 +293,7 @@ static int entry_dir(struct restore *restore, struct ubtrfs_node node, int dir_f
 		if (fd < 0)
 			return stop;
 	} else if (!restore->look)
-		puts(strbuf_text(&restore->path));
+		restore_say(restore, "", &restore->path);
 	if (node.ino == UBTRFS_RESCUE_EMPTY_DIR_INO) {
 		restore->counts.dirs++;
 		if (fd >= 0)
@@ -343,10 +371,32 @@ static int entry_node(struct restore *restore, const struct ubtrfs_dirent *entry
 	return restore_file(restore, &attr, state, dir_fd, name);
 }
 
+/* Of what a run keeps in the destination; a file of such a name gets RESTORE_SUFFIX behind it. */
+static bool name_is_kept(const struct restore *restore, const char *name, size_t depth)
+{
+	if (restore->top_fd < 0)
+		return false;
+	return strcmp(name, RESTORE_TEMP) == 0 ||
+	       (depth == 0 && (strcmp(name, RESTORE_STATE) == 0 ||
+			       strcmp(name, RESTORE_STATE RESTORE_STATE_NEW) == 0));
+}
+
+static char *name_with(const char *name, const char *suffix)
+{
+	size_t len = strlen(name);
+	char *both = mem_alloc(len + strlen(suffix) + 1);
+
+	if (both) {
+		memcpy(both, name, len);
+		memcpy(both + len, suffix, strlen(suffix) + 1);
+	}
+	return both;
+}
+
 int restore_entry(struct restore *restore, const struct ubtrfs_dirent *entry, int dir_fd)
 {
 	struct path_mark mark = path_push(restore, entry->name, entry->name_len);
-	const char *name;
+	const char *suffix = "", *name;
 	int code = 0;
 
 	if (strbuf_status(&restore->path) < 0 || strbuf_status(&restore->out_path) < 0) {
@@ -354,11 +404,15 @@ int restore_entry(struct restore *restore, const struct ubtrfs_dirent *entry, in
 		return RESTORE_STOP;
 	}
 	name = strbuf_text(&restore->path) + mark.inside + 1;
+	if (name_is_kept(restore, name, mark.outside - restore->top_len)) {
+		suffix = RESTORE_SUFFIX;
+		strbuf_add(&restore->out_path, suffix);
+	}
 	if (!restore->has_regex ||
 	    regexec(&restore->regex, strbuf_text(&restore->path), 0, NULL, 0) == 0) {
-		SCOPED_MEM char *own = mem_strdup(name);
-
 		/* The path grows below, and moves. */
+		SCOPED_MEM char *own = name_with(name, suffix);
+
 		code = own ? entry_node(restore, entry, dir_fd, own) : RESTORE_STOP;
 	}
 	path_pop(restore, mark);
