@@ -14,7 +14,8 @@
 
 struct scan {
 	struct rescue *rescue;
-	uint8_t *buffer; /* SCAN_PIECE_BYTES and one node */
+	uint64_t left_bytes; /* all devices hold no more: chunks that say more are damage */
+	uint8_t *buffer;     /* SCAN_PIECE_BYTES and one node */
 };
 
 static int key_bytes_compare(const uint8_t *a, const uint8_t *b)
@@ -79,12 +80,13 @@ static int index_push(struct rescue *rescue, const uint8_t *block, uint64_t addr
 	return 0;
 }
 
-/* Looks at one place on every copy but the first. */
-static bool other_copy(struct rescue *rescue, uint64_t addr, unsigned nr_mirrors)
+/* Looks at one place on every copy from this one on. */
+static bool other_copy(struct rescue *rescue, uint64_t addr, unsigned first_mirror,
+		       unsigned nr_mirrors)
 {
 	uint8_t *block = rescue->scratch;
 
-	for (unsigned mirror = 2; mirror <= nr_mirrors; mirror++) {
+	for (unsigned mirror = first_mirror; mirror <= nr_mirrors; mirror++) {
 		/* The header alone tells most of the places where nothing is. */
 		if (volume_read(rescue->volume, addr, block, HEADER_SIZE, mirror) < 0 ||
 		    !block_looks_right(rescue, block, addr))
@@ -120,7 +122,8 @@ static int scan_piece(struct scan *scan, uint64_t addr, uint64_t end, uint64_t h
 		    block_verify(rescue, block, addr) == 0) {
 			TRY(index_push(rescue, block, addr));
 			found = true;
-		} else if (nr_mirrors > 1 && other_copy(rescue, addr, nr_mirrors)) {
+		} else if (other_copy(rescue, addr, readable ? 2 : 1, nr_mirrors)) {
+			/* Of a piece that cannot be read as a whole most may be there. */
 			TRY(index_push(rescue, rescue->scratch, addr));
 			found = true;
 		}
@@ -145,8 +148,14 @@ static bool piece_is_empty(struct scan *scan, uint64_t addr, size_t len)
 static int scan_chunk(struct scan *scan, uint64_t logical, uint64_t len_bytes)
 {
 	struct rescue *rescue = scan->rescue;
-	uint64_t end = logical + len_bytes;
+	uint64_t end = logical + MIN(len_bytes, scan->left_bytes);
 
+	if (len_bytes > scan->left_bytes)
+		rescue_warn(rescue,
+			    "chunk %llu: there are more bytes of metadata than devices have: they "
+			    "are not looked at",
+			    (unsigned long long)logical);
+	scan->left_bytes -= end - logical;
 	for (uint64_t addr = logical; addr < end;) {
 		uint64_t piece_end = addr + MIN(SCAN_PIECE_BYTES, end - addr);
 		uint64_t have_end = MIN(piece_end + rescue->geometry.nodesize, end);
@@ -174,6 +183,21 @@ static int scan_chunks(struct scan *scan)
 			break;
 	}
 	return 0;
+}
+
+/* One that is missing counts like the largest of the others. */
+static uint64_t devices_bytes(struct volume *volume)
+{
+	unsigned nr = volume_nr_devices(volume);
+	uint64_t max = 0;
+
+	for (unsigned i = 0; i < nr; i++) {
+		const struct volume_device *entry = volume_device_at(volume, i);
+
+		if (entry->device)
+			max = MAX(max, entry->device->size_bytes);
+	}
+	return nr ? MIN(max, UINT64_MAX / nr) * nr : 0;
 }
 
 static bool same_group(const struct block_record *a, const struct block_record *b)
@@ -204,7 +228,7 @@ static int index_finish(struct block_index *index)
 int block_index_build(struct rescue *rescue)
 {
 	SCOPED_MEM uint8_t *buffer = NULL;
-	struct scan scan = { .rescue = rescue };
+	struct scan scan = { .rescue = rescue, .left_bytes = devices_bytes(rescue->volume) };
 
 	if (rescue->index.built)
 		return 0;

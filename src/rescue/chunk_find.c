@@ -72,9 +72,10 @@ static int chunks_from_array(struct rescue *rescue)
 
 /* ---- the chunk tree ---- */
 
-/* Copies of blocks on the way, one per level; *whole turns false where a block is gone. */
+/* Copies of blocks on the way, one per level; *whole turns false where a block is gone. Nothing
+ * beyond hi is followed: so no block is met twice on a level, since its first key is in one range. */
 static int walk_block(struct rescue *rescue, uint64_t addr, const struct block_expect *expect,
-		      uint8_t *blocks, bool *whole)
+		      struct key hi, uint8_t *blocks, bool *whole)
 {
 	uint8_t *block = blocks + (size_t)expect->level * rescue->geometry.nodesize;
 	const uint8_t *cached;
@@ -90,11 +91,17 @@ static int walk_block(struct rescue *rescue, uint64_t addr, const struct block_e
 	memcpy(block, cached, rescue->geometry.nodesize);
 	for (unsigned i = 0; i < node_nritems(block); i++) {
 		struct block_expect child = { .level = expect->level - 1, .has_first = true };
+		struct key key = node_slot_key(block, i), below = hi;
 
+		if (key_compare(&key, &hi) > 0)
+			break;
 		if (expect->level) {
+			if (i + 1 < node_nritems(block))
+				below = key_earlier(hi, key_before(node_key(block, i + 1)));
 			child.generation = node_child_generation(block, i);
 			child.first = node_key(block, i);
-			TRY(walk_block(rescue, node_child_addr(block, i), &child, blocks, whole));
+			TRY(walk_block(rescue, node_child_addr(block, i), &child, below, blocks,
+				       whole));
 		} else if (leaf_key(block, i).type == BTRFS_CHUNK_ITEM_KEY) {
 			TRY(chunk_try(rescue, leaf_key(block, i).offset, leaf_item_data(block, i),
 				      leaf_item_len(block, i)));
@@ -114,7 +121,8 @@ static int chunks_from_tree(struct rescue *rescue, bool *ret_whole)
 		return 0;
 	if (!blocks)
 		return MEM_FAIL("the chunk tree");
-	return walk_block(rescue, super_chunk_root(rescue->super), &expect, blocks, ret_whole);
+	return walk_block(rescue, super_chunk_root(rescue->super), &expect, KEY_MAX, blocks,
+			  ret_whole);
 }
 
 /* ---- from the devices ---- */
@@ -132,16 +140,75 @@ struct finding {
 	struct rescue *rescue;
 	struct found *all;
 	unsigned nr, capacity;
+	bool is_full;
 };
+
+static bool found_same(const struct found *a, const struct found *b)
+{
+	return a->kind == b->kind && a->logical == b->logical && a->devid == b->devid &&
+	       a->at == b->at && a->len_bytes == b->len_bytes && a->flags == b->flags &&
+	       a->len == b->len && (!a->len || memcmp(a->item, b->item, a->len) == 0);
+}
+
+/* Next to each other what tells the same, the newest first. */
+static int found_compare_same(const void *one, const void *other)
+{
+	const struct found *a = one, *b = other;
+	const uint64_t pairs[][2] = {
+		{ a->kind, b->kind }, { a->logical, b->logical },     { a->devid, b->devid },
+		{ a->at, b->at },     { a->len_bytes, b->len_bytes }, { a->flags, b->flags },
+		{ a->len, b->len }
+	};
+	int order;
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		if (pairs[i][0] != pairs[i][1])
+			return pairs[i][0] < pairs[i][1] ? -1 : 1;
+	}
+	order = a->len ? memcmp(a->item, b->item, a->len) : 0;
+	return order ? order : (a->generation < b->generation) - (a->generation > b->generation);
+}
+
+/* Old blocks tell most of it many times. False when there is no room after it. */
+static bool found_thin(struct finding *finding)
+{
+	unsigned nr = 1;
+
+	qsort(finding->all, finding->nr, sizeof(*finding->all), found_compare_same);
+	for (unsigned i = 1; i < finding->nr; i++) {
+		if (found_same(&finding->all[i], &finding->all[nr - 1]))
+			mem_free(finding->all[i].item);
+		else
+			finding->all[nr++] = finding->all[i];
+	}
+	finding->nr = nr;
+	/* Not for every few items again. */
+	return nr < FOUND_MAX / 4 * 3;
+}
+
+/* Goes on with what there is. */
+static int found_full(struct finding *finding, const struct found *found)
+{
+	if (!finding->is_full)
+		rescue_warn(finding->rescue,
+			    "more than %u items about chunks: the rest is not looked at",
+			    FOUND_MAX);
+	finding->is_full = true;
+	mem_free(found->item);
+	return 0;
+}
 
 static int found_push(struct finding *finding, const struct found *found)
 {
+	if (finding->is_full)
+		return found_full(finding, found);
 	if (finding->nr == finding->capacity) {
 		unsigned capacity = finding->capacity ? finding->capacity * 2 : 256;
 		void *grown;
 
 		if (finding->nr >= FOUND_MAX)
-			return THROW(ERR_LIMIT, "more than %u items about chunks", FOUND_MAX);
+			return found_thin(finding) ? found_push(finding, found) :
+						     found_full(finding, found);
 		grown = mem_resize(finding->all, capacity * sizeof(*found));
 		if (!grown)
 			return MEM_FAIL("chunks");

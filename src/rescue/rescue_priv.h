@@ -195,6 +195,7 @@ void tree_view_fini(struct tree_view *tree);
 int tree_leaf_at(struct tree_view *tree, const struct key *key, uint8_t *leaf,
 		 struct leaf_span *ret_span) must_check;
 struct key key_before(struct key key);
+struct key key_earlier(struct key a, struct key b);
 
 /* Items of [from, to] in order. */
 struct tree_cursor {

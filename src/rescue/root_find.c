@@ -186,6 +186,10 @@ static int count_below(struct counting *counting, uint64_t addr, uint64_t genera
 	const uint8_t *block;
 	int err;
 
+	if (!met && counting->nr_walked >= WALK_BLOCKS_MAX) {
+		*total += 1;
+		return 0;
+	}
 	if (!met) {
 		met = mem_zalloc(sizeof(*met));
 		if (!met)
@@ -194,9 +198,8 @@ static int count_below(struct counting *counting, uint64_t addr, uint64_t genera
 		met->generation = generation;
 		met->total = 1;
 		hash_insert(&counting->met, &met->hash, hash_mix2(addr, generation));
-		err = ++counting->nr_walked > WALK_BLOCKS_MAX ?
-			      -ERR_LIMIT :
-			      block_read(counting->rescue, addr, &expect, &block);
+		counting->nr_walked++;
+		err = block_read(counting->rescue, addr, &expect, &block);
 		if (err < 0 && err_is_fatal(err))
 			return err;
 		met->readable = err == 0;

@@ -211,22 +211,26 @@ static int plain_read(struct reading *reading, const struct extent *extent, uint
 
 /* ---- compressed extents ---- */
 
-/* All sectors of a compressed extent into data; *ret_why is set when one is lost. */
-static int packed_read(struct reading *reading, const struct extent *extent, const char **ret_why)
+/* All sectors of a compressed extent into data; *ret_why is set when one is lost, *ret_useless when
+ * it is not to be given out either. */
+static int packed_read(struct reading *reading, const struct extent *extent, const char **ret_why,
+		       bool *ret_useless)
 {
 	size_t nr = extent->disk_bytes / reading->g->sectorsize;
 	uint64_t hole;
 
 	if (mapped_bytes(reading, extent->addr, extent->disk_bytes, &hole) < extent->disk_bytes) {
 		*ret_why = "no chunk maps it";
+		*ret_useless = true;
 		return 0;
 	}
 	TRY(sectors_read(reading, extent->addr, extent->disk_bytes));
 	for (size_t i = 0; i < nr; i++) {
-		if (reading->kinds[i] == SECTOR_UNREADABLE ||
-		    (reading->kinds[i] == SECTOR_BAD &&
-		     !reading->view->rescue->options.ignore_csum))
-			*ret_why = kind_text(reading->kinds[i]);
+		if (reading->kinds[i] < SECTOR_BAD)
+			continue;
+		*ret_why = kind_text(reading->kinds[i]);
+		*ret_useless |= reading->kinds[i] == SECTOR_UNREADABLE ||
+				!reading->view->rescue->options.ignore_csum;
 	}
 	return 0;
 }
@@ -252,15 +256,17 @@ static int packed_tell(struct reading *reading, const struct extent *extent, uin
 static int compressed_read(struct reading *reading, const struct extent *extent, uint64_t len_bytes)
 {
 	const char *why = NULL;
+	bool useless = false;
+	int ret = 0;
 
 	if (extent->ram_bytes > PIECE_BYTES || extent->disk_bytes > PIECE_BYTES ||
 	    !is_aligned(extent->disk_bytes, reading->g->sectorsize))
 		return tell_lost(reading, extent->start, len_bytes,
 				 "the compressed extent has no sense");
-	TRY(packed_read(reading, extent, &why));
-	if (why)
-		return tell_lost(reading, extent->start, len_bytes, why);
-	return packed_tell(reading, extent, len_bytes, reading->data, extent->disk_bytes);
+	TRY(packed_read(reading, extent, &why, &useless));
+	if (!useless)
+		ret = packed_tell(reading, extent, len_bytes, reading->data, extent->disk_bytes);
+	return ret || !why ? ret : tell_lost(reading, extent->start, len_bytes, why);
 }
 
 /* ---- extents ---- */

@@ -207,7 +207,8 @@ int salvage_lookup(struct rescue_view *view, struct ubtrfs_node dir, const char 
 
 	TRY(view_tree(view, dir.subvolid, &tree));
 	TRY(tree_cursor_init(&cursor, tree));
-	err = tree_cursor_seek(&cursor, &key, &key);
+	err = name_is_legal(name, name_len) ? tree_cursor_seek(&cursor, &key, &key) :
+					      -ERR_KEY_NOT_FOUND;
 	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
 		return err;
 	for (uint32_t at = 0; err == 0 && at < tree_cursor_len(&cursor);) {

@@ -92,6 +92,7 @@ void patch_free(struct tree_view *tree, struct patch *patch)
 		mem_free(piece_of(node));
 		tree->of->rescue->nr_pieces--;
 	}
+	tree->of->rescue->nr_pieces--;
 	mem_free(patch);
 }
 
@@ -331,6 +332,8 @@ int patch_get(struct tree_view *tree, const struct tree_step *at, struct patch *
 	/* Before it is filled: a tree that asks for itself meanwhile finds it empty. */
 	hash_insert(&tree->patches, &patch->hash, step_hash(at));
 	tree->nr_patches++;
+	/* Also one without pieces takes room. */
+	job.rescue->nr_pieces++;
 	job.patch = patch;
 	err = patch_fill(&job);
 	mem_free(job.candidates);

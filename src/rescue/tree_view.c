@@ -56,7 +56,7 @@ static struct key key_later(struct key a, struct key b)
 	return key_compare(&a, &b) > 0 ? a : b;
 }
 
-static struct key key_earlier(struct key a, struct key b)
+struct key key_earlier(struct key a, struct key b)
 {
 	return key_compare(&a, &b) < 0 ? a : b;
 }

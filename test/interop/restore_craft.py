@@ -128,7 +128,7 @@ def chunk_web(image):
 
 
 def long_chunk(image):
-    length = 1 << 40
+    length = 1 << 47
     start = image.chunks[-1][0]
 
     def change(block, _, key, at, __):
