@@ -8,6 +8,7 @@ WHAT: rename-index OLD NEW     the name of an entry in the index of a directory
       cut                      the file ends in the middle of the last chunk of metadata, behind its blocks; the fs tree's root is gone
       many-copies              the chunk tree is gone; what is free is full of copies of the leaves that tell of chunks
 """
+import mmap
 import os
 import struct
 import sys
@@ -27,14 +28,16 @@ class Image:
     def __init__(self, path):
         self.path = path
         self.chunks = chunks_of(path)
-        with open(path, 'rb') as f:
-            self.data = bytearray(f.read())
+        self.file = open(path, 'r+b')
+        self.data = mmap.mmap(self.file.fileno(), 0)
+        self.cut_at = None
         self.nodesize = struct.unpack_from('<I', self.data, SUPER + 148)[0]
 
     def save(self):
-        with open(self.path, 'r+b') as f:
-            f.write(self.data)
-            f.truncate(len(self.data))
+        self.data.close()
+        if self.cut_at:
+            self.file.truncate(self.cut_at)
+        self.file.close()
 
     def places(self, addr):
         start, _, stripes = next(c for c in self.chunks if c[0] <= addr < c[0] + c[1])
@@ -150,7 +153,7 @@ def cut(image):
     image.destroy(root)
     end = at + used - start + image.nodesize + 8192
     assert end % (1 << 20), 'the cut must be in the middle of a MiB'
-    del image.data[end:]
+    image.cut_at = end
 
 
 def many_copies(image):
@@ -162,7 +165,8 @@ def many_copies(image):
     used = max(s + length for _, length, st in image.chunks for s in st)
     at, made, everything = used, 0, b''.join(bytes(b) for b in leaves)
     while made < 300000:
-        image.data[at:at + len(everything)] = everything
+        image.file.seek(at)
+        image.file.write(everything)
         at += len(everything)
         made += nr
 
