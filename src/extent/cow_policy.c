@@ -10,7 +10,8 @@
  *                      node: FULL_BACKREF
  *   ours alone         nothing                       FULL_BACKREF: children: + our tree, - parent old
  *
- * A node younger than the last snapshot of its tree cannot be shared, and nothing is looked up for it.
+ * A node younger than the last snapshot of its tree cannot be shared, unless a balance moved it, and nothing is looked
+ * up for it.
  * Locks: called under node locks of the tree; searches the extent tree (private class) under those of shared trees.
  */
 #include "extent/extent_priv.h"
@@ -177,6 +178,13 @@ static int cow_refs_alone(struct extents *extents, struct tree *tree, const stru
 	return children_push(&lose, old->data);
 }
 
+/* What a balance has moved is young, and shared as it was before: it carries a flag. */
+static bool may_be_shared(struct tree *tree, const struct node *node)
+{
+	return node_generation(node->data) <= root_item_last_snapshot(root_of_tree(tree)->item) ||
+	       node_has_flag(node->data, BTRFS_HEADER_FLAG_RELOC);
+}
+
 static int policy_cow_refs(void *ctx, struct txn *txn, struct tree *tree, struct node *old,
 			   struct node *copy, bool *ret_shared)
 {
@@ -187,8 +195,7 @@ static int policy_cow_refs(void *ctx, struct txn *txn, struct tree *tree, struct
 
 	(void)copy;
 	*ret_shared = false;
-	if (generation == txn->generation ||
-	    generation > root_item_last_snapshot(root_of_tree(tree)->item))
+	if (generation == txn->generation || !may_be_shared(tree, old))
 		return 0;
 	TRY(extent_refs_inside(extents, old->addr, true, &refs, &flags, &item_key));
 	CORRUPT_IF(refs < 1 || item_key.type == 0,

@@ -1,0 +1,42 @@
+# Bugs that random copies into the kernel's images found, each with its story.
+source "$ROOT/test/interop/lib.bash"
+
+setup()
+{
+	judge_setup
+}
+
+teardown()
+{
+	judge_teardown
+}
+
+# kernel_made MKFS_OPTIONS MOUNT_OPTIONS: $WORK/k.img is made and mounted at $MNT.
+kernel_made()
+{
+	truncate -s 400M "$WORK/k.img"
+	mkfs.btrfs -q $1 "$WORK/k.img"
+	image_mount "$MNT" "${2:-defaults}" "$WORK/k.img"
+}
+
+# Blocks that a balance moved are younger than the last snapshot and shared all the same: they carry a flag. Copying one of them on
+# write without asking for its references gave it no references of its own, and the other tree's were dropped.
+@test "a block that a balance moved may be shared although it is young" {
+	kernel_made "-n 4096"
+	for i in $(seq 200); do
+		head -c 9000 /dev/urandom >"$MNT/file$i"
+	done
+	btrfs -q subvolume snapshot "$MNT" "$MNT/snap"
+	btrfs balance start --full-balance "$MNT" >/dev/null
+	image_umount "$MNT"
+	check_clean "$WORK/k.img"
+	head -c 5000 /dev/urandom >"$WORK/new"
+	"$UBTRFS" cp "$WORK/new" "$WORK/k.img:/file7"
+	"$UBTRFS" cp "$WORK/new" "$WORK/k.img:/snap/file150"
+	check_clean "$WORK/k.img"
+	image_mount "$MNT" defaults "$WORK/k.img"
+	cmp "$WORK/new" "$MNT/file7"
+	cmp "$WORK/new" "$MNT/snap/file150"
+	[ "$(stat -c %s "$MNT/snap/file7" "$MNT/file150" | sort -u)" = 9000 ]
+	image_umount "$MNT"
+}
