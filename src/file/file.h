@@ -46,7 +46,7 @@ struct shared_source;
  * Made when first needed.
  */
 struct run_scratch {
-	struct compress_workspace *workspace;
+	struct compress_workspace *workspaces[COMPRESS_TYPES];
 	uint8_t *data;	 /* RUN_MAX_BYTES: a source is read into it */
 	uint8_t *packed; /* RUN_MAX_BYTES: compressed into it */
 };
@@ -59,8 +59,9 @@ struct file_run {
 	struct shared_source *source; /* NULL: data is filled already */
 	uint64_t offset;
 	uint32_t len;
-	bool whole_file; /* the run is all of the file: may become inline */
-	int compress;	 /* COMPRESS_* to try */
+	bool whole_file;  /* the run is all of the file: may become inline */
+	int compress;	  /* COMPRESS_* to try */
+	bool by_property; /* it asked for that: tried again and again */
 	bool csum;
 	uint8_t *data; /* capacity round_up(len, sectorsize), zero behind len; NULL: still in the source, or only packed */
 	/* results */

@@ -105,7 +105,8 @@ void run_free(struct file_run *run)
 
 void scratch_fini(struct run_scratch *scratch)
 {
-	compress_free_workspace(scratch->workspace);
+	for (unsigned i = 0; i < COMPRESS_TYPES; i++)
+		compress_free_workspace(scratch->workspaces[i]);
 	mem_free(scratch->data);
 	mem_free(scratch->packed);
 }
@@ -114,6 +115,8 @@ static int scratch_get(struct writeback *writeback, unsigned worker, int type,
 		       struct run_scratch **ret_scratch)
 {
 	struct run_scratch *scratch = &writeback->scratches[worker];
+	/* The level goes with the algorithm that it was given for. */
+	int level = type == writeback->config.compress ? writeback->config.compress_level : 0;
 
 	ASSERT(worker < writeback->nr_scratches);
 	if (!scratch->data)
@@ -122,9 +125,10 @@ static int scratch_get(struct writeback *writeback, unsigned worker, int type,
 		scratch->packed = mem_alloc(RUN_MAX_BYTES);
 	if (!scratch->data || !scratch->packed)
 		return MEM_FAIL("a worker's buffers");
-	if (!scratch->workspace)
-		TRY(compress_new_workspace(type, writeback->config.compress_level,
-					   writeback->geometry.sectorsize, &scratch->workspace));
+	if (!scratch->workspaces[type])
+		TRY(compress_new_workspace((enum compress_type)type, level,
+					   writeback->geometry.sectorsize,
+					   &scratch->workspaces[type]));
 	*ret_scratch = scratch;
 	return 0;
 }
@@ -158,7 +162,8 @@ static int run_compress(struct file_run *run, struct run_scratch *scratch, const
 	 */
 	if (run->len > sectorsize)
 		in_len = (uint32_t)round_up(run->len, sectorsize);
-	err = compress_run(scratch->workspace, data, in_len, scratch->packed, limit, &len);
+	err = compress_run(scratch->workspaces[run->compress], data, in_len, scratch->packed, limit,
+			   &len);
 	if (err == -ERR_COMPRESS_GREW)
 		return 0;
 	TRY(err);

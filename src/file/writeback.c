@@ -214,7 +214,7 @@ static int run_finish(struct writeback *writeback, struct file_run *run)
 	if (run->packed)
 		TRY(run_unpack(run));
 	/* What does not compress at its start is not tried again (Linux). */
-	if (run->compress && run->offset == 0 && run->len > sectorsize) {
+	if (run->compress && !run->by_property && run->offset == 0 && run->len > sectorsize) {
 		inode_item_set_flags(run->inode->item,
 				     inode_item_flags(run->inode->item) | BTRFS_INODE_NOCOMPRESS);
 		inode_mark_dirty(run->inode);
@@ -262,6 +262,34 @@ static int window_make_room(struct writeback *writeback)
 	return 0;
 }
 
+#ifdef HAVE_LZO
+#define IS_BUILT(type) true
+#else
+#define IS_BUILT(type) ((type) != COMPRESS_LZO)
+#endif
+
+/* Which algorithm is tried, as Linux chooses: the property before the caller's choice. */
+static int run_choose(struct writeback *writeback, struct file_run *run)
+{
+	uint64_t flags = inode_item_flags(run->inode->item);
+	int type;
+
+	run->compress = COMPRESS_NONE;
+	if (flags & (BTRFS_INODE_NODATASUM | BTRFS_INODE_NOCOMPRESS | BTRFS_INODE_NODATACOW))
+		return 0;
+	run->compress = writeback->config.compress;
+	if (!(flags & BTRFS_INODE_COMPRESS))
+		return 0;
+	TRY(inode_compress_prop(run->inode, &type));
+	if (type && IS_BUILT(type)) {
+		run->compress = type;
+		run->by_property = true;
+	} else if (!run->compress) {
+		run->compress = COMPRESS_ZLIB;
+	}
+	return 0;
+}
+
 int run_submit(struct writeback *writeback, struct file_run *run)
 {
 	uint64_t flags = inode_item_flags(run->inode->item);
@@ -272,14 +300,13 @@ int run_submit(struct writeback *writeback, struct file_run *run)
 	       (writeback->nr_in_flight >= WINDOW_MAX_RUNS ||
 		writeback->in_flight_bytes + run->len > WINDOW_MAX_BYTES))
 		err = window_make_room(writeback);
+	run->csum = !(flags & BTRFS_INODE_NODATASUM);
+	if (err == 0)
+		err = run_choose(writeback, run);
 	if (err < 0) {
 		run_free(run);
 		return err;
 	}
-	run->csum = !(flags & BTRFS_INODE_NODATASUM);
-	run->compress = COMPRESS_NONE;
-	if (run->csum && !(flags & (BTRFS_INODE_NOCOMPRESS | BTRFS_INODE_NODATACOW)))
-		run->compress = writeback->config.compress;
 	list_push_back(&writeback->in_flight, &run->link);
 	writeback->in_flight_bytes += run->len;
 	writeback->nr_in_flight++;

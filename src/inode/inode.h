@@ -61,8 +61,9 @@ struct inode {
 	uint8_t item[INODE_ITEM_SIZE]; /* the truth while loaded */
 	bool item_dirty;
 	bool in_tree; /* the tree holds items of this inode; false: nothing needs to be looked up there */
-	bool item_in_tree; /* the INODE_ITEM is there */
-	bool deleted;	   /* no links left: items go at the last put */
+	bool item_in_tree;    /* the INODE_ITEM is there */
+	bool deleted;	      /* no links left: items go at the last put */
+	int8_t compress_prop; /* COMPRESS_* of the property (inode_prop.c); -1 = not looked up yet */
 	struct rbtree overlay;
 	uint64_t next_index; /* directories: of DIR_INDEX; 0 = not known yet */
 	/* file/ keeps here what it knows of the contents */
@@ -211,6 +212,19 @@ typedef int (*inode_name_fn)(void *ctx, uint64_t parent, const char *name, size_
 /* Calls visit for each name of an inode, as its tree has them; nonzero stops and is returned. */
 int inode_each_name(struct inode_table *table, struct root *root, uint64_t ino, inode_name_fn visit,
 		    void *ctx) must_check;
+
+/* inode_prop.c */
+#define PROP_COMPRESSION "btrfs.compression"
+/* An attribute of this name is a property: checked before it is set, applied behind it. */
+bool prop_is(const char *name);
+int prop_check(const struct inode *inode, const char *name, const void *value,
+	       size_t len) must_check;
+/* len 0: the property is taken away. */
+void prop_apply(struct inode *inode, const void *value, size_t len);
+/* A new inode gets what its directory hands down; its flags are set already. */
+int prop_inherit(struct inode *dir, struct inode *inode) must_check;
+/* COMPRESS_* that the property asks for; COMPRESS_NONE when it does not. */
+int inode_compress_prop(struct inode *inode, int *ret_type) must_check;
 
 /* xattr.c */
 int xattr_set(struct inode *inode, const char *name, size_t name_len, const void *value,

@@ -122,6 +122,7 @@ static struct inode *inode_alloc(struct inode_table *table, struct root *root, u
 	inode->table = table;
 	inode->root = root;
 	inode->ino = ino;
+	inode->compress_prop = -1;
 	rbtree_init(&inode->overlay, overlay_compare);
 	return inode;
 }
@@ -329,6 +330,7 @@ int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64
 	inode_item_set_generation(inode->item, generation);
 	inode_item_set_transid(inode->item, generation);
 	inode->next_index = 2;
+	inode->compress_prop = 0;
 	inode_mark_dirty(inode);
 	*ret_inode = inode;
 	return 0;

@@ -200,8 +200,13 @@ static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 
 	TRY(door_enter(&fs->core, DIR_ITEM_SIZE + strlen(name) + len, 1));
 	TRY(node_inode_write(fs, node, &inode));
+	if (prop_is(name))
+		TRY(prop_check(inode, name, value, len));
 	inode_begin_change(fs, inode);
-	return xattr_set(inode, name, strlen(name), value, len);
+	TRY(xattr_set(inode, name, strlen(name), value, len));
+	if (prop_is(name))
+		prop_apply(inode, value, len);
+	return 0;
 }
 
 UBTRFS_API int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
@@ -227,6 +232,8 @@ static int removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *n
 	if (err == -ERR_KEY_NOT_FOUND)
 		return no_attribute(inode, name);
 	TRY(err);
+	if (prop_is(name))
+		prop_apply(inode, NULL, 0);
 	inode_begin_change(fs, inode);
 	return 0;
 }

@@ -8,11 +8,14 @@
 #include "base/assert.h"
 #include "ops/op_attr.h"
 
+/* Of an inherited property: a short attribute. */
+#define PROP_BYTES (DIR_ITEM_SIZE + 64u)
+
 /* Items of a new name: DIR_ITEM, DIR_INDEX, INODE_REF, INODE_ITEM. */
 static uint64_t create_bytes(const struct ubtrfs_new *what, size_t name_len)
 {
 	return 2 * (DIR_ITEM_SIZE + name_len) + INODE_REF_SIZE + name_len + INODE_ITEM_SIZE +
-	       FILE_EXTENT_SIZE + what->symlink_len;
+	       FILE_EXTENT_SIZE + what->symlink_len + PROP_BYTES;
 }
 
 static int create_check(const struct ubtrfs *fs, const struct ubtrfs_new *what)
@@ -105,6 +108,7 @@ static int create_named(struct ubtrfs *fs, struct inode *dir, const char *name, 
 	int err;
 
 	TRY(inode_fill(fs, dir, inode, what));
+	TRY(prop_inherit(dir, inode));
 	TRY(symlink_fill(fs, inode, what));
 	memcpy(before, dir->item, INODE_ITEM_SIZE);
 	inode_begin_change(fs, dir);

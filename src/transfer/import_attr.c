@@ -88,6 +88,11 @@ int import_set_xattrs(struct import *import, struct ubtrfs_node node, const char
 	for (size_t i = 0; i < nr_xattrs; i++) {
 		ret = ubtrfs_setxattr(import->fs, node, xattrs[i].name, xattrs[i].value,
 				      xattrs[i].len);
+		if (ret == -EPERM) {
+			TRY(import_warn(import, "%s: xattr %s is left out: %s", path,
+					xattrs[i].name, ubtrfs_error_text()));
+			continue;
+		}
 		if (ret < 0)
 			return import_fail(import, ret, "%s: cannot set xattr %s", path,
 					   xattrs[i].name);

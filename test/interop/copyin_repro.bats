@@ -40,3 +40,41 @@ kernel_made()
 	[ "$(stat -c %s "$MNT/snap/file7" "$MNT/file150" | sort -u)" = 9000 ]
 	image_umount "$MNT"
 }
+
+# Properties were copied as attributes without their meaning, and new files did not have them from their directory.
+@test "new files have the compression of their directory, as the kernel gives it" {
+	kernel_made
+	seq 40000 >"$WORK/text"
+	head -c 200000 /dev/urandom >"$WORK/noise"
+	for kind in zlib lzo zstd no; do
+		mkdir "$MNT/$kind"
+		btrfs property set "$MNT/$kind" compression "$kind"
+	done
+	mkdir "$MNT/flag" "$MNT/nocow"
+	chattr +c "$MNT/flag"
+	chattr +C "$MNT/nocow"
+	image_umount "$MNT"
+	cp --sparse=always "$WORK/k.img" "$WORK/theirs.img"
+	mkdir -p "$WORK/src/sub"
+	cp "$WORK/text" "$WORK/noise" "$WORK/src/sub"
+	ln -s text "$WORK/src/sub/link"
+	for kind in zlib lzo zstd no flag nocow; do
+		"$UBTRFS" cp -r --compress zlib "$WORK/src" "$WORK/k.img:/$kind"
+	done
+	check_clean "$WORK/k.img"
+	image_mount "$MNT" compress=zlib "$WORK/theirs.img"
+	for kind in zlib lzo zstd no flag nocow; do
+		cp -r "$WORK/src" "$MNT/$kind"
+	done
+	sync -f "$MNT"
+	(cd "$MNT" && find . | sort | xargs getfattr -h -d -m - && find . ! -type l | sort | xargs lsattr -d) >"$WORK/theirs.txt"
+	image_umount "$MNT"
+	image_mount "$MNT" compress=zlib "$WORK/k.img"
+	(cd "$MNT" && find . | sort | xargs getfattr -h -d -m - && find . ! -type l | sort | xargs lsattr -d) >"$WORK/ours.txt"
+	image_umount "$MNT"
+	diff "$WORK/theirs.txt" "$WORK/ours.txt"
+	for image in k theirs; do
+		btrfs inspect-internal dump-tree -t 5 "$WORK/$image.img" | grep -o 'extent compression.*' | sort | uniq -c >"$WORK/$image.txt"
+	done
+	diff "$WORK/theirs.txt" "$WORK/k.txt"
+}
