@@ -4,9 +4,11 @@
  * Invariant: a row that was never armed is not counting, so that an ordinary run pays one load of a
  * shared, unwritten cache line per fault point. Takes no lock.
  */
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -15,6 +17,7 @@
 struct fault_row {
 	atomic_bool counting; /* armed or disarmed by somebody at least once */
 	atomic_bool sticky;   /* every hit from nth on fails */
+	atomic_bool deadly;   /* the process ends there as if by kill -9 */
 	atomic_bool fired;
 	atomic_uint_least64_t nth; /* 0: none fails */
 	atomic_uint_least64_t hits;
@@ -76,6 +79,8 @@ bool fault_hit(enum fault_kind kind)
 	nth = atomic_load(&row->nth);
 	if (!nth || hit < nth || (hit > nth && !atomic_load(&row->sticky)))
 		return false;
+	if (atomic_load(&row->deadly))
+		kill(getpid(), SIGKILL);
 	atomic_store(&row->fired, true);
 	return true;
 }
@@ -91,16 +96,19 @@ int fault_arm_from_env(void)
 		return 0;
 	colon = strchr(text, ':');
 	if (!colon || colon[1] < '0' || colon[1] > '9')
-		return THROW(ERR_INVALID, "UBTRFS_FAULT=%s: not KIND:NUMBER or KIND:NUMBER+", text);
+		return THROW(ERR_INVALID,
+			     "UBTRFS_FAULT=%s: not KIND:NUMBER, KIND:NUMBER+ or KIND:NUMBER!",
+			     text);
 	errno = 0;
 	nth = strtoull(colon + 1, &end, 10);
-	if (errno || (strcmp(end, "") != 0 && strcmp(end, "+") != 0))
+	if (errno || (strcmp(end, "") != 0 && strcmp(end, "+") != 0 && strcmp(end, "!") != 0))
 		return THROW(ERR_INVALID, "UBTRFS_FAULT=%s: bad number", text);
 	for (unsigned kind = 0; kind < FAULT_KINDS; kind++) {
 		if (strlen(fault_names[kind]) != (size_t)(colon - text) ||
 		    strncmp(text, fault_names[kind], (size_t)(colon - text)) != 0)
 			continue;
 		fault_set((enum fault_kind)kind, nth, *end == '+');
+		atomic_store(&fault_rows[kind].deadly, *end == '!');
 		return 0;
 	}
 	return THROW(ERR_INVALID, "UBTRFS_FAULT=%s: the kinds are alloc, read, write, flush", text);

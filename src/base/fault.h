@@ -4,7 +4,7 @@
  * The table of armed faults is process-wide (one of the few globals): counters are atomic, so that
  * n = 1, 2, 3, ... walks through every allocation or write of a deterministic single-threaded run.
  * The environment variable UBTRFS_FAULT="alloc:123" or "write:7" ("write:7+": every one from the
- * 7th) arms one at start (fault_arm_from_env) so that the command can be tested whole.
+ * 7th; "write:7!": the process is killed at the 7th, before it is done) arms one at start (fault_arm_from_env) so that the command can be tested whole.
  */
 #ifndef UBTRFS_BASE_FAULT_H
 #define UBTRFS_BASE_FAULT_H

@@ -137,7 +137,8 @@ static int find_dest(struct import_request *request, struct ubtrfs_node *ret_dir
 	if (err == 0)
 		err = err_adopt(ubtrfs_getattr(view->fs, *ret_dir, &attr));
 	image_path_release(&path);
-	TRY(err);
+	if (err < 0)
+		return err_prefix(err, "%s", request->dest);
 	return S_ISDIR(attr.mode) ? 0 : THROW(ERR_NOT_DIR, "%s is not a directory", request->dest);
 }
 

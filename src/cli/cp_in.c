@@ -84,17 +84,15 @@ static int dest_decide(struct in *in)
 	if (found && S_ISDIR(attr.mode) && !request->no_target_dir)
 		return 0;
 	if (request->dest_is_dir || request->nr_sources > 1)
-		return found ? THROW(ERR_NOT_DIR, "%s is not a directory", request->dest) :
+		return found ? THROW(ERR_NOT_DIR, "it is not a directory") :
 			       THROW(ERR_NOT_FOUND, "%s: there is no such directory",
 				     request->dest);
 	if (found && !name_is_own(in->dest.path)) {
 		in->is_whole = true;
-		return S_ISDIR(attr.mode) ?
-			       0 :
-			       THROW(ERR_NOT_DIR, "%s is not a directory", request->dest);
+		return S_ISDIR(attr.mode) ? 0 : THROW(ERR_NOT_DIR, "it is not a directory");
 	}
 	if (found && !S_ISDIR(attr.mode) && in->dest.path[strlen(in->dest.path) - 1] == '/')
-		return THROW(ERR_NOT_DIR, "%s is not a directory", request->dest);
+		return THROW(ERR_NOT_DIR, "it is not a directory");
 	return dest_as_name(in);
 }
 
@@ -122,6 +120,7 @@ static int from_use(struct in *in, const char *image)
 		in->from.how.offset = 0;
 		in->from.how.super_copy = -1;
 		in->from.subvolid = 0;
+		in->from.how.warn = view->how.warn;
 		return 0;
 	}
 	for (unsigned i = 1; i < view->how.nr_devices; i++)
@@ -131,6 +130,8 @@ static int from_use(struct in *in, const char *image)
 	in->from.how.offset = view->how.offset;
 	in->from.how.super_copy = view->how.super_copy;
 	in->from.subvolid = view->subvolid;
+	/* It is us who write it; what else there is to tell was told. */
+	in->from.how.warn = NULL;
 	return 0;
 }
 
@@ -273,10 +274,13 @@ static int copy_all(struct in *in)
 {
 	struct cp_request *request = in->request;
 	struct import_options options;
+	int err;
 
 	TRY(image_path_parse(request->dest, &in->dest));
 	TRY(image_view_open_quiet(in->view, in->dest.image));
-	TRY(dest_decide(in));
+	err = dest_decide(in);
+	if (err < 0)
+		return err_prefix(err, "%s", request->dest);
 	if (request->verbose)
 		request->rules.tell = tell;
 	request->rules.ctx = &request->change;

@@ -70,7 +70,8 @@ class Tree:
     def dress(self, path):
         rng = self.rng
         if not os.path.islink(path):
-            os.chmod(path, rng.choice([0o644, 0o600, 0o755, 0o4711, 0o2750, 0o1777]))
+            # cp has a way of its own with directories that hand down their group.
+            os.chmod(path, rng.choice([0o644, 0o600, 0o755, 0o4711, 0o755 if os.path.isdir(path) else 0o2750, 0o1777]))
             if rng.random() < 0.15 and (os.path.isfile(path) or os.path.isdir(path)):
                 os.setxattr(path, f'user.x{rng.randrange(4)}', rng.randbytes(rng.choice([0, 5, 300, 2500])))
         if rng.random() < 0.3:
@@ -201,9 +202,12 @@ class Seed:
     def places(self, top):
         """Directories and regular files that may be changed, relative."""
         folders, files = [], []
+        self.placeholders = set(self.subvolumes)
         for path, names, leaves in os.walk(top):
             st = os.lstat(path)
             if st.st_ino == 2:
+                # A subvolume's name in a snapshot: what is above cannot be removed.
+                self.placeholders.add(os.path.relpath(path, top))
                 names.clear()
                 continue
             readonly = not os.access(path, os.W_OK)
@@ -296,7 +300,7 @@ class Seed:
         rng = self.rng
         gone = set(rng.sample(files, min(len(files), rng.randrange(1, 30))))
         for folder in rng.sample(folders, min(len(folders), 2)):
-            if folder.count('/') >= 1 and folder not in self.subvolumes and not any(s.startswith(folder + '/') for s in self.subvolumes):
+            if folder.count('/') >= 1 and folder not in self.placeholders and not any(s.startswith(folder + '/') for s in self.placeholders):
                 gone = {g for g in gone if not g.startswith(folder + '/')} | {folder}
         layer = f'{self.work}/layer{self.nr}'
         self.nr += 1
@@ -322,7 +326,7 @@ class Seed:
 
     def within(self, folders, files):
         rng = self.rng
-        source = rng.choice(files + [f for f in folders if f.count('/') >= 1 and not any(s.startswith(f) for s in self.subvolumes)])
+        source = rng.choice(files + [f for f in folders if f.count('/') >= 1 and not any(s.startswith(f) for s in self.placeholders)])
         dest = os.path.normpath(os.path.join(rng.choice(folders), f'within{self.nr}'))
         self.nr += 1
         if dest.startswith(source + '/'):
