@@ -124,6 +124,7 @@ static int commit_steps(struct core *core)
 	TRY(csum_batch_flush(&core->writeback));
 	TRY(txn_block(core->txn));
 	txn_start_commit(core->txn);
+	TRY(cache_v1_drop(core));
 	TRY(commit_begin(core));
 	TRY(commit_settle(core));
 	TRY(cache_write_dirty(core->cache, core->workq));

@@ -85,6 +85,10 @@ int core_rewrite_supers(struct core *core) must_check;
 /* Cuts every device behind its last chunk: its item and its size in RAM. */
 int devices_cut(struct core *core) must_check;
 
+/* cache_v1.c */
+/* Commit step: files of a version 1 space cache go, since nobody keeps them true. */
+int cache_v1_drop(struct core *core) must_check;
+
 /* spill.c */
 /*
  * Writes what is dirty without a superblock, so that memory is free for more of the same

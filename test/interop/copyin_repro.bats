@@ -78,3 +78,26 @@ kernel_made()
 	done
 	diff "$WORK/theirs.txt" "$WORK/k.txt"
 }
+
+# Our commits left the files of a version 1 space cache as they were, told as outdated by the superblock only. The kernel's next commit
+# said that they are true again, also of block groups that it had not touched: free space that is not free.
+@test "an outdated version 1 space cache is not left behind" {
+	kernel_made "-O ^free-space-tree,^block-group-tree" space_cache=v1
+	head -c 20M /dev/urandom >"$MNT/first"
+	sync -f "$MNT"
+	head -c 30M /dev/urandom >"$MNT/second"
+	image_umount "$MNT"
+	head -c 60M /dev/urandom >"$WORK/new"
+	"$UBTRFS" cp "$WORK/new" "$WORK/k.img:/"
+	check_clean "$WORK/k.img"
+	image_mount "$MNT" space_cache=v1 "$WORK/k.img"
+	chmod 600 "$MNT/first"
+	image_umount "$MNT"
+	check_clean "$WORK/k.img"
+	image_mount "$MNT" space_cache=v1 "$WORK/k.img"
+	head -c 20M /dev/urandom >"$MNT/third"
+	sync -f "$MNT"
+	cmp "$WORK/new" "$MNT/new"
+	image_umount "$MNT"
+	check_clean "$WORK/k.img"
+}

@@ -98,13 +98,15 @@ judged()
 	check_clean "$@"
 }
 
-@test "a version 1 space cache is left behind, and thrown away by the kernel" {
+@test "a version 1 space cache goes with our first commit" {
 	kernel_fs space_cache=v1 a.img -- -O ^free-space-tree,^block-group-tree
 	"$UBTRFS" inspect-internal dump-super a.img >super
 	[ "$(awk '$1 == "generation" { print $2 }' super)" = "$(awk '$1 == "cache_generation" { print $2 }' super)" ]
 	reads a.img
 	[ ! -s told ]
 	writes a.img
+	[ "$(btrfs inspect-internal dump-tree -t 1 a.img | grep -c 'key (FREE_SPACE UNTYPED')" -eq 0 ]
+	[ "$(btrfs inspect-internal dump-tree -t 1 a.img | grep -c EXTENT_DATA)" -eq 0 ]
 	judged space_cache=v1 a.img
 	rm -rf new/tools
 	mv new/more new/most

@@ -9,7 +9,7 @@
 
 #include "ops/ops.h"
 
-#define NR_FILES 12000u
+#define NR_FILES 30000u
 #define DIRTY_BYTES ((size_t)MIB)
 
 static uint64_t generation_of(struct fs_fixture *fx)
@@ -94,7 +94,7 @@ static void test_spill__memory_is_bounded_and_nothing_is_committed(void **state)
 	fixture_check(&fx);
 	spill_open(&fx);
 	fixture_lookup(&fx, fx.top, "old");
-	OK(make_files(&fx, NR_FILES, &dirty));
+	OK(make_files(&fx, NR_FILES / 10, &dirty));
 	OK(ubtrfs_commit(fx.fs));
 	assert_true(generation_on_disk(&fx) == before + 1);
 	fixture_close(&fx);
