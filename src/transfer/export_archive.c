@@ -186,9 +186,9 @@ static int archive_start(struct export *export)
 {
 	export->archive = archive_write_new();
 	export->entry = archive_entry_new();
-	export->zeroes = mem_zalloc(EXPORT_ZERO_BYTES);
-	if (!export->archive || !export->entry || !export->zeroes)
+	if (!export->archive || !export->entry)
 		return MEM_FAIL("an archive");
+	TRY(export_map_zeroes(export));
 	/* Blocks that are worth a call; nothing is added to fill the last. */
 	if (set_format(export) != ARCHIVE_OK || set_filter(export) != ARCHIVE_OK ||
 	    archive_write_set_bytes_per_block(export->archive, BLOCK_BYTES) != ARCHIVE_OK ||
@@ -234,7 +234,7 @@ int export_archive(const struct export_options *options)
 		(void)archive_write_free(export.archive);
 	}
 	archive_entry_free(export.entry);
-	mem_free(export.zeroes);
+	export_unmap_zeroes(&export);
 	mem_free(export.ranges);
 	first_names_free(&export);
 	if (bytes) {

@@ -7,6 +7,7 @@
  * what it is given what the entry says is a hole.
  */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
@@ -17,6 +18,23 @@
 #define PIECES_AHEAD 8u
 
 /* ---- holes ---- */
+
+int export_map_zeroes(struct export *export)
+{
+	void *zeroes = mmap(NULL, EXPORT_ZERO_BYTES, PROT_READ,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (zeroes == MAP_FAILED)
+		return MEM_FAIL("the zeroes of holes");
+	export->zeroes = zeroes;
+	return 0;
+}
+
+void export_unmap_zeroes(struct export *export)
+{
+	if (export->zeroes)
+		(void)munmap(export->zeroes, EXPORT_ZERO_BYTES);
+}
 
 static int range_add(struct export *export, uint64_t start, uint64_t end)
 {
@@ -68,6 +86,7 @@ int export_find_holes(struct export *export, const struct walk_entry *from)
 	int err;
 
 	export->nr_ranges = 0;
+	export->has_holes = false;
 	if (from->data || !size)
 		return 0;
 	err = find_ranges(export, from);
@@ -78,6 +97,7 @@ int export_find_holes(struct export *export, const struct walk_entry *from)
 	}
 	if (is_whole(export, size) || export->options->format != EXPORT_PAX)
 		return 0;
+	export->has_holes = true;
 	for (size_t i = 0; i < export->nr_ranges; i++)
 		archive_entry_sparse_add_entry(
 			export->entry, (la_int64_t) export->ranges[i].start,
@@ -206,7 +226,7 @@ static int write_piece(struct export *export, const struct walk_entry *from, str
 
 static int write_pieces(struct pieces *pieces, const struct walk_entry *from)
 {
-	uint64_t pos = 0;
+	uint64_t pos = 0, left;
 	bool told = false;
 
 	for (;;) {
@@ -220,7 +240,11 @@ static int write_pieces(struct pieces *pieces, const struct walk_entry *from)
 		pieces->nr--;
 		TRY(write_piece(pieces->export, from, piece, &pos, &told));
 	}
-	return write_zeroes(pieces->export, from->attr.size - pos);
+	left = from->attr.size - pos;
+	/* What is left of a hole comes with the end of the entry; the list of holes with some data. */
+	if (pieces->export->has_holes)
+		left = MIN(left, EXPORT_ZERO_BYTES);
+	return write_zeroes(pieces->export, left);
 }
 
 int export_write_data(struct export *export, const struct walk_entry *from)

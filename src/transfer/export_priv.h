@@ -22,14 +22,16 @@ struct export
 	struct archive *archive;
 	struct archive_entry *entry;
 	struct hash_table links; /* nodes with several names -> the first */
-	uint8_t *zeroes;	 /* EXPORT_ZERO_BYTES */
+	uint8_t *zeroes;	 /* EXPORT_ZERO_BYTES; export_map_zeroes */
 	/* Of the file being written, when it has holes; owned. */
 	struct data_range *ranges;
 	size_t nr_ranges, range_capacity;
+	bool has_holes; /* and the entry says where */
 	bool told_lost; /* that the format does not keep xattrs */
 };
 
-#define EXPORT_ZERO_BYTES ((size_t)1 << 20)
+/* Addresses, not memory: a hole of 16 TiB is not many calls, pax does not look at what is in it. */
+#define EXPORT_ZERO_BYTES (((size_t)1 << 31) - ((size_t)1 << 20))
 
 /* The archive is broken: libarchive says why. */
 int export_broken(struct export *export) must_check;
@@ -43,6 +45,8 @@ bool export_add_acl(struct archive_entry *entry, int type, const uint8_t *acl, s
 
 /* ---- export_data.c ---- */
 
+int export_map_zeroes(struct export *export) must_check;
+void export_unmap_zeroes(struct export *export);
 /* Finds the holes of a file and notes them in the entry. */
 int export_find_holes(struct export *export, const struct walk_entry *from) must_check;
 /*
