@@ -35,7 +35,8 @@ static void leaf_edits(const struct geometry *g, uint8_t *node)
 	node_init(g, other, ADDR, 0, node_owner(node), node_generation(node));
 	for (unsigned i = 0; i < node_nritems(node); i++)
 		leaf_move_raw(g, node, i, 1, other, i);
-	node_add_flag(other, BTRFS_HEADER_FLAG_WRITTEN);
+	/* Some flags say what a tree may hold. */
+	header_set_flags(other, header_flags(node));
 	if (validate_node(g, other, ADDR) < 0)
 		abort();
 	if (node_nritems(node))
