@@ -23,8 +23,9 @@ from mkfs_matrix import pairs, sample
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 UBTRFS = os.environ.get('UBTRFS', 'ubtrfs')
-SAMPLE = 18
-LIMIT_S = 300
+SAMPLE = 16
+LIMIT_S = 200
+TMP_SIZE = '4g'
 NODESIZES = ['4096', '8192', '16384', '32768', '65536']
 CSUMS = ['crc32c', 'xxhash', 'sha256', 'blake2']
 # Features of mkfs.btrfs, mount options.
@@ -44,7 +45,9 @@ BEARS = {'single': 0, 'dup': 0, 'raid0': 0, 'raid1': 1, 'raid10': 1, 'raid5': 1,
 SUPERS = [64 << 10, 64 << 20]
 SUPER_SIZE = 4096
 PIECE = 1 << 20
-EXPORT = subprocess.run([UBTRFS, 'export', '--help'], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+FULL = bool(os.environ.get('UBTRFS_FULL')) or '--full' in sys.argv
+# What archives of pax do not hold, and export says so.
+ARCHIVE_LACKS = re.compile('a socket: archives have none|with a name that is not plain ASCII is left out')
 STRIPE = re.compile(r'stripe \d+ devid (\d+) offset (\d+)')
 CHUNK = re.compile(r'length (\d+) owner .* type (\S+)')
 
@@ -120,6 +123,8 @@ class Case:
         self.seed = zlib.crc32(' '.join(combination).encode())
         self.rng = random.Random(self.seed)
         self.folder = folder
+        # An archive of the other ones would take minutes.
+        self.tame = self.rng.random() < 0.7
         self.image = os.path.join(folder, 'image')
         self.wrong = []
 
@@ -128,7 +133,8 @@ class Case:
 
     def make(self):
         features, mount = FEATURES[self.features]
-        options = ['--mixed'] if self.features == 'mixed' else []
+        options = ['--tame'] if self.tame else []
+        options += ['--mixed'] if self.features == 'mixed' else []
         for option, value in (('--features', features), ('--mount', mount)):
             options += [option, value] if value else []
         code, text = run(os.path.join(HERE, 'kernel_image.py'), self.image, '--seed', str(self.seed), '--size', self.size,
@@ -165,10 +171,10 @@ class Case:
     def export(self, what, files, *options):
         out, tar = os.path.join(self.folder, 'out'), os.path.join(self.folder, 'tar')
         code, text = run(UBTRFS, 'export', '-o', tar, *self.source(files))
-        text = '\n'.join(line for line in text.split('\n') if 'socket' not in line)
+        text = '\n'.join(line for line in text.split('\n') if not ARCHIVE_LACKS.search(line))
         self.warnings_only(f'export, {what}', code, text, expected=what != 'whole')
         os.mkdir(out)
-        code, text = run('tar', '-xpf', tar, '-C', out, '--xattrs', '--xattrs-include=*', '--acls', '--numeric-owner', '--same-owner')
+        code, text = run('tar', '--warning=no-unknown-keyword', '-xpf', tar, '-C', out, '--xattrs', '--xattrs-include=*', '--acls', '--numeric-owner', '--same-owner')
         if code:
             self.wrong.append(f'tar of export, {what}: {text[:4000]}')
         os.unlink(tar)
@@ -176,7 +182,7 @@ class Case:
 
     def both(self, what, files, *options):
         self.copy(what, files, *options)
-        if EXPORT:
+        if self.tame:
             self.export(what, files, *options)
 
     def degrade(self):
@@ -185,7 +191,7 @@ class Case:
         if bears:
             for i in victims:
                 os.rename(self.files()[i], self.files()[i] + '.gone')
-            self.both(f'without {victims}', [f for i, f in enumerate(self.files()) if i not in victims])
+            (self.both if FULL else self.copy)(f'without {victims}', [f for i, f in enumerate(self.files()) if i not in victims])
             for i in victims:
                 os.rename(self.files()[i] + '.gone', self.files()[i])
             victims = self.rng.sample(range(self.nr), bears)
@@ -214,7 +220,8 @@ class Case:
 class Runner:
     def __init__(self):
         self.tmp = tempfile.mkdtemp(prefix='read.', dir=os.environ.get('TEST_TMP'))
-        os.chmod(self.tmp, 0o755)
+        # What should be a hole and is written instead must not fill the machine.
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={TMP_SIZE},mode=755', 'tmpfs', self.tmp], check=True)
         self.stopped = False
 
     def run(self, nr, combination, size):
@@ -226,7 +233,8 @@ class Runner:
         self.stopped = True
 
     def close(self):
-        shutil.rmtree(self.tmp, ignore_errors=True)
+        subprocess.run(['umount', '-l', self.tmp], check=False)
+        os.rmdir(self.tmp)
 
 
 def cases_of(args):
@@ -245,7 +253,7 @@ def cases_of(args):
 
 def main():
     parser = argparse.ArgumentParser(prog='read_matrix.py')
-    parser.add_argument('--full', action='store_true', default=bool(os.environ.get('UBTRFS_FULL')))
+    parser.add_argument('--full', action='store_true', default=FULL)
     parser.add_argument('--list', action='store_true')
     parser.add_argument('--only', default='')
     parser.add_argument('--jobs', type=int, default=2)
