@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""mkfs_matrix.py [--full] [--list] [--only WORD] [--jobs N]: every option of mkfs with every other, judged by the kernel.
+"""mkfs_matrix.py [--full] [--list] [--only WORD] [--from NR] [--jobs N]: every option of mkfs with every other, judged by the kernel.
 
 Node size x checksum x compression x feature set x profile. Normally a sample in which pairs of values meet (chosen the
 same way every time, and the pairs that are left are few); with --full all of it, those outside the sample from a smaller
@@ -109,6 +109,7 @@ def main():
     parser.add_argument('--full', action='store_true', default=bool(os.environ.get('UBTRFS_FULL')))
     parser.add_argument('--list', action='store_true')
     parser.add_argument('--only', default='')
+    parser.add_argument('--from', dest='first', type=int, default=1, metavar='NR', help='go on with this one of them')
     parser.add_argument('--jobs', type=int, default=2)
     args = parser.parse_args()
     everything = [c for c in itertools.product(NODESIZES, CSUMS, COMPRESSIONS, FEATURES, PROFILES) if possible(c)]
@@ -117,7 +118,7 @@ def main():
     cases = [(c, 'normal') for c in chosen]
     if args.full:
         cases += [(c, 'small') for c in everything if c not in set(chosen)]
-    cases = [(c, size) for c, size in cases if args.only in ' '.join(c)]
+    cases = [(c, size) for c, size in cases if args.only in ' '.join(c)][args.first - 1:]
     if args.list:
         print('\n'.join(' '.join(c) for c, _ in cases))
         return 0
