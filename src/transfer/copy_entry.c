@@ -21,6 +21,14 @@ static int entry_fail(const struct copy_walk *walk, int ret, const struct scan_e
 
 /* ---- attributes ---- */
 
+/* What cp would ask the system for. */
+static uint32_t mode_asked(const struct copy_rules *rules, uint32_t mode)
+{
+	if (!rules->default_mode)
+		return mode;
+	return (mode & (S_IFMT | S_ISVTX)) | (S_ISDIR(mode) ? 0777 : 0666);
+}
+
 /* The permissions of a new file whose mode is not kept. */
 static uint32_t mode_new(const struct copy_rules *rules, uint32_t mode)
 {
@@ -32,8 +40,7 @@ static uint32_t mode_new(const struct copy_rules *rules, uint32_t mode)
 		allowed = 0777;
 	else if (S_ISDIR(mode))
 		allowed = 01777;
-	if (rules->default_mode)
-		mode = (mode & (S_IFMT | S_ISVTX)) | (S_ISDIR(mode) ? 0777 : 0666);
+	mode = mode_asked(rules, mode);
 	return (mode & S_IFMT) | (mode & allowed & ~rules->umask);
 }
 
@@ -213,6 +220,8 @@ static int entry_make(struct copy_walk *walk, const struct scan_dest *dir, const
 
 	TRY(copy_check_flags(walk, dir->flags, true, "the directory"));
 	copy_attr_new(&copy->rules, dir, &entry->meta, &what.attr);
+	TRY(copy_acl_mode(walk, dir->node, mode_asked(&copy->rules, entry->meta.mode),
+			  &what.attr.mode));
 	if (copy->rules.keep & COPY_KEEP_TIMES)
 		what.set = KEPT_TIMES;
 	ret = ubtrfs_create(copy->fs, dir->node, name, strlen(name), &what, &node);
@@ -220,6 +229,7 @@ static int entry_make(struct copy_walk *walk, const struct scan_dest *dir, const
 		return entry_fail(walk, ret, entry);
 	import_stats_count(&walk->import->stats, entry->meta.mode);
 	TRY(note_link(walk, entry, node));
+	TRY(copy_acl_hand_down(walk, dir->node, what.attr.mode, node));
 	TRY(xattrs_set(walk, entry, node));
 	if (entry->dir) {
 		dir_is_new(entry->dir, node, &what.attr);

@@ -4,6 +4,7 @@
  *   copy_in.c      the session: its sources, one walk for each, what is known across them
  *   copy_target.c  a name that may be there already: what is to become of it
  *   copy_entry.c   making or overwriting one entry
+ *   copy_acl.c     what a directory hands down
  *   copy_stream.c  contents of what is no regular file (a pipe)
  *   copy_devices.c what a filesystem lies on: is a source the destination
  *
@@ -43,12 +44,22 @@ struct copy_in {
 	uint64_t committed_bytes;
 };
 
+#define COPY_ACL_BYTES_MAX 8192u
+
+/* The default ACL of a directory; len 0: none. */
+struct copy_acl {
+	struct ubtrfs_node dir;
+	size_t len;
+	uint8_t value[COPY_ACL_BYTES_MAX];
+};
+
 /* One source on its way. */
 struct copy_walk {
 	struct copy_in *copy;
 	struct import *import;
 	const struct copy_source *source;
 	const struct copy_dest *dest;
+	struct copy_acl acl;
 	bool same_fs;  /* the source is the destination as it was committed */
 	int stream_fd; /* the source is no file with a length, and read from here; or -1 */
 };
@@ -89,6 +100,14 @@ int copy_dir_finish(struct copy_walk *walk, const struct scan_dir *dir) must_che
 /* Attributes of what is new in a directory. */
 void copy_attr_new(const struct copy_rules *rules, const struct scan_dest *dir,
 		   const struct import_meta *meta, struct ubtrfs_attr *ret_attr);
+
+/* --- copy_acl.c --- */
+/* The mode of something new in a directory: where that hands down an ACL the umask does not count. */
+int copy_acl_mode(struct copy_walk *walk, struct ubtrfs_node dir, uint32_t source_mode,
+		  uint32_t *mode) must_check;
+/* And the ACLs of it; mode is that of copy_acl_mode. */
+int copy_acl_hand_down(struct copy_walk *walk, struct ubtrfs_node dir, uint32_t mode,
+		       struct ubtrfs_node node) must_check;
 
 /* --- copy_devices.c --- */
 int copy_devices_read(struct ubtrfs *fs, struct copy_devices *ret_devices) must_check;

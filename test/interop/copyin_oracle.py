@@ -118,6 +118,10 @@ def make_target(top):
     os.symlink('dir', f'{top}/t/to_dir')
     os.setxattr(f'{top}/t/file', 'user.old', b'old')
     must('setfacl', '-m', 'u:1007:rwx', f'{top}/t/file')
+    os.mkdir(f'{top}/t/acl')
+    must('setfacl', '-d', '-m', 'u:1005:rwx,g:1006:r-x,o:--x', f'{top}/t/acl')
+    os.mkdir(f'{top}/t/acl_plain')
+    must('setfacl', '-d', '-m', 'u::rwx,g::r-x,o::r-x', f'{top}/t/acl_plain')
     os.mkdir(f'{top}/t/nodir')
     write(f'{top}/t/nodir/dir', b'no directory\n')
 
@@ -128,7 +132,8 @@ CASES = [
     ('', ['file', 'big'], ''), ('', ['file', 'big'], 'new'), ('', ['file'], 'new/'), ('', ['file'], 'missing/new'),
     ('', ['dir'], 'new'), ('', ['symlink'], 'new'), ('', ['dangling'], 'new'), ('', ['file'], 'file/'),
     ('', ['exec'], ''), ('', ['empty'], ''), ('', ['big'], 'big'), ('', ['file'], 'to_dir'), ('-T', ['file'], 'to_dir'),
-    ('-T', ['file'], 'dir'), ('-T', ['file'], 'new'), ('', ['file'], 'setgid'), ('', ['file'], 'file_as_dir'),
+    ('-T', ['file'], 'dir'), ('-T', ['file'], 'new'), ('', ['file'], 'setgid'), ('', ['file'], 'acl'), ('-r', ['dir'], 'acl'), ('-a', ['dir/.'], 'acl'), ('-r', ['exec', 'dir'], 'acl_plain'),
+    ('--preserve=timestamps', ['exec', 'file', 'symlink'], 'acl'), ('-rP', ['symlink', 'dir/fifo'], 'acl'), ('', ['file'], 'file_as_dir'),
     ('-r', ['dir'], 'new'), ('-r', ['dir'], ''), ('-r', ['dir/.'], 'new'), ('-r', ['dir/.'], ''), ('-r', ['dir/'], 'dir'),
     ('-r', ['dir'], 'new/'), ('-r', ['dir'], 'file'), ('-r', ['dir'], 'nodir'), ('-r', ['dir', 'file', 'symlink'], 'empty_dir'),
     ('-r', ['.'], 'new'), ('-r', ['.'], 'empty_dir'), ('-r', ['dir/sub/..'], 'empty_dir'), ('-r', ['dir'], 'setgid'),
