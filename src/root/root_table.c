@@ -126,6 +126,8 @@ int root_table_load(struct root_table *table, const uint8_t *super)
 {
 	struct root *chunk = atomic_load(&table->core[BTRFS_CHUNK_TREE_OBJECTID]);
 
+	CORRUPT_IF(!super_root(super) || !super_chunk_root(super),
+		   "the superblock names no root tree or no chunk tree");
 	CORRUPT_IF(super_root_level(super) >= TREE_MAX_LEVEL ||
 			   super_chunk_root_level(super) >= TREE_MAX_LEVEL,
 		   "the superblock names root level %u and chunk root level %u",
@@ -145,6 +147,10 @@ static int root_load_locked(struct root_table *table, uint64_t objectid, struct 
 	uint64_t offset;
 
 	TRY(root_item_read(root_tree_of(table), objectid, item, &offset));
+	CORRUPT_IF(!root_item_bytenr(item) || root_item_level(item) >= TREE_MAX_LEVEL,
+		   "the item of tree %llu says that its root is at %llu, level %u",
+		   (unsigned long long)objectid, (unsigned long long)root_item_bytenr(item),
+		   root_item_level(item));
 	TRY(root_add_locked(table, objectid, &root));
 	memcpy(root->item, item, sizeof(root->item));
 	root->item_offset = offset;

@@ -285,9 +285,38 @@ static void test_root_table__seen_when_all_is_there(void **state)
 	fixture_free(fixture);
 }
 
+/* A mutant had a root item with address 0: the first search ended in an assertion. */
+static void test_root_table__an_item_without_a_root_is_damage(void **state)
+{
+	struct fixture *fixture = fixture_new(4096, 16 * MIB);
+	struct root_table *table = first_table(fixture);
+	uint8_t item[ROOT_ITEM_SIZE] = { 0 }, super[SUPER_SIZE] = { 0 };
+	struct key key = KEY(300, BTRFS_ROOT_ITEM_KEY, 0);
+	struct tree *root_tree = &root_peek(table, BTRFS_ROOT_TREE_OBJECTID)->tree;
+	struct root *root;
+
+	(void)state;
+	root_item_set_refs(item, 1);
+	root_item_set_generation(item, 1);
+	assert_ok(tree_insert(fixture->txn, root_tree, &key, item, sizeof(item)));
+	assert_int_equal(root_get(table, 300, &root), -ERR_CORRUPT);
+	assert_non_null(strstr(err_last_text(), "tree 300"));
+	root_item_set_bytenr(item, 4096);
+	root_item_set_level(item, 8);
+	key.objectid = 301;
+	assert_ok(tree_insert(fixture->txn, root_tree, &key, item, sizeof(item)));
+	assert_int_equal(root_get(table, 301, &root), -ERR_CORRUPT);
+	root_table_fill_super(table, super);
+	super_set_root(super, 0);
+	assert_int_equal(root_table_load(table, super), -ERR_CORRUPT);
+	root_table_free(table);
+	fixture_free(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_root_table__an_item_without_a_root_is_damage),
 		cmocka_unit_test(test_root_table__seen_when_all_is_there),
 		cmocka_unit_test(test_root_table__found_after_loading),
 		cmocka_unit_test(test_root_table__saves_what_changed),
