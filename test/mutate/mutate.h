@@ -105,6 +105,9 @@ struct use {
 	unsigned nr_entries, nr_read, nr_opened, nr_committed;
 };
 void image_use(struct use *use);
+/* mutate_ask.c: what filesystem, subvolume and inspect-internal ask. */
+void image_ask(struct use *use, struct ubtrfs *fs);
+
 /* mutate_rescue.c: reads it as something damaged. */
 void image_use_rescue(struct use *use);
 

@@ -262,6 +262,8 @@ void image_use(struct use *use)
 		use->nr_opened++;
 		use_tops(&walk);
 		use_print(use, walk.fs);
+		if (rng_one_in(use->rng, 5))
+			image_ask(use, walk.fs);
 		ubtrfs_abandon(walk.fs);
 	}
 	use_writing(&walk);
