@@ -122,6 +122,9 @@ static void test_walk_race__the_same_with_any_number_of_threads(void **state)
 		/* The top, a chain with a directory and a file beside it, and what is at its end. */
 		assert_int_equal(one.nr, 1 + 3 * NR_DIRS + NR_FILES + 3);
 		assert_non_null(strstr(strbuf_text(&one.text), "/sub/in-sub "));
+		/* One that is not entered is left all the same, and the top last. */
+		assert_non_null(strstr(strbuf_text(&one.text), "leave dir0/dir1/dir102\n"));
+		assert_string_equal(strbuf_text(&one.text) + one.text.len - 7, "leave \n");
 		for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
 			assert_int_equal(walk_once(&fx, counts[i], contents, 0, &other), 0);
 			assert_string_equal(strbuf_text(&one.text), strbuf_text(&other.text));
