@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/entry_list.h"
@@ -21,11 +22,18 @@ const char *image_walk_joint(const struct image_walk *walk, const struct walk_en
 	return image_path_joint(walk->argument, entry->path);
 }
 
+static void print_bytes(const char *name)
+{
+	fputs(name, stdout);
+}
+
 void image_walk_print(const struct image_walk *walk, const struct walk_entry *entry)
 {
-	print_name(walk->argument);
-	print_name(image_walk_joint(walk, entry));
-	print_name(entry->path);
+	void (*print)(const char *name) = walk->to_terminal ? print_name : print_bytes;
+
+	print(walk->argument);
+	print(image_walk_joint(walk, entry));
+	print(entry->path);
 }
 
 /* what NULL: the library says why. */
@@ -44,6 +52,7 @@ int image_walk_run(struct image_walk *walk, const char *argument, struct walk_op
 
 	walk->argument = argument;
 	walk->code = 0;
+	walk->to_terminal = isatty(STDOUT_FILENO);
 	if (image_view_find(walk->view, argument, false, &top))
 		return 1;
 	ops->fs = walk->view->fs;

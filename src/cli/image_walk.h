@@ -12,6 +12,7 @@ struct image_walk {
 	struct image_view *view;
 	const char *argument; /* IMAGE:/PATH */
 	int code;	      /* 1 after an error was told */
+	bool to_terminal;     /* control characters in names are not shown */
 };
 
 /*

@@ -74,7 +74,7 @@ du_find_same()
 	shift
 	(cd "$MNT" && LC_ALL=C "$what" "${@/@/tree}") | LC_ALL=C sort -z >"$WORK/kernel"
 	"$UBTRFS" "$what" "${@/@/$IMG:/tree}" | sed -z "s#$IMG:/tree#tree#" | LC_ALL=C sort -z >"$WORK/ours"
-	[ -s "$WORK/kernel" ] || [ "${EMPTY_OK:-}" ]
+	[ -s "$WORK/kernel" ]
 	diff <(tr '\0' '\n' <"$WORK/kernel") <(tr '\0' '\n' <"$WORK/ours") | head -n 20
 	cmp "$WORK/kernel" "$WORK/ours"
 }
@@ -104,7 +104,8 @@ du_find_same()
 }
 
 @test "export: compressed, as cpio, of a single file" {
-	! "$UBTRFS" export -o plain.tar "$IMG:/tree/tree-of-nothing" 2>err
+	run "$UBTRFS" export -o plain.tar "$IMG:/tree/tree-of-nothing"
+	[ "$status" -eq 1 ]
 	[ ! -e plain.tar ]
 	"$UBTRFS" export -o plain.tar "$IMG:/tree/names"
 	"$UBTRFS" export --zstd "$IMG:/tree/names" | zstd -dc | cmp - plain.tar
@@ -144,7 +145,7 @@ du_find_same()
 	du_find_same find @ -xdev -mindepth 2 -maxdepth 2 -print0
 	du_find_same find @ -mmin -600 -print0
 	du_find_same find @ -mtime +10000 -print0
-	EMPTY_OK=1 du_find_same find @ -size 7c -gid +5 -a -false -print0
+	du_find_same find @ -type f -a -not -name 'a*' -and -links 1 -print0
 	diff <(cd "$MNT" && find tree -newer tree/text | sort) <("$UBTRFS" find "$IMG:/tree" -newer /tree/text | sed "s#$IMG:/##" | sort)
 	diff <(cd "$MNT" && find tree -mindepth 1 -type f -printf '%T@ %A@ %p %f %h\n' | grep -v '^-' | sort) \
 		<("$UBTRFS" find "$IMG:/tree" -mindepth 1 -type f -printf '%T@ %A@ %p %f %h\n' | grep -v '^-' | sed "s#$IMG:/##g" | sort)
