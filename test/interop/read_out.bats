@@ -15,7 +15,7 @@ setup_file()
 	local loop
 	loop=$(flock /run/lock losetup -f --show "$SHARED/img")
 	mount -o compress=zstd "$loop" "$SHARED/mnt"
-	rsync -aHAXS "$SHARED/src/" "$SHARED/mnt/tree/"
+	cp -a "$SHARED/src" "$SHARED/mnt/tree"
 	head -c 12000000 /dev/urandom >"$SHARED/mnt/tree/random"
 	seq 1 1500000 >"$SHARED/mnt/tree/text"
 	truncate -s ${SPARSE:=$([ -n "${UBTRFS_FULL:-}" ] && echo 15T || echo 4G)} "$SHARED/mnt/tree/sparse"
