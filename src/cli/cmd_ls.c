@@ -18,6 +18,7 @@
 
 struct ls {
 	struct image_view view;
+	struct pair_set met; /* directories of an argument, with -R */
 	bool all, detailed, recursive;
 	bool headed;  /* directories have a line with their name before them */
 	bool printed; /* something stands above: an empty line goes before the next directory */
@@ -99,6 +100,8 @@ static int list_dir(struct ls *ls, struct ubtrfs_node dir, const char *path, uns
 
 	if (depth > WALK_MAX_DEPTH)
 		return cli_error("%s is deeper than %u directories", path, WALK_MAX_DEPTH);
+	if (ls->recursive && dir_meet(&ls->met, dir, path))
+		return 1;
 	if (ls->headed) {
 		if (ls->printed)
 			putchar('\n');
@@ -138,6 +141,7 @@ static int list_argument(struct ls *ls, const char *text)
 		return 1;
 	if (ubtrfs_getattr(ls->view.fs, node, &attr) < 0)
 		return cli_fail("%s", text);
+	pair_set_clear(&ls->met);
 	if (S_ISDIR(attr.mode))
 		return list_dir(ls, node, text, 0);
 	return list_node(ls, node, text) < 0 ? cli_fail("%s", text) : 0;
@@ -187,6 +191,7 @@ int cmd_ls(int argc, char **argv)
 
 	if (image_view_init(&ls.view, (unsigned)argc) < 0)
 		return cli_error("%s", ubtrfs_error_text());
+	pair_set_init(&ls.met);
 	code = ls_options(&ls, argc, argv);
 	if (code < 0) {
 		code = 0;
@@ -195,6 +200,7 @@ int cmd_ls(int argc, char **argv)
 			code |= list_argument(&ls, argv[i]);
 		code |= cli_finish_output();
 	}
+	pair_set_fini(&ls.met);
 	image_view_fini(&ls.view);
 	return code;
 }

@@ -24,6 +24,7 @@ struct tree_job {
 	struct image_view view;
 	const struct tree_lines *lines;
 	struct strbuf indent;
+	struct pair_set met; /* directories of an argument */
 	bool all, dirs_only;
 	uint64_t max_depth; /* 0: any */
 	uint64_t nr_dirs, nr_files;
@@ -88,6 +89,8 @@ static int draw_dir(struct tree_job *job, struct ubtrfs_node dir, const char *na
 
 	if (depth > WALK_MAX_DEPTH)
 		return cli_error("%s is deeper than %u directories", name, WALK_MAX_DEPTH);
+	if (dir_meet(&job->met, dir, name))
+		return 1;
 	if (entry_list_read(job->view.fs, dir, &list) < 0)
 		code = cli_fail("%s", name);
 	for (size_t i = 0; i < list.nr; i++)
@@ -105,6 +108,7 @@ static int draw_argument(struct tree_job *job, const char *text)
 
 	if (image_view_find(&job->view, text, true, &node))
 		return 1;
+	pair_set_clear(&job->met);
 	print_name(text);
 	putchar('\n');
 	return draw_dir(job, node, text, 1);
@@ -166,6 +170,7 @@ int cmd_tree(int argc, char **argv)
 	if (image_view_init(&job.view, (unsigned)argc) < 0)
 		return cli_error("%s", ubtrfs_error_text());
 	strbuf_init(&job.indent);
+	pair_set_init(&job.met);
 	code = tree_options(&job, argc, argv);
 	if (code < 0) {
 		code = 0;
@@ -179,6 +184,7 @@ int cmd_tree(int argc, char **argv)
 		putchar('\n');
 		code |= cli_finish_output();
 	}
+	pair_set_fini(&job.met);
 	strbuf_fini(&job.indent);
 	image_view_fini(&job.view);
 	return code;

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "cli/cli.h"
 
 #define SYMLINK_MAX_BYTES 4096u
 
@@ -165,4 +166,19 @@ char *path_join(const char *dir, const char *name)
 	size_t len = strlen(dir);
 
 	return mem_printf("%s%s%s", dir, len && dir[len - 1] == '/' ? "" : "/", name);
+}
+
+int dir_meet(struct pair_set *met, struct ubtrfs_node dir, const char *path)
+{
+	int is_new;
+
+	/* The empty directories in place of subvolumes share an inode below all others. */
+	if (dir.ino < UBTRFS_ROOT_INO)
+		return 0;
+	is_new = pair_set_add(met, dir.subvolid, dir.ino);
+	if (is_new < 0)
+		return cli_fail("%s", path);
+	if (!is_new)
+		return cli_error("%s: the directory was met before: it has two names", path);
+	return 0;
 }

@@ -9,6 +9,7 @@
 #include <ubtrfs/file.h>
 
 #include "base/err.h"
+#include "base/pair_set.h"
 
 /* Deeper trees are refused: a damaged image may hold a directory inside itself. */
 #define WALK_MAX_DEPTH 2000u
@@ -48,6 +49,11 @@ void print_name(const char *name);
 const char *mode_text(uint32_t mode, char text[MODE_TEXT_MAX]);
 /* BTRFS_FT_* of a directory */
 bool entry_is_dir(const struct entry *entry);
+/*
+ * 0: the walk may enter this directory, which it has not met before. Else 1, and path is told: in a
+ * damaged image a directory may have two names, or be inside itself, and a walk would not end.
+ */
+int dir_meet(struct pair_set *met, struct ubtrfs_node dir, const char *path) must_check;
 /* "a/b" from a directory's path and a name; owned by the caller; NULL without memory. */
 char *path_join(const char *dir, const char *name) must_check;
 

@@ -33,6 +33,7 @@ struct du {
 	bool summarize;
 	/* of the argument: */
 	struct hash_table seen; /* inodes with several names */
+	struct pair_set met;	/* directories */
 	struct du_range {
 		uint64_t start, end;
 	} * shared; /* extents; owned */
@@ -280,6 +281,10 @@ static void walk_dir(struct du *du, struct ubtrfs_node node, const char *path, u
 		du->code = cli_error("%s is deeper than %u directories", path, WALK_MAX_DEPTH);
 		return;
 	}
+	if (dir_meet(&du->met, node, path)) {
+		du->code = 1;
+		return;
+	}
 	if (ubtrfs_readdir(du->question->view.fs, node, 0, add_entry, &dir) < 0)
 		tell_failure(du, path);
 	for (size_t i = 0; i < dir.nr; i++)
@@ -325,6 +330,7 @@ static void du_argument(struct du *du, const char *argument)
 	for (len = strlen(path); len > 1 && path[len - 1] == '/' && path[len - 2] == '/'; len--)
 		path[len - 1] = '\0';
 	du->nr_shared = 0;
+	pair_set_clear(&du->met);
 	tell_argument(du, node, path);
 	ubtrfs_pieces_free(du->pieces);
 	seen_clear(du);
@@ -337,6 +343,7 @@ static int answer_du(struct du *du, int argc, char **argv)
 	if (optind == argc)
 		return cli_error("du: no IMAGE:/PATH given (see --help)");
 	hash_init(&du->seen);
+	pair_set_init(&du->met);
 	if (question->out.wanted) {
 		json_out_begin(&question->out);
 		json_array_begin(&question->out.json, "filesystem-du");
@@ -345,6 +352,7 @@ static int answer_du(struct du *du, int argc, char **argv)
 		du_argument(du, argv[i]);
 	mem_free(du->shared);
 	hash_fini(&du->seen);
+	pair_set_fini(&du->met);
 	return question->out.wanted ? du->code | json_out_end(&question->out) : du->code;
 }
 
