@@ -310,10 +310,10 @@ class Filler:
             try:
                 os.link(first, os.path.join(folder, f'd{i % 4}' if i % 10 == 0 else 'd0', f'link-{i:05}'))
             except OSError as e:
-                # Without extended references there is an end to the names of one directory.
+                # Without extended references there is an end to the names of one inode in a directory.
                 if e.errno != errno.EMLINK:
                     raise
-                os.link(first, os.path.join(folder, f'd{i % 4}', f'L{i}')) if i % 4 else None
+                break
         for i in range(0, self.size['links'], 7):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(folder, 'd0', f'link-{i:05}'))

@@ -1,6 +1,6 @@
 /*
  * A run over many mutants: children do them in batches, and tell in shared memory where they are; the
- * parent watches. A child that ends badly, stands still for WATCH_SECONDS or grows beyond
+ * parent watches. A child that ends badly, works WATCH_SECONDS on one mutant or grows beyond
  * RSS_MAX_KIB is a finding, named by image, seed and number; the next child goes on behind it.
  *
  * Every different sentence of a failure (numbers aside) is written to the log once a batch.
@@ -21,7 +21,8 @@
 #include "base/hash.h"
 
 #define BATCH 400u
-#define WATCH_SECONDS 10u
+#define WATCH_SECONDS 10u      /* of processor time: others may have the machine */
+#define WATCH_WALL_SECONDS 90u /* for who waits for ever */
 #define POLL_NS 20000000L
 #define RSS_MAX_KIB (512u * 1024)
 #define SENTENCES_MAX 4096u
@@ -30,9 +31,9 @@
 struct shared {
 	_Atomic uint64_t at;	   /* the mutant under work */
 	_Atomic uint64_t began_ms; /* when it was begun */
+	_Atomic uint64_t began_cpu_ms;
 	_Atomic uint64_t nr_mutants, nr_opened, nr_committed, nr_entries, slowest_ms;
 	_Atomic unsigned nr_mute;
-	_Atomic bool loaded;
 };
 
 struct run {
@@ -47,12 +48,17 @@ struct run {
 	uint64_t current;
 };
 
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 __attribute__((format(printf, 2, 3))) static void log_line(const struct run *run,
@@ -148,6 +154,7 @@ static void mutant_do(struct run *run, uint64_t number, FILE *sink)
 
 	shared->at = run->current = number;
 	shared->began_ms = now_ms();
+	shared->began_cpu_ms = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
 	rng_init(&rng, hash_mix2(campaign->seed, number));
 	image_mutate(image, &rng, &run->story);
 	if (campaign->verbose)
@@ -211,6 +218,17 @@ static void told(const struct run *run, const char *what, struct campaign_result
 		 campaign->images[at % campaign->nr_images].name);
 }
 
+static bool stands_still(const struct run *run, pid_t pid)
+{
+	const struct shared *shared = run->shared;
+	clockid_t clock;
+
+	if (now_ms() > shared->began_ms + WATCH_WALL_SECONDS * 1000)
+		return true;
+	return clock_getcpuclockid(pid, &clock) == 0 &&
+	       clock_ms(clock) > shared->began_cpu_ms + WATCH_SECONDS * 1000;
+}
+
 /* Waits for a child; true when it ended well. */
 static bool child_watch(const struct run *run, pid_t pid, struct campaign_result *result)
 {
@@ -228,8 +246,7 @@ static bool child_watch(const struct run *run, pid_t pid, struct campaign_result
 			waitpid(pid, &status, 0);
 			return false;
 		}
-		if (run->shared->loaded &&
-		    now_ms() > run->shared->began_ms + WATCH_SECONDS * 1000) {
+		if (stands_still(run, pid)) {
 			told(run, "hang", result, &result->nr_hung);
 			/* The sanitizer's handler shows where it stands. */
 			kill(pid, SIGABRT);
@@ -251,7 +268,7 @@ static bool batch_run(struct run *run, uint64_t from, uint64_t end, struct campa
 	fflush(NULL);
 	run->shared->at = from;
 	run->shared->began_ms = now_ms();
-	run->shared->loaded = true;
+	run->shared->began_cpu_ms = 0;
 	pid = fork();
 	if (pid < 0)
 		abort();
