@@ -67,6 +67,8 @@ struct image {
 void image_load(struct image *image, const char *const *paths, unsigned nr_paths);
 void image_free(struct image *image);
 void image_reset(struct image *image);
+/* What the image is now, as files disk0.img ... in an existing directory. */
+void image_save(const struct image *image, const char *dir);
 void image_write(struct image *image, unsigned device, uint64_t at, const void *data, size_t len);
 /* Opens what the image is now: the errors of fs_new. */
 int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs);
@@ -120,6 +122,7 @@ struct campaign {
 	const char *log_path; /* NULL = stderr; findings and sentences */
 	bool verbose;	      /* the story of each mutant */
 	bool no_fork;	      /* for a debugger */
+	const char *save_dir; /* the first mutant goes there as files, and nothing else is done */
 };
 struct campaign_result {
 	uint64_t nr_mutants, nr_opened, nr_committed, nr_entries;

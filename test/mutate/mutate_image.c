@@ -375,3 +375,25 @@ void image_reset(struct image *image)
 		device->nr_dirty = 0;
 	}
 }
+
+void image_save(const struct image *image, const char *dir)
+{
+	for (unsigned i = 0; i < image->nr_devices; i++) {
+		const struct image_device *device = &image->devices[i];
+		char path[512];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/disk%u.img", dir, i);
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		DIE_IF(fd < 0 || ftruncate(fd, (off_t)device->size_bytes) < 0, "%s: cannot be made",
+		       path);
+		for (uint64_t at = 0; at < device->size_bytes; at += IMAGE_GRAIN) {
+			size_t len = (size_t)MIN(IMAGE_GRAIN, device->size_bytes - at);
+
+			if (device->held[at / IMAGE_GRAIN])
+				DIE_IF(pwrite(fd, device->map + at, len, (off_t)at) != (ssize_t)len,
+				       "%s: cannot be written", path);
+		}
+		close(fd);
+	}
+}

@@ -157,6 +157,12 @@ static void mutant_do(struct run *run, uint64_t number, FILE *sink)
 	shared->began_cpu_ms = clock_ms(CLOCK_PROCESS_CPUTIME_ID);
 	rng_init(&rng, hash_mix2(campaign->seed, number));
 	image_mutate(image, &rng, &run->story);
+	if (campaign->save_dir) {
+		printf("%s: %s\n", image->name, run->story.text);
+		image_save(image, campaign->save_dir);
+		image_reset(image);
+		return;
+	}
 	if (campaign->verbose)
 		log_line(run, "mutant %llu of %s: %s", (unsigned long long)number, image->name,
 			 run->story.text);

@@ -2,7 +2,7 @@
  * No mutant crashes, hangs, takes 512 MiB, or fails without saying why: some thousand of each of
  * our own images in the normal run.
  *
- * mutate_test [--seed N] [--first N] [--nr N] [--seconds N] [--log FILE] [--verbose] [--no-fork] [IMAGE[,IMAGE...]...]: a run by hand,
+ * mutate_test [--seed N] [--first N] [--nr N] [--seconds N] [--log FILE] [--verbose] [--no-fork] [--save DIR] [IMAGE[,IMAGE...]...]: a run by hand,
  * over these images (the devices of one filesystem with commas between); exit code 1 with findings.
  */
 #include "mutate.h"
@@ -157,6 +157,7 @@ static int by_hand(int argc, char **argv)
 						 { "log", required_argument, NULL, 'l' },
 						 { "verbose", no_argument, NULL, 'v' },
 						 { "no-fork", no_argument, NULL, 'x' },
+						 { "save", required_argument, NULL, 'd' },
 						 { NULL, 0, NULL, 0 } };
 	struct campaign campaign = { .images = images, .seed = 1, .nr = 1000 };
 	struct campaign_result result;
@@ -173,6 +174,8 @@ static int by_hand(int argc, char **argv)
 			campaign.seconds = (unsigned)strtoul(optarg, NULL, 0);
 		else if (option == 'l')
 			campaign.log_path = optarg;
+		else if (option == 'd')
+			campaign.save_dir = optarg;
 		else if (option == 'v')
 			campaign.verbose = true;
 		else if (option == 'x')
@@ -184,6 +187,10 @@ static int by_hand(int argc, char **argv)
 		image_named(&images[campaign.nr_images++], argv[optind++]);
 	if (!campaign.nr_images)
 		campaign.nr_images = images_make();
+	if (campaign.save_dir) {
+		campaign.nr = 1;
+		campaign.no_fork = true;
+	}
 	campaign_run(&campaign, &result);
 	show(&result);
 	images_fini(campaign.nr_images);
