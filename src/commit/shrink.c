@@ -169,6 +169,20 @@ static uint64_t used_nodes(struct core *core, enum space_kind kind)
 	return totals.used_bytes / core->geometry.nodesize;
 }
 
+/*
+ * A commit in the space that was counted out for it. The worst case that it would make a chunk for is
+ * far more than what it needs, and the chunk would stay.
+ */
+static int commit_tight(struct core *core)
+{
+	int err;
+
+	core->tight = true;
+	err = commit_forced(core);
+	core->tight = false;
+	return err;
+}
+
 static void place_metadata(struct core *core, bool from_end)
 {
 	struct chunk_policy policy;
@@ -213,7 +227,7 @@ static int move_down(struct core *core, uint64_t extra_nodes, struct block_group
 	TRY(make_group(core, SPACE_METADATA, TEMPORARY_NODES, &start));
 	*ret_temporary = space_group_of(core->space, start);
 	TRY(move_all(core));
-	return commit_forced(core);
+	return commit_tight(core);
 }
 
 /* Step 4. */
@@ -221,7 +235,7 @@ static int lift(struct core *core, struct block_group *main)
 {
 	TRY(remove_closed(core));
 	space_set_read_only(core->space, main, true);
-	return commit_forced(core);
+	return commit_tight(core);
 }
 
 /* Step 5. */
@@ -233,9 +247,7 @@ static int land(struct core *core, struct block_group *main, struct block_group 
 	space_set_read_only(core->space, temporary, true);
 	TRY(move_all(core));
 	core->leaving_start = temporary->start;
-	core->tight = true;
-	err = commit_forced(core);
-	core->tight = false;
+	err = commit_tight(core);
 	ASSERT(err < 0 || !core->leaving_start);
 	return err;
 }
