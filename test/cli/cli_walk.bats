@@ -86,8 +86,7 @@ teardown() { cli_teardown; }
 	local at
 	head -c 300000 /dev/urandom >src/damaged
 	"$UBTRFS" mkfs -q -f -r src disk.img
-	at=$(grep -obUaP "$(head -c 16 src/damaged | xxd -p | sed 's/../\\x&/g')" disk.img | head -n 1 | cut -d: -f1)
-	[ -n "$at" ] || skip "the contents were not found in the image"
+	at=$(python3 -c 'import sys; print(open("disk.img", "rb").read().index(open("src/damaged", "rb").read(64)))')
 	printf 'damage' | dd of=disk.img bs=1 seek=$((at + 200000)) conv=notrunc status=none
 	run "$UBTRFS" export -o a.tar disk.img:/
 	same 1 "$status"
@@ -120,7 +119,7 @@ teardown() { cli_teardown; }
 	(umask 077; head -c 3000000 /dev/urandom >src/private; mkdir -m 700 src/secret; cp src/private src/secret)
 	"$UBTRFS" mkfs -q -f -r src disk.img
 	umask 000
-	strace -f -e trace=openat,mkdirat,fchmod,fchmodat -o trace "$UBTRFS" cp -a disk.img:/ out 2>/dev/null || skip "no strace here"
+	strace -f -e trace=openat,mkdirat,fchmod,fchmodat -o trace "$UBTRFS" cp -a disk.img:/ out 2>/dev/null
 	# every file is made with 0600, every directory with 0700
 	same "" "$(grep -E 'openat\(.*O_CREAT|mkdirat\(' trace | grep -vE ', 0[67]00(\)| <unfinished)')"
 	same 600 "$(stat -c %a out/private)"

@@ -277,7 +277,12 @@ class Seed:
             Tree(rng).dress(local)
             pairs.append((local, path))
         for local, path in pairs:
-            self.both('overwrite', lambda top: self.may_fail('cp', *options, local, f'{top}/{path}'),
+            def on_twin(top):
+                self.may_fail('cp', *options, local, f'{top}/{path}')
+                # GNU cp sets the mode as an ACL, which leaves old set-id bits where the source has none; ours sets the mode of the source.
+                if options in (['-a'], ['-p']):
+                    self.may_fail('chmod', f'--reference={local}', f'{top}/{path}')
+            self.both('overwrite', on_twin,
                       UBTRFS, 'cp', *options, *self.some_options(), local, f'{self.ours[0]}:/{path}')
             self.before = self.view(self.ours)
 

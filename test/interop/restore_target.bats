@@ -134,7 +134,6 @@ END
 	chown 1000:1001 "$MNT/device"
 	chmod 640 "$MNT/device"
 	image_umount "$MNT"
-	command -v strace >/dev/null || skip 'no strace'
 	ASAN_OPTIONS=detect_leaks=0 strace -f -o "$WORK/trace" -e trace=mknodat,mknod,fchmodat,rename,renameat,renameat2 "$UBTRFS" restore "$IMAGE" "$OUT"
 	# Its name comes last.
 	[[ "$(grep device "$WORK/trace" | tail -n 1)" == *rename* ]]
