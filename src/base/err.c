@@ -114,6 +114,12 @@ int err_prefix(int err, const char *format, ...)
 	return err;
 }
 
+/* The failure that the thread has a sentence for, under its own code or as the public API returns it. */
+static bool is_last(int err)
+{
+	return last.err == err || (last.err <= -ERR_FIRST && -err_to_errno(last.err) == err);
+}
+
 const char *err_text(int err)
 {
 	char scratch[ERR_TEXT_MAX];
@@ -121,7 +127,7 @@ const char *err_text(int err)
 
 	if (err >= 0)
 		return "success";
-	if (last.err != err) {
+	if (!is_last(err)) {
 		sentence = err_sentence(err, scratch, sizeof(scratch));
 		snprintf(last.text, sizeof(last.text), "%s", sentence);
 		last.err = err;

@@ -48,6 +48,19 @@ static void test_err__another_code_than_the_last_has_its_general_sentence(void *
 	assert_string_equal(err_text(0), "success");
 }
 
+/* What the public API returns is an errno: whoever captures that for another thread keeps the sentence. */
+static void test_err__the_errno_of_the_last_keeps_its_sentence(void **state)
+{
+	struct err_report report;
+
+	(void)state;
+	(void)fails_deep();
+	err_capture(-EUCLEAN, &report);
+	assert_int_equal(report.err, -EUCLEAN);
+	assert_string_equal(report.text, "leaf 4096 slot 3: item out of bounds");
+	assert_string_not_equal(err_text(-EIO), "leaf 4096 slot 3: item out of bounds");
+}
+
 static void test_err__every_row_maps_to_an_errno(void **state)
 {
 	(void)state;
@@ -125,6 +138,7 @@ int main(void)
 		cmocka_unit_test(test_err__throw_keeps_sentence_through_try),
 		cmocka_unit_test(test_err__system_failure_appends_strerror),
 		cmocka_unit_test(test_err__another_code_than_the_last_has_its_general_sentence),
+		cmocka_unit_test(test_err__the_errno_of_the_last_keeps_its_sentence),
 		cmocka_unit_test(test_err__every_row_maps_to_an_errno),
 		cmocka_unit_test(test_err__prefix_stands_before_the_sentence),
 		cmocka_unit_test(test_err__current_sentence_may_be_an_argument),
