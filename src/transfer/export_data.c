@@ -90,11 +90,9 @@ int export_find_holes(struct export *export, const struct walk_entry *from)
 	if (from->data || !size)
 		return 0;
 	err = find_ranges(export, from);
-	if (err < 0) {
-		/* Written as if it had no holes: reading will tell what is wrong. */
-		export->nr_ranges = 0;
-		return range_add(export, 0, size);
-	}
+	/* What is known is read, the rest is a hole: a damaged length may be EiB. */
+	if (err < 0)
+		export->options->failed(export->options->ctx, from->path, NULL);
 	if (is_whole(export, size) || export->options->format != EXPORT_PAX)
 		return 0;
 	export->has_holes = true;
