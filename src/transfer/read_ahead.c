@@ -3,6 +3,8 @@
  *
  * Lock: lock (RANK_WORKQ) over the stack, the states and bytes of all jobs, waiting_bytes, stopping; it
  * is not held while a job runs. Invariant: waiting_bytes is the sum of bytes of the jobs that are done.
+ * While it is held no thread begins a job: a running job may queue others, and one who drops them could
+ * follow a tree of them that grows in front of him for ever.
  */
 #include "transfer/read_ahead.h"
 
@@ -20,10 +22,15 @@ struct read_ahead {
 	struct cond done; /* a job that the consumer waits for was done */
 	struct list stack;
 	size_t limit_bytes, waiting_bytes;
-	bool stopping;
+	bool held, stopping;
 	unsigned nr_started;
 	pthread_t threads[];
 };
+
+static bool threads_may_begin(const struct read_ahead *ahead)
+{
+	return !ahead->held && ahead->waiting_bytes < ahead->limit_bytes;
+}
 
 static void job_run(struct read_ahead *ahead, struct ahead_job *job)
 {
@@ -44,7 +51,7 @@ static void *ahead_main(void *arg)
 	while (!ahead->stopping) {
 		struct link *link = NULL;
 
-		if (ahead->waiting_bytes < ahead->limit_bytes)
+		if (threads_may_begin(ahead))
 			link = list_pop_front(&ahead->stack);
 		if (!link) {
 			cond_wait(&ahead->work, &ahead->lock);
@@ -123,23 +130,41 @@ void ahead_queue(struct read_ahead *ahead, struct ahead_job *job)
 	job->state = AHEAD_QUEUED;
 	job->bytes = 0;
 	list_push_front(&ahead->stack, &job->link);
-	if (ahead->waiting_bytes < ahead->limit_bytes)
+	if (threads_may_begin(ahead))
 		cond_signal(&ahead->work);
+	mutex_unlock(&ahead->lock);
+}
+
+void ahead_hold(struct read_ahead *ahead)
+{
+	mutex_lock(&ahead->lock);
+	ASSERT(!ahead->held);
+	ahead->held = true;
+	mutex_unlock(&ahead->lock);
+}
+
+void ahead_go_on(struct read_ahead *ahead)
+{
+	mutex_lock(&ahead->lock);
+	ASSERT(ahead->held);
+	ahead->held = false;
+	if (!list_is_empty(&ahead->stack) && threads_may_begin(ahead))
+		cond_broadcast(&ahead->work);
 	mutex_unlock(&ahead->lock);
 }
 
 /* Done, by whomever; the result leaves those that wait. */
 static void job_settle(struct read_ahead *ahead, struct ahead_job *job)
 {
-	bool was_full;
+	bool could_begin;
 
 	while (job->state == AHEAD_RUNNING)
 		cond_wait(&ahead->done, &ahead->lock);
 	ASSERT(job->state == AHEAD_DONE);
 	job->state = AHEAD_IDLE;
-	was_full = ahead->waiting_bytes >= ahead->limit_bytes;
+	could_begin = threads_may_begin(ahead);
 	ahead->waiting_bytes -= job->bytes;
-	if (was_full && ahead->waiting_bytes < ahead->limit_bytes)
+	if (!could_begin && threads_may_begin(ahead))
 		cond_broadcast(&ahead->work);
 }
 

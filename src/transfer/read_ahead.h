@@ -35,6 +35,12 @@ void ahead_free(struct read_ahead *ahead);
 void ahead_queue(struct read_ahead *ahead, struct ahead_job *job);
 /* The job has run afterwards, and is idle. */
 void ahead_take(struct read_ahead *ahead, struct ahead_job *job);
+/*
+ * Between the two only the consumer runs jobs. Whoever drops a job and then the jobs that it queued does
+ * it here: otherwise threads may queue new ones as fast as he drops them.
+ */
+void ahead_hold(struct read_ahead *ahead);
+void ahead_go_on(struct read_ahead *ahead);
 /* The job is not wanted any more and idle afterwards. True when it has run. */
 bool ahead_drop(struct read_ahead *ahead, struct ahead_job *job) must_check;
 

@@ -303,12 +303,14 @@ int walk_tree(const struct walk_ops *ops, struct ubtrfs_node top)
 	stop = walk_top(&walk, top);
 	if (stop == 0)
 		stop = walk_run(&walk);
+	ahead_hold(walk.ahead);
 	while (walk.nr_frames)
 		if (walk.frames[--walk.nr_frames].batch)
 			batch_free(walk.frames[walk.nr_frames].batch);
 	mem_free(walk.frames);
 	pair_set_fini(&walk.dirs);
 	strbuf_fini(&walk.path);
+	ahead_go_on(walk.ahead);
 	ahead_free(walk.ahead);
 	return stop;
 }

@@ -99,9 +99,15 @@ static void drop_all(struct batch *list)
 void batch_drop(struct batch *batch)
 {
 	struct batch *list = NULL;
+	struct read_ahead *ahead;
 
+	if (!batch)
+		return;
+	ahead = batch->ahead;
+	ahead_hold(ahead);
 	push_drop(&list, batch);
 	drop_all(list);
+	ahead_go_on(ahead);
 }
 
 void batch_free(struct batch *batch)
