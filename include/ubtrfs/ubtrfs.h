@@ -46,6 +46,14 @@ struct ubtrfs_open_options {
 	/* Nothing is committed but by ubtrfs_commit and ubtrfs_close: what is done in between
 	 * happens as a whole or not at all, and may take more space. */
 	bool explicit_commit;
+	/*
+	 * For a filesystem that stays open: a thread of its own writes back and commits, every
+	 * commit_interval_s seconds (0: 30) and when memory or space runs short. Nobody then waits
+	 * for a device while others want to read or to change something. Not with explicit_commit.
+	 */
+	bool background;
+	unsigned commit_interval_s;
+	size_t dirty_bytes; /* contents that are not with the devices yet, at most; 0 = 64 MiB */
 	/* Told in one sentence what is not as it should be but does not prevent opening: a missing
 	 * device, a log that was not replayed. NULL: nobody. */
 	void (*warn)(void *ctx, const char *sentence);

@@ -59,6 +59,7 @@
 	X(ERR_SOURCE_CHANGED,   EAGAIN,     "the source changed while it was read")     \
 	/* ops */                                                                       \
 	X(ERR_WANTS_ALONE,      EAGAIN,     "what is delayed must be written first")    \
+	X(ERR_WANTS_ROOM,       EAGAIN,     "something must be written back first")     \
 	/* mkfs */                                                                      \
 	X(ERR_TARGET_IN_USE,    EBUSY,      "the target is in use")                     \
 	X(ERR_TOO_SMALL,        ENOSPC,     "the target is too small")                  \

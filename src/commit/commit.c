@@ -117,10 +117,7 @@ int core_rewrite_supers(struct core *core)
 
 static int commit_steps(struct core *core)
 {
-	TRY(writeback_drain(&core->writeback));
-	TRY(core_flush_delayed(core, 0));
-	while (inode_oldest_dirty(&core->inodes))
-		TRY(core_flush_inode(core, inode_oldest_dirty(&core->inodes)));
+	TRY(core_flush_all(core));
 	TRY(csum_batch_flush(&core->writeback));
 	TRY(txn_block(core->txn));
 	txn_start_commit(core->txn);

@@ -17,8 +17,21 @@
 #define DELAYED_MAX_BYTES (12 * MIB)
 /* Dirty tree blocks above this are committed, or spilled. */
 #define DIRTY_MAX_BYTES (64 * MIB)
+/* Contents that are not yet with the devices, when the caller does not say. */
+#define DIRTY_DEFAULT_BYTES ((size_t)(64 * MIB))
+#define COMMIT_INTERVAL_S 30u
+/* So often the door asks for room for one operation. */
+#define ROOM_MAX_ROUNDS 8u
 /* A commit that does not settle in so many rounds has a bug. */
 #define COMMIT_MAX_ROUNDS 64u
+
+/* What the door of a filesystem with a background found too much or too little of. */
+enum room {
+	ROOM_DELAYED, /* items that are not in the trees yet */
+	ROOM_DATA,    /* contents that are not with the devices yet */
+	ROOM_PENDING, /* free space, beside what is delayed in any way */
+	ROOM_COMMIT,  /* dirty tree blocks, or space that a commit gives back */
+};
 
 struct core {
 	char *name; /* for messages: the first device */
@@ -43,13 +56,20 @@ struct core {
 	uint64_t leaving_start;
 	/* Nothing commits by itself: what is too much for memory is spilled (spill.c). */
 	bool explicit_commit;
-	size_t dirty_max_bytes; /* DIRTY_MAX_BYTES, or what a test sets */
+	/* The door does not wait under the lock of ops/: it says ERR_WANTS_ROOM. */
+	bool background;
+	enum room room_wanted; /* behind ERR_WANTS_ROOM */
+	unsigned room_round;   /* how often room was made for the operation that runs; of ops/ */
+	unsigned commit_interval_s;
+	size_t dirty_bytes;	  /* contents that are not yet with the devices, at most */
+	size_t dirty_max_bytes;	  /* DIRTY_MAX_BYTES, or what a test sets */
 	struct mutex groups_lock; /* RANK_LOAD: loading block groups when somebody asks for them */
 	bool groups_loaded;
 	bool tight; /* space is counted out: a commit makes no new chunks (shrink.c) */
 };
 
-/* door.c */
+/* door.c. With a background ERR_WANTS_ROOM (no THROW text) from each door: nothing has changed, and
+ * core_make_room is what helps. */
 /*
  * An operation is about to add at most item_bytes of items to at most nr_inodes inodes.
  * ERR_NO_SPACE changes nothing.
@@ -63,12 +83,16 @@ int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes,
 		    unsigned nr_inodes) must_check;
 /* The same for an operation that takes away: it may use what is kept back from the others. */
 int door_enter_remove(struct core *core, unsigned nr_inodes) must_check;
+/* Makes the room that the door asked for. */
+int core_make_room(struct core *core) must_check;
 /* Space for a commit of what is pending now, found or made. */
 int door_ensure_metadata(struct core *core) must_check;
 /* Writes what is delayed for one inode, its data first. */
 int core_flush_inode(struct core *core, struct inode *inode) must_check;
 /* Flushes the oldest delayed inodes until at most limit_bytes are delayed. */
 int core_flush_delayed(struct core *core, size_t limit_bytes) must_check;
+/* All contents are with the devices, all that is delayed is in the trees. */
+int core_flush_all(struct core *core) must_check;
 
 /* commit.c */
 /*

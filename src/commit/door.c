@@ -6,6 +6,12 @@
  * what the commit itself will write, must be free; so the tree work that happens later never finds
  * the disk full. Contents are counted plain: sectors for all that is not yet reaped must be free,
  * or the devices have room for many more chunks of data.
+ *
+ * Without a background the door itself flushes and commits. With one it does what is quick (chunks are
+ * made in RAM) and for the rest says ERR_WANTS_ROOM, so that nobody waits for a device under the lock
+ * of ops/; whoever holds that lock gives it up, makes room (room_wanted) and comes again. In the last
+ * round it asks no more: too much memory in use is let pass, for the little that others took in the
+ * meantime, and too little space is ENOSPC.
  */
 #include "base/assert.h"
 #include "commit/commit.h"
@@ -35,6 +41,8 @@
 #define BYTES_PER_REF 192u
 /* Data and metadata ask for space in turn at most so often. */
 #define DOOR_MAX_ROUNDS 4u
+/* Commits, at most, that one operation may have made for space. */
+#define SPACE_MAX_ROUNDS 4u
 /* The items of a run that is not yet noted, without its checksums. */
 #define BYTES_PER_RUN 512u
 
@@ -56,6 +64,16 @@ int core_flush_delayed(struct core *core, size_t limit_bytes)
 
 	while (core->inodes.delayed_bytes > limit_bytes &&
 	       (inode = inode_oldest_dirty(&core->inodes)))
+		TRY(core_flush_inode(core, inode));
+	return 0;
+}
+
+int core_flush_all(struct core *core)
+{
+	struct inode *inode;
+
+	TRY(writeback_drain(&core->writeback));
+	while ((inode = inode_oldest_dirty(&core->inodes)))
 		TRY(core_flush_inode(core, inode));
 	return 0;
 }
@@ -212,20 +230,69 @@ static int make_settle(struct core *core, enum space_kind kind)
 	return 0;
 }
 
+/* ---- asking for room ---- */
+
+static int room_want(struct core *core, enum room room)
+{
+	core->room_wanted = room;
+	return -ERR_WANTS_ROOM;
+}
+
+static bool door_asks(const struct core *core, unsigned max_rounds)
+{
+	return core->background && core->room_round < max_rounds;
+}
+
+static bool is_pending(const struct core *core)
+{
+	return core->writeback.nr_filling || core->writeback.nr_in_flight || core->inodes.nr_dirty;
+}
+
+/* A commit before the operation is refused, if it helps. */
+static int space_settle(struct core *core, enum space_kind kind)
+{
+	if (!core->background)
+		return make_settle(core, kind);
+	if (door_asks(core, SPACE_MAX_ROUNDS) && commit_helps(core, kind))
+		return room_want(core, ROOM_COMMIT);
+	return 0;
+}
+
+/* Before anything is done: memory. */
+static int memory_enter(struct core *core)
+{
+	bool asks = door_asks(core, ROOM_MAX_ROUNDS);
+
+	if (core->inodes.delayed_bytes > DELAYED_MAX_BYTES) {
+		if (asks)
+			return room_want(core, ROOM_DELAYED);
+		TRY(core_flush_delayed(core, DELAYED_MAX_BYTES / 2));
+	}
+	if (cache_dirty_bytes(core->cache) > core->dirty_max_bytes) {
+		if (asks)
+			return room_want(core, ROOM_COMMIT);
+		if (!core->background)
+			TRY(core->explicit_commit ? core_spill(core) : core_commit(core));
+	}
+	return 0;
+}
+
+/* ---- making space ---- */
+
 static int metadata_make(struct core *core, uint64_t bytes)
 {
 	int err;
 
+	if (door_asks(core, SPACE_MAX_ROUNDS) && is_pending(core))
+		return room_want(core, ROOM_PENDING);
 	/* Data that is promised a chunk gets it before this takes the room. */
-	TRY(writeback_drain(&core->writeback));
-	while (inode_oldest_dirty(&core->inodes))
-		TRY(core_flush_inode(core, inode_oldest_dirty(&core->inodes)));
+	TRY(core_flush_all(core));
 	if (metadata_fits(core, bytes))
 		return 0;
 	err = metadata_grow(core, bytes);
 	if (err != -ERR_NO_SPACE)
 		return err;
-	TRY(make_settle(core, SPACE_METADATA));
+	TRY(space_settle(core, SPACE_METADATA));
 	if (metadata_fits(core, bytes))
 		return 0;
 	return THROW(ERR_NO_SPACE, "%s: no space left for metadata", core->name);
@@ -236,6 +303,8 @@ static int data_make(struct core *core, uint64_t bytes)
 	struct block_group *group;
 	int err;
 
+	if (door_asks(core, SPACE_MAX_ROUNDS) && is_pending(core))
+		return room_want(core, ROOM_PENDING);
 	TRY(writeback_drain(&core->writeback));
 	while (!data_fits(core, bytes)) {
 		err = space_grow(core->space, SPACE_DATA, core->geometry.sectorsize, 0, &group);
@@ -245,7 +314,7 @@ static int data_make(struct core *core, uint64_t bytes)
 	}
 	if (data_fits(core, bytes))
 		return 0;
-	TRY(make_settle(core, SPACE_DATA));
+	TRY(space_settle(core, SPACE_DATA));
 	if (data_fits(core, bytes))
 		return 0;
 	return THROW(ERR_NO_SPACE, "%s: no space left for data", core->name);
@@ -263,10 +332,7 @@ static int door_pass(struct core *core, uint64_t item_bytes, unsigned nr_inodes,
 {
 	uint64_t bytes = 2 * item_bytes + (uint64_t)nr_inodes * core->geometry.nodesize + reserve;
 
-	if (core->inodes.delayed_bytes > DELAYED_MAX_BYTES)
-		TRY(core_flush_delayed(core, DELAYED_MAX_BYTES / 2));
-	if (cache_dirty_bytes(core->cache) > core->dirty_max_bytes)
-		TRY(core->explicit_commit ? core_spill(core) : core_commit(core));
+	TRY(memory_enter(core));
 	if (!metadata_fits(core, bytes))
 		TRY(metadata_make(core, bytes));
 	/* Behind what may have committed here. */
@@ -277,7 +343,9 @@ static int door_pass(struct core *core, uint64_t item_bytes, unsigned nr_inodes,
 int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes)
 {
 	TRY(door_check(core));
-	return door_pass(core, item_bytes, nr_inodes, reserve_bytes(core));
+	TRY(door_pass(core, item_bytes, nr_inodes, reserve_bytes(core)));
+	core->room_round = 0;
+	return 0;
 }
 
 /* Whether contents of so many bytes find space, or surely a new chunk. */
@@ -290,13 +358,18 @@ static bool data_ready(struct core *core, uint64_t bytes)
 int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes, unsigned nr_inodes)
 {
 	TRY(door_check(core));
+	if (door_asks(core, ROOM_MAX_ROUNDS) && pending_data_bytes(core) &&
+	    pending_data_bytes(core) + data_bytes > core->dirty_bytes)
+		return room_want(core, ROOM_DATA);
 	/* Metadata that grows may take the room that a chunk of data was to have: ask again. */
 	for (unsigned round = 0; round < DOOR_MAX_ROUNDS; round++) {
 		if (!data_ready(core, data_bytes))
 			TRY(data_make(core, data_bytes));
 		TRY(door_pass(core, item_bytes, nr_inodes, reserve_bytes(core)));
-		if (data_ready(core, data_bytes))
+		if (data_ready(core, data_bytes)) {
+			core->room_round = 0;
 			return 0;
+		}
 	}
 	return THROW(ERR_NO_SPACE, "%s: no space left for data beside metadata", core->name);
 }
@@ -304,5 +377,22 @@ int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes,
 int door_enter_remove(struct core *core, unsigned nr_inodes)
 {
 	TRY(door_check(core));
-	return door_pass(core, 0, nr_inodes, 0);
+	TRY(door_pass(core, 0, nr_inodes, 0));
+	core->room_round = 0;
+	return 0;
+}
+
+int core_make_room(struct core *core)
+{
+	switch (core->room_wanted) {
+	case ROOM_DELAYED:
+		return core_flush_delayed(core, DELAYED_MAX_BYTES / 2);
+	case ROOM_DATA:
+		return writeback_drain(&core->writeback);
+	case ROOM_PENDING:
+		return core_flush_all(core);
+	case ROOM_COMMIT:
+		return core_commit(core);
+	}
+	return 0;
 }

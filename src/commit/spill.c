@@ -15,9 +15,7 @@ static int spill_steps(struct core *core)
 {
 	uint64_t nr_refs;
 
-	TRY(writeback_drain(&core->writeback));
-	while (inode_oldest_dirty(&core->inodes))
-		TRY(core_flush_inode(core, inode_oldest_dirty(&core->inodes)));
+	TRY(core_flush_all(core));
 	TRY(csum_batch_flush(&core->writeback));
 	TRY(door_ensure_metadata(core));
 	TRY(extent_run_refs(core->txn, &core->extents, &nr_refs));

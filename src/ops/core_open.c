@@ -160,6 +160,10 @@ static int core_open_steps(struct core *core, const struct core_open *how, struc
 {
 	core->writable = how->writable;
 	core->explicit_commit = how->explicit_commit;
+	core->background = how->background;
+	core->commit_interval_s = how->commit_interval_s ? how->commit_interval_s :
+							   COMMIT_INTERVAL_S;
+	core->dirty_bytes = how->dirty_bytes ? how->dirty_bytes : DIRTY_DEFAULT_BYTES;
 	core->dirty_max_bytes = DIRTY_MAX_BYTES;
 	if (how->threads > THREADS_MAX)
 		return THROW(ERR_INVALID, "%u threads: at most %u", how->threads, THREADS_MAX);

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "ops/ops.h"
 #include "ops/uuid_derive.h"
 
@@ -17,6 +18,7 @@ void fs_lock(struct ubtrfs *fs)
 {
 	rwlock_write(&fs->lock);
 	fs->alone = true;
+	fs->core.room_round = 0;
 }
 
 void fs_lock_shared(struct ubtrfs *fs)
@@ -67,6 +69,9 @@ void core_open_from_options(const struct ubtrfs_open_options *options, struct co
 				       .nr_devices = options->nr_devices,
 				       .writable = options->writable,
 				       .explicit_commit = options->explicit_commit,
+				       .background = options->background && options->writable,
+				       .commit_interval_s = options->commit_interval_s,
+				       .dirty_bytes = options->dirty_bytes,
 				       .threads = options->threads,
 				       .cache_bytes = options->cache_bytes,
 				       .compress = options->compress,
@@ -105,6 +110,10 @@ static int options_check(const struct ubtrfs_open_options *options)
 {
 	if (options->super_copy < -1 || options->super_copy > 2)
 		return THROW(ERR_INVALID, "there is no superblock copy %d", options->super_copy);
+	if (options->background && options->explicit_commit)
+		return THROW(
+			ERR_INVALID,
+			"a filesystem cannot both commit in the background and only when told");
 	return 0;
 }
 
@@ -120,6 +129,17 @@ UBTRFS_API int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubt
 	if (err == 0)
 		err = fs_new(&how, ret_fs);
 	return err < 0 ? -err_to_errno(err) : 0;
+}
+
+void fs_make_room(struct ubtrfs *fs)
+{
+	struct core *core = &fs->core;
+	unsigned round = core->room_round;
+
+	/* What fails here has aborted: the door tells why. */
+	if (core_make_room(core) < 0)
+		log_debug("%s: %s", core->name, err_last_text());
+	core->room_round = round + 1;
 }
 
 UBTRFS_API int ubtrfs_commit(struct ubtrfs *fs)

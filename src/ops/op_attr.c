@@ -189,8 +189,7 @@ static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 UBTRFS_API int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node,
 			      const struct ubtrfs_attr *attr, unsigned set)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, setattr(fs, node, attr, set));
+	return FS_CHANGE(fs, setattr(fs, node, attr, set));
 }
 
 static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value,
@@ -212,8 +211,7 @@ static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 UBTRFS_API int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
 			       const void *value, size_t len)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, setxattr(fs, node, name, value, len));
+	return FS_CHANGE(fs, setxattr(fs, node, name, value, len));
 }
 
 static int no_attribute(const struct inode *inode, const char *name)
@@ -240,8 +238,7 @@ static int removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *n
 
 UBTRFS_API int ubtrfs_removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, removexattr(fs, node, name));
+	return FS_CHANGE(fs, removexattr(fs, node, name));
 }
 
 static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value,

@@ -142,8 +142,7 @@ UBTRFS_API int ubtrfs_create(struct ubtrfs *fs, struct ubtrfs_node dir, const ch
 			     size_t name_len, const struct ubtrfs_new *what,
 			     struct ubtrfs_node *ret_node)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, create(fs, dir, name, name_len, what, ret_node));
+	return FS_CHANGE(fs, create(fs, dir, name, name_len, what, ret_node));
 }
 
 static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir_node,
@@ -185,8 +184,7 @@ static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_n
 UBTRFS_API int ubtrfs_link(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir,
 			   const char *name, size_t name_len)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, link_node(fs, node, dir, name, name_len));
+	return FS_CHANGE(fs, link_node(fs, node, dir, name, name_len));
 }
 
 static int subvolume_new(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name,
@@ -213,8 +211,7 @@ UBTRFS_API int ubtrfs_subvolume_create(struct ubtrfs *fs, struct ubtrfs_node dir
 				       size_t name_len, const uint8_t *uuid,
 				       struct ubtrfs_node *ret_top)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, subvolume_new(fs, dir, name, name_len, uuid, ret_top));
+	return FS_CHANGE(fs, subvolume_new(fs, dir, name, name_len, uuid, ret_top));
 }
 
 static int set_readonly(struct ubtrfs *fs, uint64_t subvolid, bool readonly)
@@ -226,8 +223,7 @@ static int set_readonly(struct ubtrfs *fs, uint64_t subvolid, bool readonly)
 
 UBTRFS_API int ubtrfs_subvolume_set_readonly(struct ubtrfs *fs, uint64_t subvolid, bool readonly)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, set_readonly(fs, subvolid, readonly));
+	return FS_CHANGE(fs, set_readonly(fs, subvolid, readonly));
 }
 
 static int set_default(struct ubtrfs *fs, uint64_t subvolid)
@@ -243,6 +239,5 @@ static int set_default(struct ubtrfs *fs, uint64_t subvolid)
 
 UBTRFS_API int ubtrfs_subvolume_set_default(struct ubtrfs *fs, uint64_t subvolid)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, set_default(fs, subvolid));
+	return FS_CHANGE(fs, set_default(fs, subvolid));
 }

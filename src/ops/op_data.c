@@ -65,25 +65,36 @@ static int write_enter(struct ubtrfs *fs, uint64_t offset, uint64_t len, uint64_
 	return 0;
 }
 
-static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
-		       const void *data, size_t len)
+/* What of a write is still to be done. */
+struct write_rest {
+	uint64_t offset, len;
+	const uint8_t *bytes;	      /* or */
+	struct shared_source *source; /* not owned */
+};
+
+static void write_advance(struct write_rest *rest, uint64_t part)
+{
+	rest->offset += part;
+	rest->len -= part;
+	if (rest->bytes)
+		rest->bytes += part;
+}
+
+static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, struct write_rest *rest)
 {
 	SCOPED(inode) struct inode *inode = NULL;
-	const uint8_t *bytes = data;
 
 	if (!fs->core.writable)
 		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
 	TRY(node_file(fs, node, true, &inode));
-	TRY(file_check_range(inode, offset, len));
-	while (len) {
+	TRY(file_check_range(inode, rest->offset, rest->len));
+	while (rest->len) {
 		uint64_t part;
 
-		TRY(write_enter(fs, offset, len, &part));
-		TRY(file_write(&fs->core.writeback, inode, offset, bytes, part));
+		TRY(write_enter(fs, rest->offset, rest->len, &part));
+		TRY(file_write(&fs->core.writeback, inode, rest->offset, rest->bytes, part));
 		file_changed(fs, inode);
-		bytes += part;
-		offset += part;
-		len -= part;
+		write_advance(rest, part);
 	}
 	return 0;
 }
@@ -91,28 +102,27 @@ static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offs
 UBTRFS_API int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
 			    const void *data, size_t len)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, write_bytes(fs, node, offset, data, len));
+	struct write_rest rest = { .offset = offset, .len = len, .bytes = data };
+
+	return FS_CHANGE(fs, write_bytes(fs, node, &rest));
 }
 
 /* Times are the caller's to set: a source is content that comes with times of its own. */
-static int write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, uint64_t len,
-		      struct shared_source *source)
+static int write_from(struct ubtrfs *fs, struct ubtrfs_node node, struct write_rest *rest)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
 	if (!fs->core.writable)
 		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
 	TRY(node_file(fs, node, true, &inode));
-	TRY(file_check_range(inode, offset, len));
-	while (len) {
+	TRY(file_check_range(inode, rest->offset, rest->len));
+	while (rest->len) {
 		uint64_t part;
 
-		TRY(write_enter(fs, offset, len, &part));
+		TRY(write_enter(fs, rest->offset, rest->len, &part));
 		inode_begin_change(fs, inode);
-		TRY(file_write_from(&fs->core.writeback, inode, offset, part, source));
-		offset += part;
-		len -= part;
+		TRY(file_write_from(&fs->core.writeback, inode, rest->offset, part, rest->source));
+		write_advance(rest, part);
 	}
 	return 0;
 }
@@ -125,18 +135,18 @@ UBTRFS_API int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uin
 				    .release = source->release,
 				    .ctx = source->ctx,
 				    .name = source->name };
-	struct shared_source *shared;
+	struct write_rest rest = { .offset = offset, .len = len };
 	int err;
 
-	fs_lock(fs);
-	err = shared_source_new(&from, &shared);
-	if (err == 0) {
-		err = write_from(fs, node, offset, len, shared);
-		shared_source_put(shared);
-	} else if (from.release) {
-		from.release(from.ctx);
+	err = shared_source_new(&from, &rest.source);
+	if (err < 0) {
+		if (from.release)
+			from.release(from.ctx);
+		return fs_errno(err);
 	}
-	return fs_unlock(fs, err);
+	err = FS_CHANGE(fs, write_from(fs, node, &rest));
+	shared_source_put(rest.source);
+	return err;
 }
 
 static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,

@@ -67,8 +67,7 @@ static int unlink_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const cha
 UBTRFS_API int ubtrfs_unlink(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
 			     size_t name_len)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, unlink_name(fs, dir, name, name_len));
+	return FS_CHANGE(fs, unlink_name(fs, dir, name, name_len));
 }
 
 static int rmdir_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *name,
@@ -95,6 +94,5 @@ static int rmdir_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char
 UBTRFS_API int ubtrfs_rmdir(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
 			    size_t name_len)
 {
-	fs_lock(fs);
-	return fs_unlock(fs, rmdir_name(fs, dir, name, name_len));
+	return FS_CHANGE(fs, rmdir_name(fs, dir, name, name_len));
 }

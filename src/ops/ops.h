@@ -4,7 +4,8 @@
  * Every public function takes the one lock of its filesystem (RANK_OPS), calls the engine, and
  * turns private error codes into errno. Those that only read take it shared (FS_READ) and run beside
  * each other; what they change underneath has locks of its own. A reader that meets an inode with
- * something delayed that the trees do not tell yet (fs_sync_inode) is called again, alone.
+ * something delayed that the trees do not tell yet (fs_sync_inode) is called again, alone. Those that
+ * change run alone (FS_CHANGE).
  * No callback of a user that may call the library is called under the lock. The types and contracts
  * are in include/ubtrfs/; this header is for the files of this folder.
  */
@@ -53,6 +54,26 @@ int fs_errno(int err);
 		}                                      \
 		fs_unlock(fs, fs_read_ret);            \
 	})
+/*
+ * Calls a function that changes something, alone. Where the door finds too little room (too much that
+ * is not written yet, no free space) and the filesystem has a background, it changes nothing and says
+ * ERR_WANTS_ROOM: the lock is given up until there is room, and the function is called again. So a
+ * function called like this goes through the door before it changes anything; one that goes through
+ * it again on the way keeps in its arguments how far it came. Yields its result, mapped.
+ */
+#define FS_CHANGE(fs, call)                                         \
+	({                                                          \
+		int fs_change_ret;                                  \
+		fs_lock(fs);                                        \
+		while ((fs_change_ret = (call)) == -ERR_WANTS_ROOM) \
+			fs_make_room(fs);                           \
+		fs_unlock(fs, fs_change_ret);                       \
+	})
+/*
+ * The lock is held alone; it is given up meanwhile. Bounded: after ROOM_MAX_ROUNDS the door no longer
+ * asks for room, but lets the operation in or says that there is no space.
+ */
+void fs_make_room(struct ubtrfs *fs);
 /* The trees tell all of this inode afterwards; ERR_WANTS_ALONE (no THROW text) under a shared lock. */
 int fs_sync_inode(struct ubtrfs *fs, struct inode *inode) must_check;
 
@@ -97,6 +118,9 @@ struct core_open {
 	unsigned nr_devices;
 	bool writable;
 	bool explicit_commit;
+	bool background;
+	size_t dirty_bytes;
+	unsigned commit_interval_s;
 	bool unfinished; /* being populated by mkfs: another magic */
 	unsigned threads;
 	size_t cache_bytes;
