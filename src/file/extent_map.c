@@ -1,5 +1,5 @@
 /*
- * The extents of a file as its items tell them, read from the tree.
+ * The extents of a file as its items tell them, whether they are in the tree or still delayed.
  */
 #include "base/assert.h"
 #include "file/file.h"
@@ -56,18 +56,18 @@ static int extent_parse_regular(const struct inode *inode, const uint8_t *item,
 	return 0;
 }
 
-static int extent_parse(const struct inode *inode, const struct cursor *cursor,
+static int extent_parse(const struct inode *inode, const struct delayed_view *view,
 			struct file_extent *ret_extent)
 {
-	const uint8_t *item = cursor_data(cursor);
-	uint32_t len = cursor_len(cursor);
+	const uint8_t *item = view->data;
+	uint32_t len = view->len;
 	uint8_t type;
 
 	memset(ret_extent, 0, sizeof(*ret_extent));
 	CORRUPT_IF(len < FILE_EXTENT_INLINE_AT, "inode %llu: an extent item of %u bytes",
 		   (unsigned long long)inode->ino, len);
 	type = file_extent_type(item);
-	ret_extent->start = cursor_key(cursor).offset;
+	ret_extent->start = view->key.offset;
 	ret_extent->compress = file_extent_compression(item);
 	ret_extent->ram_bytes = file_extent_ram_bytes(item);
 	if (ret_extent->compress && !compress_type_known((uint64_t)ret_extent->compress))
@@ -82,53 +82,36 @@ static int extent_parse(const struct inode *inode, const struct cursor *cursor,
 
 int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_extent)
 {
-	SCOPED(cursor) struct cursor cursor;
-	struct key key = KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, pos);
-	struct key found;
-	bool exact;
-	int err;
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
+	int err = delayed_last(inode, BTRFS_EXTENT_DATA_KEY, pos, &view);
 
-	cursor_init(&cursor, &inode->root->tree);
-	err = cursor_seek_le(&cursor, &key);
 	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
 		return err;
 	if (err == 0) {
-		found = cursor_key(&cursor);
-		if (found.objectid == inode->ino && found.type == BTRFS_EXTENT_DATA_KEY) {
-			TRY(extent_parse(inode, &cursor, ret_extent));
-			if (ret_extent->end > pos)
-				return 0;
-			file_extent_fini(ret_extent);
-		}
+		TRY(extent_parse(inode, &view, ret_extent));
+		if (ret_extent->end > pos)
+			return 0;
+		file_extent_fini(ret_extent);
 	}
 	/* Mostly in the same leaf. */
-	TRY(cursor_seek(&cursor, &key, &exact));
-	found = cursor_key(&cursor);
-	if (found.objectid != inode->ino || found.type != BTRFS_EXTENT_DATA_KEY)
-		return -ERR_KEY_NOT_FOUND;
-	return extent_parse(inode, &cursor, ret_extent);
+	TRY(delayed_next(inode, BTRFS_EXTENT_DATA_KEY, pos, &view));
+	return extent_parse(inode, &view, ret_extent);
 }
 
 int file_extent_end(struct inode *inode, uint64_t *ret_end)
 {
-	struct key key = KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, UINT64_MAX);
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
 	struct file_extent extent = { 0 };
-	SCOPED(cursor) struct cursor cursor;
-	struct key found;
 	int err;
 
-	cursor_init(&cursor, &inode->root->tree);
 	if (inode->extent_end == UINT64_MAX) {
 		inode->has_inline = false;
-		err = cursor_seek_le(&cursor, &key);
+		err = delayed_last(inode, BTRFS_EXTENT_DATA_KEY, UINT64_MAX, &view);
 		if (err < 0 && err != -ERR_KEY_NOT_FOUND)
 			return err;
 		if (err == 0) {
-			found = cursor_key(&cursor);
-			if (found.objectid == inode->ino && found.type == BTRFS_EXTENT_DATA_KEY) {
-				TRY(extent_parse(inode, &cursor, &extent));
-				inode->has_inline = extent.is_inline;
-			}
+			TRY(extent_parse(inode, &view, &extent));
+			inode->has_inline = extent.is_inline;
 		}
 		inode->extent_end = extent.end;
 		file_extent_fini(&extent);

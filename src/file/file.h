@@ -206,8 +206,8 @@ struct file_extent {
 void file_extent_fini(struct file_extent *extent);
 DEFINE_SCOPED(file_extent, file_extent_fini)
 /*
- * The extent that covers pos, or the next one behind it; ERR_KEY_NOT_FOUND. The inode is settled
- * and flushed.
+ * The extent that covers pos, or the next one behind it, delayed or not; ERR_KEY_NOT_FOUND. The inode
+ * is settled.
  */
 int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_extent) must_check;
 /* End of the last extent item; 0 when none. Notes it in the inode. */

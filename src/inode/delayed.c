@@ -49,38 +49,6 @@ int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_
 	return 0;
 }
 
-int delayed_view(struct inode *inode, uint8_t type, uint64_t offset, struct delayed_view *ret_view)
-{
-	struct key key = KEY(inode->ino, type, offset);
-	struct delayed_item *item = overlay_find(inode, &key);
-	bool exact;
-	int err;
-
-	cursor_init(&ret_view->cursor, &inode->root->tree);
-	if (item) {
-		ret_view->data = item->data;
-		ret_view->len = item->len;
-		return item->state == DELAYED_REMOVE ? -ERR_KEY_NOT_FOUND : 0;
-	}
-	if (!inode->in_tree)
-		return -ERR_KEY_NOT_FOUND;
-	err = cursor_seek(&ret_view->cursor, &key, &exact);
-	if (err == 0 && !exact) {
-		cursor_release(&ret_view->cursor);
-		err = -ERR_KEY_NOT_FOUND;
-	}
-	TRY(err);
-	ret_view->data = cursor_data(&ret_view->cursor);
-	ret_view->len = cursor_len(&ret_view->cursor);
-	return 0;
-}
-
-void delayed_view_release(struct delayed_view *view)
-{
-	if (view->cursor.tree)
-		cursor_release(&view->cursor);
-}
-
 static void overlay_drop(struct inode *inode, struct delayed_item *item)
 {
 	inode->table->delayed_bytes -= sizeof(*item) + item->capacity;

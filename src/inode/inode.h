@@ -12,7 +12,7 @@
  * Locks: the lock of ops/, held shared by those who only read and alone by those who change. What
  * readers do change, the index of inodes and their counts, is under table->lock (RANK_INODE_TABLE).
  * Readers: inode_get, inode_find, inode_ref, inode_put, dir_find, dir_list, xattr_get, xattr_next,
- * inode_item_peek, the questions about the inode item. Everything else is for who is alone.
+ * inode_item_peek, delayed_view, delayed_next, delayed_last, the questions about the inode item. Everything else is for who is alone.
  */
 #ifndef UBTRFS_INODE_INODE_H
 #define UBTRFS_INODE_INODE_H
@@ -130,19 +130,29 @@ int inode_item_peek(struct cursor *cursor, uint64_t ino, uint8_t ret_item[INODE_
  */
 int delayed_get(struct inode *inode, uint8_t type, uint64_t offset, const uint8_t **ret_data,
 		uint32_t *ret_len) must_check;
-/*
- * The same for any number of readers at a time: the content stays where it is, and may be looked at
- * until the view is released.
- */
+/* delayed_view.c: the same for any number of readers at a time */
+/* The content stays where it is, and may be looked at until the view is released. */
 struct delayed_view {
+	struct key key;
 	const uint8_t *data;
 	uint32_t len;
 	struct cursor cursor; /* private */
 };
 int delayed_view(struct inode *inode, uint8_t type, uint64_t offset,
 		 struct delayed_view *ret_view) must_check;
+/*
+ * Overlay and tree as one sequence: the first item of this type at or behind offset, or the last one
+ * at or before it; ERR_KEY_NOT_FOUND (no THROW text). A view that is zero at first may be used for
+ * one call after the other (what it showed before is gone then), which makes neighbours cheap.
+ */
+int delayed_next(struct inode *inode, uint8_t type, uint64_t offset,
+		 struct delayed_view *view) must_check;
+int delayed_last(struct inode *inode, uint8_t type, uint64_t offset,
+		 struct delayed_view *view) must_check;
 void delayed_view_release(struct delayed_view *view);
 DEFINE_SCOPED(delayed_view, delayed_view_release)
+
+/* delayed.c again */
 /* Sets the content; exists tells whether the key has content now (as delayed_get told). */
 int delayed_put(struct inode *inode, uint8_t type, uint64_t offset, const void *data, uint32_t len,
 		bool exists) must_check;
