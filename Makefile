@@ -57,6 +57,7 @@ bench:
 	@$(MAKE) --no-print-directory release
 	@scripts/bench
 	@if [ "$$(id -u)" = 0 ]; then scripts/bench-read; else echo "bench-read: not measured: root only"; fi
+	@if [ "$$(id -u)" = 0 ]; then scripts/bench-mount; else echo "bench-mount: not measured: root only"; fi
 
 lint:
 	@scripts/install-deps --lint
