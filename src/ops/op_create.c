@@ -160,8 +160,8 @@ static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_n
 	TRY(node_dir_write(fs, dir_node, &dir));
 	TRY(node_inode(fs, node, &inode));
 	if (S_ISDIR(inode_mode(inode)))
-		return THROW(ERR_IS_DIR, "inode %llu is a directory: it has one name",
-			     (unsigned long long)node.ino);
+		return THROW_SYS(EPERM, "inode %llu is a directory: it has one name",
+				 (unsigned long long)node.ino);
 	if (dir_node.subvolid != node.subvolid)
 		return THROW_SYS(EXDEV, "a link from subvolume %llu to %llu",
 				 (unsigned long long)dir_node.subvolid,

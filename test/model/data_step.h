@@ -1,0 +1,35 @@
+/*
+ * One random operation on the contents of a file, carried out by an executor and on bytes in
+ * memory, which it is compared with.
+ */
+#ifndef UBTRFS_TEST_DATA_STEP_H
+#define UBTRFS_TEST_DATA_STEP_H
+
+#include "base/rng.h"
+#include "model/exec.h"
+#include "ops/fs_fixture.h"
+
+struct data_file {
+	struct exec_file file;
+	struct content *content;
+	bool unsummed; /* without checksums: shares nothing with one that has them */
+};
+
+struct data_run {
+	struct exec *exec;
+	struct rng *rng;
+	uint64_t max_bytes; /* of a file */
+	unsigned avoid;	    /* EXEC_* that are not to be used */
+	bool failed;
+	char did[256];	/* the operation */
+	char text[512]; /* how it failed */
+};
+
+/* Changes or reads `file`; `other` may be the same, and gives and takes ranges. */
+void data_step(struct data_run *run, struct data_file *file, struct data_file *other);
+/* The whole file is as it should be. */
+void data_compare(struct data_run *run, struct data_file *file);
+/* Notes a failure; the first counts. */
+void data_fail(struct data_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
