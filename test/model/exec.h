@@ -34,6 +34,7 @@
 #define EXEC_SEEK_HOLE 0x800u
 #define EXEC_REFRESH 0x1000u
 #define EXEC_MKNOD 0x2000u
+#define EXEC_INHERIT 0x4000u
 
 /* Values of Linux, for renaming and fallocate. */
 #define EXEC_NOREPLACE 1u

@@ -494,7 +494,7 @@ struct exec *exec_lib_new(struct fs_fixture *fx)
 	lib->base.can |= EXEC_DEDUPE;
 #endif
 #ifdef EXEC_HAVE_ATTR
-	lib->base.can |= EXEC_FLAGS;
+	lib->base.can |= EXEC_FLAGS | EXEC_INHERIT;
 #endif
 #ifdef EXEC_HAVE_ACL
 	lib->base.can |= EXEC_ACL;

@@ -255,7 +255,7 @@ static int sys_open(struct exec *exec, const char *path, struct exec_file *ret)
 	if (err)
 		return err;
 	ret->fd = open(full, O_RDWR | O_NOFOLLOW);
-	if (ret->fd < 0 && errno == EISDIR)
+	if (ret->fd < 0 && (errno == EISDIR || errno == EROFS))
 		ret->fd = open(full, O_RDONLY | O_NOFOLLOW);
 	return ret->fd < 0 ? -errno : 0;
 }
@@ -506,7 +506,7 @@ static void sys_probe(struct exec *exec)
 	if (sys_make(exec, "/.probe-a", S_IFREG | 0600, 0) || sys_open(exec, "/.probe-a", &a))
 		return;
 	exec->can = EXEC_RENAME | EXEC_HOLD | EXEC_FALLOCATE | EXEC_COPY | EXEC_MMAP |
-		    EXEC_SEEK_HOLE | EXEC_ACL;
+		    EXEC_SEEK_HOLE | EXEC_ACL | EXEC_INHERIT;
 	if (sys_rename(exec, "/.probe-a", "/.probe-c", EXEC_WHITEOUT) == 0 &&
 	    sys_rename(exec, "/.probe-a", "/.probe-c", EXEC_EXCHANGE) == 0)
 		exec->can |= EXEC_RENAME_FLAGS;

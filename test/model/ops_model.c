@@ -152,7 +152,7 @@ uint32_t world_add_node(struct world *world, uint32_t dir, uint32_t mode)
 		continue;
 	node = &world->nodes[i];
 	*node = (struct world_node){ .used = true, .mode = mode };
-	if (parent->mode & S_ISGID) {
+	if ((parent->mode & S_ISGID) && (world->exec->can & EXEC_INHERIT)) {
 		node->gid = parent->gid;
 		if (S_ISDIR(mode))
 			node->mode |= S_ISGID;

@@ -19,7 +19,7 @@
 
 #include "model/kernel_view.h"
 
-#define SEEDS 6u
+#define SEEDS 4u
 #define SEEDS_FULL 500u
 #define OPS 500u
 #define OPS_FULL 2000u

@@ -87,8 +87,12 @@ void step_link(struct world *world)
 	world_path_in(world, dir, text, path);
 	world_name_path(world, from, old);
 	wanted = name_answer(world, dir, text);
-	if (wanted == 0 && S_ISDIR(world->nodes[node].mode))
+	if (S_ISDIR(world->nodes[node].mode)) {
+		/* Which of two faults is told is nobody's business. */
+		if (wanted)
+			return;
 		wanted = -EPERM;
+	}
 	world_did(world, "link %s %s", old, path);
 	if (world_answered(world, world->exec->ops->link(world->exec, old, path), wanted))
 		world_add_name(world, dir, text, node);
