@@ -76,6 +76,11 @@ int change_begin(struct change *change)
 	return 0;
 }
 
+bool change_interrupted(const struct change *change)
+{
+	return interrupt_asked(&change->interrupt);
+}
+
 static int on_progress(void *ctx, const struct import_progress *state)
 {
 	struct change *change = ctx;
@@ -85,7 +90,7 @@ static int on_progress(void *ctx, const struct import_progress *state)
 					.bytes_total = state->bytes_total,
 					.total_known = state->total_known };
 
-	if (interrupt_asked(&change->interrupt))
+	if (change_interrupted(change))
 		return THROW(ERR_INTERRUPTED, "interrupted");
 	progress_update(&change->progress, &drawn);
 	return 0;
@@ -130,6 +135,8 @@ static int change_close(struct change *change, int err)
 		ubtrfs_abandon(fs);
 		return err;
 	}
+	if (!fs)
+		return 0;
 	interrupt_hold(&change->interrupt);
 	return err_adopt(ubtrfs_close(fs));
 }

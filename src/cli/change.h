@@ -54,6 +54,8 @@ void change_fini(struct change *change);
 int change_option(struct change *change, int option) must_check;
 /* From here on signals end the work in order. 0, or 1 after a message. */
 int change_begin(struct change *change) must_check;
+/* A signal asked the work to end. */
+bool change_interrupted(const struct change *change);
 /* Fills what an import needs to be told about: progress, warnings, commits. */
 void change_import_options(struct change *change, struct import_options *options);
 /*

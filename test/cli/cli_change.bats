@@ -1,0 +1,103 @@
+# Commands that change an image by its names, as any user: all of a command or nothing, and what is refused.
+load cli_lib.bash
+
+setup()
+{
+	cli_setup
+	umask 022
+	truncate -s 150M disk.img
+	small_tree src
+	"$UBTRFS" mkfs -q --rootdir src disk.img
+}
+teardown() { cli_teardown; }
+
+# The last commit is what its superblock is.
+last_commit() { dd if=disk.img bs=64K skip=1 count=1 status=none | sha256sum; }
+
+# untouched TEXT COMMAND...: a refusal that committed nothing.
+untouched()
+{
+	local before
+	before=$(last_commit)
+	refused "$@" || return 1
+	same "$before" "$(last_commit)"
+}
+
+# mode PATH, and the like: what the image says.
+mode() { "$UBTRFS" stat "disk.img:$1" | sed -n 's/^Access: (\([0-7]*\)\/.*/\1/p' | head -1; }
+
+@test "a tree is made and goes again" {
+	"$UBTRFS" mkdir -p disk.img:/a/b/c disk.img:/a/d
+	"$UBTRFS" touch -d @5 disk.img:/a/b/file
+	"$UBTRFS" ln disk.img:/a/b/file disk.img:/a/d
+	"$UBTRFS" ln -s ../b/file disk.img:/a/d/link
+	"$UBTRFS" truncate -s 1M disk.img:/a/d/link
+	same "1048576" "$("$UBTRFS" cat disk.img:/a/b/file | wc -c)"
+	same "a a/b a/b/c a/b/file a/d a/d/file a/d/link" \
+		"$("$UBTRFS" find disk.img:/a | sed 's,disk.img:/,,' | sort | xargs)"
+	"$UBTRFS" chmod -R u=rwX,go= disk.img:/a
+	same "0700 0600" "$(mode /a/b) $(mode /a/d/file)"
+	"$UBTRFS" rm -r disk.img:/a
+	untouched "No such file" "$UBTRFS" rm disk.img:/a
+	"$UBTRFS" rm -f disk.img:/a
+	"$UBTRFS" rm -f
+}
+
+@test "a file over a million bytes shrinks, grows and is zero there" {
+	head -c 1000 src/dir/big >expected
+	truncate -s 5000 expected
+	"$UBTRFS" truncate -s 1000 disk.img:/dir/big
+	"$UBTRFS" truncate -s +4000 disk.img:/dir/big
+	"$UBTRFS" cat disk.img:/dir/big | cmp - expected
+}
+
+@test "the first failure ends a command, and nothing of it stays" {
+	untouched "cannot remove 'disk.img:/nothing': No such file or directory" \
+		"$UBTRFS" rm disk.img:/file disk.img:/nothing disk.img:/link
+	untouched "File exists" "$UBTRFS" mkdir disk.img:/new disk.img:/dir
+	untouched "No such file" "$UBTRFS" chmod -R 0 disk.img:/dir disk.img:/nothing
+	untouched "Not a directory" "$UBTRFS" touch disk.img:/new disk.img:/file/new
+	untouched "No such file" "$UBTRFS" chown 5 disk.img:/file disk.img:/nothing
+	untouched "hard link not allowed" "$UBTRFS" ln disk.img:/file disk.img:/dir disk.img:/empty
+}
+
+@test "what is refused" {
+	local command
+	cp disk.img other.img
+	untouched "a command changes one image" "$UBTRFS" rm disk.img:/file other.img:/file
+	for command in mkdir rm rmdir touch; do
+		untouched "names nothing inside an image" "$UBTRFS" $command /file
+		refused "unknown option -Q" "$UBTRFS" $command -Q disk.img:/file
+		refused "no IMAGE:/PATH given" "$UBTRFS" $command
+	done
+	untouched "dangerous to operate recursively" "$UBTRFS" rm -rf disk.img:/
+	untouched "dangerous to operate recursively" "$UBTRFS" chmod -R --preserve-root 0 disk.img:/
+	untouched "invalid mode" "$UBTRFS" chmod u+z disk.img:/file
+	untouched "invalid mode" "$UBTRFS" mkdir -m 9 disk.img:/new
+	untouched "invalid user" "$UBTRFS" chown nobody-of-this-name disk.img:/file
+	untouched "invalid date" "$UBTRFS" touch -d 2001-02-30 disk.img:/file
+	untouched "invalid number" "$UBTRFS" truncate -s 1Q disk.img:/file
+	untouched "larger than a file can be" "$UBTRFS" truncate -s 9E disk.img:/file
+	"$UBTRFS" truncate -s 7E disk.img:/sparse
+	untouched "more bytes than a file can" "$UBTRFS" truncate -s +2E disk.img:/file disk.img:/sparse
+	refused "missing destination" "$UBTRFS" ln disk.img:/file
+	refused "cannot combine" "$UBTRFS" ln -T -t disk.img:/dir disk.img:/file disk.img:/link
+}
+
+@test "the top goes only when asked for twice, and then what is in it" {
+	"$UBTRFS" rm -r --no-preserve-root disk.img:/
+	same "" "$("$UBTRFS" ls -a disk.img:/)"
+}
+
+@test "interrupted: 130, and the image as it was" {
+	local before code=0 i
+	mkdir wide
+	(cd wide && seq 15000 | xargs touch)
+	"$UBTRFS" cp -r wide disk.img:/
+	before=$(last_commit)
+	timeout -s INT 0.03 "$UBTRFS" rm -r disk.img:/wide 2>err || code=$?
+	[ $code -eq 124 ]
+	grep -q interrupted err
+	same "$before" "$(last_commit)"
+	same "15000" "$("$UBTRFS" find disk.img:/wide -type f | wc -l)"
+}
