@@ -65,6 +65,8 @@
 	X(ERR_TOO_SMALL,        ENOSPC,     "the target is too small")                  \
 	/* transfer */                                                                  \
 	X(ERR_ARCHIVE,          EINVAL,     "the archive is damaged or of no known kind") \
+	/* fuse */                                                                      \
+	X(ERR_MOUNT,            EIO,        "the mount failed")                         \
 /* clang-format on */
 
 #endif

@@ -18,6 +18,7 @@
 #define EXIT_INTERRUPTED 130
 
 int cmd_mkfs(int argc, char **argv);
+int cmd_mount(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_tree(int argc, char **argv);

@@ -1,8 +1,8 @@
 /*
  * The table of subcommands and the dispatch to one of them.
  *
- * Run under the name mkfs.btrfs or mkfs.ubtrfs the program is its subcommand mkfs. A name may be
- * abbreviated as long as only one command begins with it.
+ * Run under the name mkfs.btrfs or mkfs.ubtrfs the program is its subcommand mkfs, under mount.ubtrfs
+ * or mount.fuse.ubtrfs mount. A name may be abbreviated as long as only one command begins with it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +24,7 @@ struct command {
 
 static const struct command commands[] = {
 	{ "mkfs", cmd_mkfs, "make a filesystem, empty or from a directory or archives" },
+	{ "mount", cmd_mount, "mount a filesystem, also as an ordinary user" },
 	{ "ls", cmd_ls, "list what an image holds" },
 	{ "stat", cmd_stat, "show everything about a file in an image" },
 	{ "tree", cmd_tree, "draw the tree of names in an image" },
@@ -95,6 +96,8 @@ static int dispatch(int argc, char **argv)
 
 	if (strcmp(program, "mkfs.btrfs") == 0 || strcmp(program, "mkfs.ubtrfs") == 0)
 		return cmd_mkfs(argc, argv);
+	if (strcmp(program, "mount.ubtrfs") == 0 || strcmp(program, "mount.fuse.ubtrfs") == 0)
+		return cmd_mount(argc, argv);
 	if (argc < 2)
 		return cli_error("no command given (see ubtrfs help)");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)

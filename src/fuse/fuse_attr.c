@@ -1,0 +1,193 @@
+/*
+ * Attributes towards the kernel, and replies with errors.
+ *
+ * Keeps nothing. Compares no permissions: the kernel does (default_permissions).
+ */
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <ubtrfs/admin.h>
+
+#include "base/bytes.h"
+#include "fuse/fuse_priv.h"
+
+void reply_error(fuse_req_t req, int err)
+{
+	fuse_reply_err(req, err_to_errno(err));
+}
+
+void reply_result(fuse_req_t req, int err)
+{
+	fuse_reply_err(req, err < 0 ? err_to_errno(err) : 0);
+}
+
+bool request_node(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node *ret_node)
+{
+	int err = node_of_id(&front_of(req)->ids, id, ret_node);
+
+	if (err < 0)
+		reply_error(req, err);
+	return err >= 0;
+}
+
+static struct timespec time_to_stat(const struct ubtrfs_time *at)
+{
+	return (struct timespec){ .tv_sec = (time_t)at->sec, .tv_nsec = at->nsec };
+}
+
+static struct ubtrfs_time time_from_stat(const struct timespec *at)
+{
+	return (struct ubtrfs_time){ .sec = at->tv_sec, .nsec = (uint32_t)at->tv_nsec };
+}
+
+void attr_to_stat(const struct front *front, const struct ubtrfs_attr *attr, uint64_t id,
+		  struct stat *ret_st)
+{
+	const struct mount_options *options = front->options;
+
+	*ret_st = (struct stat){
+		.st_ino = node_id_ino(id),
+		.st_mode = attr->mode,
+		.st_nlink = attr->nlink,
+		.st_uid = options->map_uid ? options->uid : attr->uid,
+		.st_gid = options->map_gid ? options->gid : attr->gid,
+		.st_rdev = attr->rdev,
+		.st_size = (off_t)MIN(attr->size, (uint64_t)INT64_MAX),
+		.st_blocks = (blkcnt_t)(attr->allocated_bytes / 512),
+		.st_blksize = (blksize_t)front->block_bytes,
+		.st_atim = time_to_stat(&attr->atime),
+		.st_mtim = time_to_stat(&attr->mtime),
+		.st_ctim = time_to_stat(&attr->ctime),
+	};
+}
+
+int request_owner(fuse_req_t req, struct ubtrfs_node dir, struct ubtrfs_attr *attr)
+{
+	const struct mount_options *options = front_of(req)->options;
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct ubtrfs_attr dir_attr;
+
+	attr->uid = ctx->uid;
+	attr->gid = ctx->gid;
+	if (!options->map_uid && !options->map_gid)
+		return 0;
+	/* What is shown as somebody's stays whose it is: new files are its owner's too. */
+	TRY(ubtrfs_getattr(front_of(req)->fs, dir, &dir_attr));
+	if (options->map_uid)
+		attr->uid = dir_attr.uid;
+	if (options->map_gid)
+		attr->gid = dir_attr.gid;
+	return 0;
+}
+
+static void reply_attr(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
+{
+	struct front *front = front_of(req);
+	struct ubtrfs_attr attr;
+	struct stat st;
+	int err = ubtrfs_getattr(front->fs, node, &attr);
+
+	if (err < 0) {
+		reply_error(req, err);
+		return;
+	}
+	attr_to_stat(front, &attr, id, &st);
+	fuse_reply_attr(req, &st, FRONT_FOREVER_S);
+}
+
+void front_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file)
+{
+	struct ubtrfs_node node;
+
+	(void)file;
+	if (request_node(req, id, &node))
+		reply_attr(req, id, node);
+}
+
+static struct ubtrfs_time time_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return time_from_stat(&now);
+}
+
+static unsigned attr_from_stat(const struct stat *st, int set, struct ubtrfs_attr *ret_attr)
+{
+	unsigned wanted = 0;
+
+	*ret_attr = (struct ubtrfs_attr){ .mode = st->st_mode,
+					  .uid = st->st_uid,
+					  .gid = st->st_gid,
+					  .size = (uint64_t)st->st_size,
+					  .atime = time_from_stat(&st->st_atim),
+					  .mtime = time_from_stat(&st->st_mtim),
+					  .ctime = time_from_stat(&st->st_ctim) };
+	if (set & FUSE_SET_ATTR_MODE)
+		wanted |= UBTRFS_ATTR_MODE;
+	if (set & FUSE_SET_ATTR_UID)
+		wanted |= UBTRFS_ATTR_UID;
+	if (set & FUSE_SET_ATTR_GID)
+		wanted |= UBTRFS_ATTR_GID;
+	if (set & FUSE_SET_ATTR_SIZE)
+		wanted |= UBTRFS_ATTR_SIZE;
+	if (set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW))
+		wanted |= UBTRFS_ATTR_ATIME;
+	if (set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
+		wanted |= UBTRFS_ATTR_MTIME;
+	if (set & FUSE_SET_ATTR_CTIME)
+		wanted |= UBTRFS_ATTR_CTIME;
+	if (set & FUSE_SET_ATTR_ATIME_NOW)
+		ret_attr->atime = time_now();
+	if (set & FUSE_SET_ATTR_MTIME_NOW)
+		ret_attr->mtime = time_now();
+	return wanted;
+}
+
+void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
+		   struct fuse_file_info *file)
+{
+	struct front *front = front_of(req);
+	struct ubtrfs_attr attr;
+	struct ubtrfs_node node;
+	unsigned wanted;
+	int err = 0;
+
+	(void)file;
+	if (!request_node(req, id, &node))
+		return;
+	wanted = attr_from_stat(st, set, &attr);
+	if ((wanted & UBTRFS_ATTR_UID && front->options->map_uid) ||
+	    (wanted & UBTRFS_ATTR_GID && front->options->map_gid))
+		err = -EPERM;
+	if (err == 0 && wanted)
+		err = ubtrfs_setattr(front->fs, node, &attr, wanted);
+	if (err < 0)
+		reply_error(req, err);
+	else
+		reply_attr(req, id, node);
+}
+
+void front_statfs(fuse_req_t req, fuse_ino_t id)
+{
+	struct front *front = front_of(req);
+	struct ubtrfs_info info;
+	struct statvfs st = { 0 };
+	uint64_t available;
+	int err;
+
+	(void)id;
+	err = ubtrfs_info(front->fs, &info);
+	if (err == 0)
+		err = ubtrfs_available(front->fs, &available);
+	if (err < 0) {
+		reply_error(req, err);
+		return;
+	}
+	st.f_bsize = st.f_frsize = info.sectorsize;
+	st.f_blocks = info.total_bytes / info.sectorsize;
+	st.f_bfree = st.f_bavail = available / info.sectorsize;
+	st.f_namemax = NAME_MAX;
+	fuse_reply_statfs(req, &st);
+}

@@ -1,0 +1,229 @@
+/*
+ * A mount from its beginning to its end: opening, mounting, serving, the end by umount or signal.
+ *
+ * States: opening -> mounted -> leaving (no mount point any more; who has something open goes on)
+ * -> closed (committed). umount and the first SIGINT, SIGTERM or SIGHUP lead to leaving, the last
+ * user that goes away to closed; a second signal does not wait for the users.
+ *
+ * Signals are blocked in every thread and waited for by one (mount_signals.c). In the background the
+ * process that serves is a child, made before any thread is; what went wrong before the mount stood
+ * goes through a pipe to the caller.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "fuse/fuse_priv.h"
+#include "fuse/mount_signals.h"
+
+/* ---- opening ---- */
+
+static void tell_warning(void *ctx, const char *sentence)
+{
+	(void)ctx;
+	log_warn("%s", sentence);
+}
+
+/* The subvolume whose top is shown. */
+static int find_top(struct front *front)
+{
+	const struct mount_options *options = front->options;
+	struct ubtrfs_node top = ubtrfs_top(front->fs);
+
+	if (options->subvol)
+		TRY(ubtrfs_resolve(front->fs, top, options->subvol, true, &top));
+	else if (options->subvolid)
+		top = (struct ubtrfs_node){ options->subvolid, UBTRFS_ROOT_INO };
+	else if (!options->is_top)
+		top = ubtrfs_default_top(front->fs);
+	if (top.ino != UBTRFS_ROOT_INO)
+		return THROW(ERR_INVALID, "%s is no subvolume", options->subvol);
+	if (options->subvol && options->subvolid && options->subvolid != top.subvolid)
+		return THROW(ERR_INVALID, "subvol=%s is subvolume %llu, not %llu", options->subvol,
+			     (unsigned long long)top.subvolid,
+			     (unsigned long long)options->subvolid);
+	front->top = top;
+	return 0;
+}
+
+static int open_image(struct front *front, const struct mount_request *request)
+{
+	struct mount_options *options = request->options;
+	const char *devices[MOUNT_DEVICES_MAX];
+	struct ubtrfs_open_options how = options->how;
+	struct ubtrfs_attr attr;
+	struct ubtrfs_info info;
+
+	for (unsigned i = 1; i < how.nr_devices; i++)
+		devices[i] = options->devices[i];
+	devices[0] = request->image;
+	how.devices = devices;
+	how.warn = tell_warning;
+	TRY(ubtrfs_open(&how, &front->fs));
+	TRY(find_top(front));
+	TRY(ubtrfs_getattr(front->fs, front->top, &attr));
+	TRY(ubtrfs_info(front->fs, &info));
+	front->block_bytes = info.sectorsize;
+	node_ids_init(&front->ids, front->top.subvolid);
+	front->has_ids = true;
+	return 0;
+}
+
+static void release_kept(void *ctx, struct ubtrfs_node node)
+{
+	struct front *front = ctx;
+
+	(void)front;
+	(void)node;
+}
+
+/* ---- the log ---- */
+
+static void line_to_syslog(void *arg, enum log_level level, const char *text)
+{
+	static const int priorities[] = { [LOG_LEVEL_ERROR] = LOG_ERR,
+					  [LOG_LEVEL_WARN] = LOG_WARNING,
+					  [LOG_LEVEL_INFO] = LOG_NOTICE,
+					  [LOG_LEVEL_DEBUG] = LOG_DEBUG };
+
+	(void)arg;
+	syslog(priorities[level], "%s", text);
+}
+
+static const struct log_sink syslog_sink = { .line = line_to_syslog };
+
+/* ---- in the background ---- */
+
+/* From the process that serves to the one that was called: how mounting went. */
+struct background {
+	int pipe[2];
+	bool is_child, told;
+};
+
+static void background_tell(struct background *background, int err)
+{
+	struct err_report report;
+
+	if (!background->is_child || background->told)
+		return;
+	background->told = true;
+	err_capture(err, &report);
+	if (write(background->pipe[1], &report, sizeof(report)) < 0)
+		log_warn("nobody waits for the mount any more");
+	close(background->pipe[1]);
+}
+
+/* The mount stands: from here on the terminal is the caller's again. */
+static void background_detach(struct background *background)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	openlog("ubtrfs", LOG_PID, LOG_DAEMON);
+	log_set_sink(&syslog_sink);
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+	background_tell(background, 0);
+}
+
+static int background_wait(const struct background *background)
+{
+	struct err_report report;
+	ssize_t len;
+
+	close(background->pipe[1]);
+	do
+		len = read(background->pipe[0], &report, sizeof(report));
+	while (len < 0 && errno == EINTR);
+	close(background->pipe[0]);
+	if (len != (ssize_t)sizeof(report))
+		return THROW(ERR_MOUNT, "the process that serves the mount has ended");
+	return err_rethrow(&report);
+}
+
+/* ---- serving ---- */
+
+/* Commits, unless nothing was opened or it is given up. */
+static int front_close(struct front *front)
+{
+	int err;
+
+	if (front->has_ids)
+		node_ids_fini(&front->ids, release_kept, front);
+	err = err_adopt(ubtrfs_close(front->fs));
+	if (front->session)
+		fuse_session_destroy(front->session);
+	return err;
+}
+
+static int front_serve(struct front *front, struct background *background)
+{
+	struct mount_signals signals;
+	int err;
+
+	err = mount_signals_start(&signals, front->session, front->mountpoint);
+	if (err == 0) {
+		if (background->is_child)
+			background_detach(background);
+		err = session_loop(front);
+		mount_signals_stop(&signals);
+	}
+	fuse_session_unmount(front->session);
+	return err;
+}
+
+static int mount_and_serve(const struct mount_request *request, struct background *background)
+{
+	struct front front = { .options = request->options };
+	SCOPED_MEM char *mountpoint = realpath(request->mountpoint, NULL);
+	struct err_report report;
+	int err, close_err;
+
+	if (!mountpoint)
+		return THROW_SYS(errno, "%s", request->mountpoint);
+	front.mountpoint = mountpoint;
+	mount_signals_block();
+	err = open_image(&front, request);
+	if (err == 0)
+		err = session_mount(&front, request);
+	if (err == 0)
+		err = front_serve(&front, background);
+	err_capture(err, &report);
+	close_err = front_close(&front);
+	return err < 0 ? err_rethrow(&report) : close_err;
+}
+
+int fuse_mount_run(const struct mount_request *request)
+{
+	struct background background = { .is_child = false };
+	pid_t child;
+	int err;
+
+	log_set_level(LOG_LEVEL_INFO);
+	if (request->foreground || request->debug)
+		return mount_and_serve(request, &background);
+	if (pipe2(background.pipe, O_CLOEXEC) < 0)
+		return THROW_SYS(errno, "cannot make a pipe");
+	child = fork();
+	if (child < 0)
+		return THROW_SYS(errno, "cannot start a process");
+	if (child > 0)
+		return background_wait(&background);
+	background.is_child = true;
+	close(background.pipe[0]);
+	setsid();
+	err = mount_and_serve(request, &background);
+	if (background.told && err < 0)
+		log_error("%s: %s", request->image, err_text(err));
+	background_tell(&background, err);
+	/* What the caller has not printed yet is the caller's to print. */
+	_exit(err < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}

@@ -1,0 +1,226 @@
+/*
+ * Names: looking up, making, linking, removing.
+ *
+ * What the kernel has been told it may ask about until it forgets it, with or without a name. A node
+ * that is about to lose a name is held first (node_ids.h says who lets go); all others need not be
+ * in memory at all.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fuse/fuse_priv.h"
+
+int entry_fill(struct front *front, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
+	       struct fuse_entry_param *ret_entry)
+{
+	struct ubtrfs_attr own;
+	uint64_t id;
+
+	if (!attr) {
+		TRY(ubtrfs_getattr(front->fs, node, &own));
+		attr = &own;
+	}
+	TRY(node_id_of(&front->ids, node, &id));
+	TRY(node_id_looked_up(&front->ids, id, node));
+	*ret_entry = (struct fuse_entry_param){ .ino = id,
+						.generation = attr->generation,
+						.attr_timeout = FRONT_FOREVER_S,
+						.entry_timeout = FRONT_FOREVER_S };
+	attr_to_stat(front, attr, id, &ret_entry->attr);
+	return 0;
+}
+
+void entry_forget(struct front *front, fuse_ino_t id, uint64_t nr)
+{
+	(void)node_id_forget(&front->ids, id, nr);
+}
+
+static void reply_entry(fuse_req_t req, struct ubtrfs_node node)
+{
+	struct front *front = front_of(req);
+	struct fuse_entry_param entry;
+	int err = entry_fill(front, node, NULL, &entry);
+
+	if (err < 0)
+		reply_error(req, err);
+	else if (fuse_reply_entry(req, &entry) < 0)
+		entry_forget(front, entry.ino, 1);
+}
+
+/* "." and "..": of handles that came back after the kernel had forgotten them (export). */
+static int look_up(struct front *front, struct ubtrfs_node dir, const char *name,
+		   struct ubtrfs_node *ret_node)
+{
+	if (strcmp(name, ".") == 0) {
+		*ret_node = dir;
+		return 0;
+	}
+	if (strcmp(name, "..") == 0)
+		return ubtrfs_resolve(front->fs, dir, name, false, ret_node);
+	return ubtrfs_lookup(front->fs, dir, name, strlen(name), ret_node);
+}
+
+void front_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fuse_entry_param none = { .entry_timeout = FRONT_FOREVER_S };
+	struct front *front = front_of(req);
+	struct ubtrfs_node dir, node;
+	int err;
+
+	if (!request_node(req, parent, &dir))
+		return;
+	err = look_up(front, dir, name, &node);
+	if (err == -ENOENT && name[0] != '.')
+		fuse_reply_entry(req, &none);
+	else if (err < 0)
+		reply_error(req, err);
+	else
+		reply_entry(req, node);
+}
+
+void front_forget(fuse_req_t req, fuse_ino_t id, uint64_t nr)
+{
+	entry_forget(front_of(req), id, nr);
+	fuse_reply_none(req);
+}
+
+void front_forget_multi(fuse_req_t req, size_t nr, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < nr; i++)
+		entry_forget(front_of(req), forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+/* ---- making ---- */
+
+static int make(fuse_req_t req, fuse_ino_t parent, const char *name, struct ubtrfs_new *what,
+		struct ubtrfs_node *ret_node)
+{
+	struct front *front = front_of(req);
+	struct ubtrfs_node dir;
+
+	TRY(node_of_id(&front->ids, parent, &dir));
+	TRY(request_owner(req, dir, &what->attr));
+	return ubtrfs_create(front->fs, dir, name, strlen(name), what, ret_node);
+}
+
+static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name,
+			   struct ubtrfs_new *what)
+{
+	struct ubtrfs_node node;
+	int err = make(req, parent, name, what, &node);
+
+	if (err < 0)
+		reply_error(req, err);
+	else
+		reply_entry(req, node);
+}
+
+void front_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	struct ubtrfs_new what = { .attr = { .mode = mode, .rdev = rdev } };
+
+	make_and_reply(req, parent, name, &what);
+}
+
+void front_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct ubtrfs_new what = { .attr = { .mode = S_IFDIR | (mode & 07777) } };
+
+	make_and_reply(req, parent, name, &what);
+}
+
+void front_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	struct ubtrfs_new what = { .attr = { .mode = S_IFLNK | 0777 },
+				   .symlink_target = target,
+				   .symlink_len = strlen(target) };
+
+	make_and_reply(req, parent, name, &what);
+}
+
+void front_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		  struct fuse_file_info *file)
+{
+	struct ubtrfs_new what = { .attr = { .mode = S_IFREG | (mode & 07777) } };
+	struct front *front = front_of(req);
+	struct fuse_entry_param entry;
+	struct ubtrfs_node node;
+	int err = make(req, parent, name, &what, &node);
+
+	if (err == -EEXIST && !(file->flags & O_EXCL)) {
+		struct ubtrfs_node dir;
+
+		err = node_of_id(&front->ids, parent, &dir);
+		if (err == 0)
+			err = look_up(front, dir, name, &node);
+	}
+	if (err == 0)
+		err = entry_fill(front, node, NULL, &entry);
+	if (err < 0) {
+		reply_error(req, err);
+		return;
+	}
+	file->keep_cache = 1;
+	file->noflush = 1;
+	if (fuse_reply_create(req, &entry, file) < 0)
+		entry_forget(front, entry.ino, 1);
+}
+
+void front_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t parent, const char *name)
+{
+	struct front *front = front_of(req);
+	struct ubtrfs_node node, dir;
+	int err;
+
+	if (!request_node(req, id, &node) || !request_node(req, parent, &dir))
+		return;
+	err = ubtrfs_link(front->fs, node, dir, name, strlen(name));
+	if (err < 0)
+		reply_error(req, err);
+	else
+		reply_entry(req, node);
+}
+
+/* ---- removing ---- */
+
+static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name,
+			int (*remove)(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
+				      size_t name_len))
+{
+	struct front *front = front_of(req);
+	struct ubtrfs_node dir;
+
+	if (request_node(req, parent, &dir))
+		reply_result(req, remove(front->fs, dir, name, strlen(name)));
+}
+
+void front_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_name(req, parent, name, ubtrfs_unlink);
+}
+
+void front_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_name(req, parent, name, ubtrfs_rmdir);
+}
+
+void front_readlink(fuse_req_t req, fuse_ino_t id)
+{
+	char target[PATH_MAX + 1];
+	struct ubtrfs_node node;
+	size_t len;
+	int err;
+
+	if (!request_node(req, id, &node))
+		return;
+	err = ubtrfs_readlink(front_of(req)->fs, node, target, PATH_MAX, &len);
+	if (err < 0) {
+		reply_error(req, err);
+		return;
+	}
+	target[len] = '\0';
+	fuse_reply_readlink(req, target);
+}

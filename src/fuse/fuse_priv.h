@@ -1,0 +1,109 @@
+/*
+ * What the files of fuse share: the mount, replies, and the operations of each file.
+ */
+#ifndef UBTRFS_FUSE_FUSE_PRIV_H
+#define UBTRFS_FUSE_FUSE_PRIV_H
+
+#define FUSE_USE_VERSION 312
+
+#include <stdatomic.h>
+
+#include <fuse_lowlevel.h>
+
+#include "fuse/fuse.h"
+#include "fuse/node_ids.h"
+
+/* We are the only writer: what the kernel knows stays true until it changes it itself. */
+#define FRONT_FOREVER_S 1e9
+#define FRONT_REQUEST_BYTES (1u << 20)
+
+struct front {
+	struct ubtrfs *fs;
+	const struct mount_options *options;
+	const char *mountpoint;
+	struct fuse_session *session;
+	struct ubtrfs_node top;
+	struct node_ids ids;
+	uint32_t block_bytes; /* st_blksize */
+	bool has_ids;
+};
+
+static inline struct front *front_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/* ---- fuse_session.c ---- */
+
+struct mount_request;
+int session_mount(struct front *front, const struct mount_request *request) must_check;
+int session_loop(struct front *front) must_check;
+
+/* ---- fuse_attr.c ---- */
+
+/* Replies with an errno for a negative result of the library. */
+void reply_error(fuse_req_t req, int err);
+/* Replies 0, or the error. */
+void reply_result(fuse_req_t req, int err);
+/* The node of an id; false after a reply. */
+bool request_node(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node *ret_node);
+void attr_to_stat(const struct front *front, const struct ubtrfs_attr *attr, uint64_t id,
+		  struct stat *ret_st);
+/* The owner of what a request makes in a directory. */
+int request_owner(fuse_req_t req, struct ubtrfs_node dir, struct ubtrfs_attr *attr) must_check;
+/* A regular file's handle of the kernel carries nothing. */
+void front_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
+void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
+		   struct fuse_file_info *file);
+void front_statfs(fuse_req_t req, fuse_ino_t id);
+
+/* ---- fuse_name.c ---- */
+
+/* A node for the kernel, counted as looked up; attr may be NULL. */
+int entry_fill(struct front *front, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
+	       struct fuse_entry_param *ret_entry) must_check;
+/* It was not told after all; or it forgets. */
+void entry_forget(struct front *front, fuse_ino_t id, uint64_t nr);
+void front_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void front_forget(fuse_req_t req, fuse_ino_t id, uint64_t nr);
+void front_forget_multi(fuse_req_t req, size_t nr, struct fuse_forget_data *forgets);
+void front_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+void front_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void front_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void front_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		  struct fuse_file_info *file);
+void front_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t parent, const char *name);
+void front_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void front_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void front_readlink(fuse_req_t req, fuse_ino_t id);
+
+/* ---- fuse_dir.c ---- */
+
+void front_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t cookie,
+		   struct fuse_file_info *file);
+void front_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t cookie,
+		       struct fuse_file_info *file);
+
+/* ---- fuse_file.c ---- */
+
+/* Opening and closing mean nothing here: the kernel is told not to ask. */
+void front_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
+void front_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
+void front_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
+void front_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+		struct fuse_file_info *file);
+void front_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset,
+		 struct fuse_file_info *file);
+void front_fsync(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file);
+void front_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
+		 struct fuse_file_info *file);
+
+/* ---- fuse_xattr.c ---- */
+
+void front_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *value, size_t size,
+		    int flags);
+void front_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size);
+void front_listxattr(fuse_req_t req, fuse_ino_t id, size_t size);
+void front_removexattr(fuse_req_t req, fuse_ino_t id, const char *name);
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * The connection to the kernel: what is asked for when it is made, which function answers which
+ * request, and mounting.
+ *
+ * Requests are read and answered by threads of libfuse, each on a descriptor of its own.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "fuse/fuse_priv.h"
+
+#define THREADS_MIN 16u
+#define BACKGROUND_REQUESTS 64u
+
+static void front_init(void *userdata, struct fuse_conn_info *conn)
+{
+	const struct front *front = userdata;
+	unsigned wanted = FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_PARALLEL_DIROPS |
+			  FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
+			  FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA |
+			  FUSE_CAP_IOCTL_DIR | FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO;
+
+	if (front->options->writeback_cache)
+		wanted |= FUSE_CAP_WRITEBACK_CACHE;
+	/*
+	 * Attributes never change behind the kernel's back; it truncates before it opens, as it
+	 * opens by itself; and it takes the set-id bits away.
+	 */
+	conn->want &=
+		~(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_HANDLE_KILLPRIV);
+	conn->want |= wanted & conn->capable;
+	conn->max_write = FRONT_REQUEST_BYTES;
+	conn->max_read = FRONT_REQUEST_BYTES;
+	conn->max_background = BACKGROUND_REQUESTS;
+	conn->congestion_threshold = BACKGROUND_REQUESTS * 3 / 4;
+}
+
+static const struct fuse_lowlevel_ops front_ops = {
+	.init = front_init,
+	.lookup = front_lookup,
+	.forget = front_forget,
+	.forget_multi = front_forget_multi,
+	.getattr = front_getattr,
+	.setattr = front_setattr,
+	.statfs = front_statfs,
+	.mknod = front_mknod,
+	.mkdir = front_mkdir,
+	.symlink = front_symlink,
+	.create = front_create,
+	.link = front_link,
+	.unlink = front_unlink,
+	.rmdir = front_rmdir,
+	.readlink = front_readlink,
+	.readdir = front_readdir,
+	.readdirplus = front_readdirplus,
+	.open = front_open,
+	.opendir = front_open,
+	.release = front_release,
+	.releasedir = front_release,
+	.flush = front_flush,
+	.read = front_read,
+	.write = front_write,
+	.fsync = front_fsync,
+	.fsyncdir = front_fsync,
+	.lseek = front_lseek,
+	.setxattr = front_setxattr,
+	.getxattr = front_getxattr,
+	.listxattr = front_listxattr,
+	.removexattr = front_removexattr,
+};
+
+/* What stands in a list of options: commas and backslashes with one before. */
+static void add_escaped(struct strbuf *text, const char *value)
+{
+	for (; *value; value++) {
+		if (*value == ',' || *value == '\\')
+			strbuf_add(text, "\\");
+		strbuf_add_bytes(text, value, 1);
+	}
+}
+
+static int fuse_options(const struct front *front, const struct mount_request *request,
+			struct strbuf *text)
+{
+	const struct mount_options *options = request->options;
+	SCOPED_MEM char *image = realpath(request->image, NULL);
+	bool is_root = geteuid() == 0;
+
+	strbuf_addf(text, "subtype=ubtrfs,max_read=%u,fsname=", FRONT_REQUEST_BYTES);
+	add_escaped(text, image ? image : request->image);
+	strbuf_add(text, front->options->how.writable ? ",rw" : ",ro");
+	if (!options->no_permissions)
+		strbuf_add(text, ",default_permissions");
+	/* A filesystem mounted by root is everybody's, with devices, as any other. */
+	if (is_root)
+		strbuf_add(text, ",suid,dev");
+	if ((is_root || options->allow_other) && !options->no_allow_other)
+		strbuf_add(text, ",allow_other");
+	if (request->debug)
+		strbuf_add(text, ",debug");
+	strbuf_add(text, strbuf_text(&options->to_fuse));
+	return strbuf_status(text);
+}
+
+int session_mount(struct front *front, const struct mount_request *request)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct strbuf text;
+	int err;
+
+	strbuf_init(&text);
+	err = fuse_options(front, request, &text);
+	if (err == 0 &&
+	    (fuse_opt_add_arg(&args, "ubtrfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 ||
+	     fuse_opt_add_arg(&args, strbuf_text(&text)) < 0))
+		err = MEM_FAIL("the arguments of a mount");
+	if (err == 0) {
+		front->session = fuse_session_new(&args, &front_ops, sizeof(front_ops), front);
+		if (!front->session)
+			err = THROW(ERR_INVALID, "FUSE does not take the options %s",
+				    strbuf_text(&text));
+	}
+	fuse_opt_free_args(&args);
+	strbuf_fini(&text);
+	if (err == 0 && fuse_session_mount(front->session, front->mountpoint) < 0)
+		err = THROW(ERR_MOUNT, "%s cannot be mounted on %s", request->image,
+			    front->mountpoint);
+	return err;
+}
+
+/* Until it is unmounted, or told to end. */
+int session_loop(struct front *front)
+{
+	unsigned nr_threads = front->options->max_threads;
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int result;
+
+	if (!config)
+		return MEM_FAIL("the threads of a mount");
+	if (!nr_threads)
+		nr_threads = THREADS_MIN;
+	fuse_loop_cfg_set_clone_fd(config, 1);
+	fuse_loop_cfg_set_max_threads(config, nr_threads);
+	fuse_loop_cfg_set_idle_threads(config, nr_threads);
+	result = fuse_session_loop_mt(front->session, config);
+	fuse_loop_cfg_destroy(config);
+	/* Positive: the number of a signal, and none is taken. */
+	return result < 0 ? THROW_SYS(-result, "requests cannot be read") : 0;
+}

@@ -1,0 +1,65 @@
+/*
+ * Numbers of nodes towards the kernel: node ids, which are also inode numbers.
+ *
+ * The id of an inode of the subvolume that is mounted is its own inode number (its top is
+ * FUSE_ROOT_ID towards FUSE, and 256 for stat). Inodes of other subvolumes carry the number of
+ * their subvolume above the bits of the inode number, because all of a FUSE mount has one device
+ * number. So an id can be computed both ways, is the same for as long as the filesystem lives, and
+ * needs no memory. Only numbers too large for that (2^43 inodes in one subvolume, 2^20 subvolumes)
+ * take a place in a table, for as long as the mount lives.
+ *
+ * Besides: how often the kernel has been told each id, until it forgets it; a node without a name
+ * must live as long. Any thread, locks of its own (RANK_LEAF, nothing is taken inside).
+ */
+#ifndef UBTRFS_FUSE_NODE_IDS_H
+#define UBTRFS_FUSE_NODE_IDS_H
+
+#include <ubtrfs/file.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/lock.h"
+
+#define NODE_ID_SHARDS 64u
+#define NODE_ID_WIDE_MAX (1u << 20)
+/* Of the top; the same as FUSE_ROOT_ID. */
+#define NODE_ID_TOP 1u
+
+struct node_ids {
+	uint64_t top_subvolid;
+	struct node_id_shard {
+		struct mutex lock;
+		struct hash_table known; /* by id */
+	} shards[NODE_ID_SHARDS];
+	struct mutex wide_lock;
+	struct hash_table wide; /* by a hash of the node */
+	struct wide_node **wide_at;
+	unsigned nr_wide;
+};
+
+void node_ids_init(struct node_ids *ids, uint64_t top_subvolid);
+/* Forgets all; release is called for each node that was kept. */
+void node_ids_fini(struct node_ids *ids, void (*release)(void *ctx, struct ubtrfs_node node),
+		   void *ctx);
+
+/* ERR_LIMIT, ERR_NO_MEMORY for one of the wide ones. */
+int node_id_of(struct node_ids *ids, struct ubtrfs_node node, uint64_t *ret_id) must_check;
+/* ERR_NOT_FOUND for an id that was never given out. */
+int node_of_id(struct node_ids *ids, uint64_t id, struct ubtrfs_node *ret_node) must_check;
+/* What stat shows for an id. */
+uint64_t node_id_ino(uint64_t id);
+
+/* The kernel is told an id once more. */
+int node_id_looked_up(struct node_ids *ids, uint64_t id, struct ubtrfs_node node) must_check;
+/*
+ * It forgets the id that many times. True when that was the last and the node was kept: the caller
+ * releases it.
+ */
+bool node_id_forget(struct node_ids *ids, uint64_t id, uint64_t nr);
+/*
+ * The node is held for the kernel, which knows it: to be released when it is forgotten. False when
+ * it is held so already, or the kernel does not know it: the caller's hold is one too many.
+ */
+bool node_id_keep(struct node_ids *ids, uint64_t id);
+
+#endif

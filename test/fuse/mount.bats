@@ -1,0 +1,183 @@
+#!/usr/bin/env bats
+# A mount: what goes in comes out, is clean, and is what the kernel sees; options; how it ends.
+
+setup()
+{
+	load fuse_lib
+	fuse_setup
+}
+
+teardown()
+{
+	fuse_teardown
+}
+
+# Something of every kind.
+fill()
+{
+	mkdir -p "$1/dir/sub" "$1/empty"
+	printf 'hello\n' >"$1/file"
+	seq 1 200000 >"$1/dir/big"
+	truncate -s 3M "$1/dir/sparse"
+	printf 'x' | dd of="$1/dir/sparse" bs=1 seek=1500000 conv=notrunc status=none
+	ln "$1/file" "$1/dir/hard"
+	ln -s file "$1/link"
+	ln -s "$(printf 'long%.0s/' $(seq 300))" "$1/long"
+	mkfifo "$1/dir/sub/fifo"
+	mknod "$1/null" c 1 3
+	chmod 4755 "$1/dir/big"
+	chmod 1777 "$1/empty"
+	chown 12345:54321 "$1/dir/sub"
+	setfattr -n user.name -v value "$1/file"
+	setfattr -n trusted.name -v 0x0001ff "$1/dir"
+	for i in $(seq 300); do echo "$i" >"$1/dir/sub/small$i"; done
+	touch -d '2001-02-03 04:05:06.123456789Z' "$1/file"
+	touch -d '1969-12-31 23:59:58.5Z' "$1/dir/sub"
+}
+
+@test 'a tree made on the mount is clean and the same under the kernel, and again under us' {
+	image_new 300M
+	ours_mount
+	fill "$M"
+	mkdir "$WORK/copy"
+	cp -a "$M/." "$WORK/copy"
+	same_tree "$WORK/copy" "$M"
+	ours_umount
+	judged "$WORK/copy"
+	ours_mount
+	same_tree "$WORK/copy" "$M"
+	rm -rf "$M/dir"
+	rm -rf "$WORK/copy/dir"
+	touch -r "$M" "$WORK/copy"
+	ours_umount
+	judged "$WORK/copy"
+}
+
+@test 'an image is mounted once' {
+	image_new 200M
+	ours_mount
+	mkdir "$WORK/other"
+	refused 'disk.img' "$UBTRFS" mount "$IMG" "$WORK/other"
+	ours_umount
+}
+
+@test 'what cannot be mounted is told to the caller' {
+	image_new 200M
+	refused 'no-such-place' "$UBTRFS" mount "$IMG" "$WORK/no-such-place"
+	refused 'no-such-image' "$UBTRFS" mount "$WORK/no-such-image" "$M"
+	refused 'wibble' "$UBTRFS" mount -o wibble "$IMG" "$M"
+	refused 'wobble' "$UBTRFS" mount -o ro,wobble=1 "$IMG" "$M"
+	refused 'autodefrag' "$UBTRFS" mount -o autodefrag "$IMG" "$M"
+	refused 'compress=fish' "$UBTRFS" mount -o compress=fish "$IMG" "$M"
+	refused 'no-such' "$UBTRFS" mount -o subvol=no-such "$IMG" "$M"
+	refused '777' "$UBTRFS" mount -o subvolid=777 "$IMG" "$M"
+	! grep -q " $M " /proc/self/mounts
+}
+
+@test 'read-only: nothing can be changed, and nothing is' {
+	image_new 200M
+	sum=$(sha256sum <"$IMG")
+	ours_mount ro
+	! touch "$M/file" 2>"$WORK/err"
+	grep -q 'Read-only file system' "$WORK/err"
+	ls "$M"
+	ours_umount
+	[ "$sum" = "$(sha256sum <"$IMG")" ]
+}
+
+@test 'SIGTERM and SIGINT unmount and commit; what is open may be used to the end' {
+	image_new 200M
+	for signal in TERM INT; do
+		ours_mount
+		echo "$signal" >"$M/$signal"
+		exec 9>"$M/open-$signal"
+		kill -$signal "$SERVER"
+		for i in $(seq 100); do grep -q " $M " /proc/self/mounts || break; sleep 0.05; done
+		! grep -q " $M " /proc/self/mounts
+		echo "written later" >&9
+		exec 9>&-
+		ours_gone "$SERVER"
+		ours_mount
+		[ "$(cat "$M/$signal")" = "$signal" ]
+		[ "$(cat "$M/open-$signal")" = 'written later' ]
+		ours_umount
+	done
+	check_clean "$IMG"
+}
+
+@test 'a second signal does not wait for what is open' {
+	image_new 200M
+	ours_mount
+	echo kept >"$M/file"
+	exec 9<"$M/file"
+	kill -TERM "$SERVER"
+	sleep 0.3
+	[ -d "/proc/$SERVER" ]
+	kill -TERM "$SERVER"
+	ours_gone "$SERVER"
+	exec 9<&-
+	ours_mount
+	[ "$(cat "$M/file")" = kept ]
+	ours_umount
+	check_clean "$IMG"
+}
+
+@test 'SIGKILL leaves the last commit' {
+	image_new 200M
+	ours_mount
+	echo kept >"$M/file"
+	sync "$M/file"
+	mkdir "$M/dir"
+	kill -KILL "$SERVER"
+	ours_gone "$SERVER"
+	umount -l "$M"
+	check_clean "$IMG"
+	ours_mount
+	[ "$(cat "$M/file")" = kept ]
+	ours_umount
+}
+
+@test 'mount(8) finds its helper' {
+	image_new 200M
+	mkdir "$WORK/bin"
+	ln -s "$UBTRFS" "$WORK/bin/mount.ubtrfs"
+	"$WORK/bin/mount.ubtrfs" "$IMG" "$M" -o rw,noauto,user 3>&-
+	SERVER=$(server_of "$IMG")
+	echo hello >"$M/file"
+	ours_umount
+	refused 'wibble' "$WORK/bin/mount.ubtrfs" "$IMG" "$M" -o rw,wibble
+	"$WORK/bin/mount.ubtrfs" "$IMG" "$M" -s -o ro,wibble 3>&-
+	SERVER=$(server_of "$IMG")
+	[ "$(cat "$M/file")" = hello ]
+	ours_umount
+}
+
+@test 'a subvolume is what is shown' {
+	image_new 300M
+	image_mount "$MNT" rw "$IMG"
+	btrfs -q subvolume create "$MNT/one"
+	btrfs -q subvolume create "$MNT/one/two"
+	echo 1 >"$MNT/one/file"
+	echo 2 >"$MNT/one/two/file"
+	id=$(btrfs inspect-internal rootid "$MNT/one/two")
+	btrfs -q subvolume set-default "$MNT/one"
+	image_umount "$MNT"
+	ours_mount subvol=/one/two
+	[ "$(cat "$M/file")" = 2 ]
+	[ "$(stat -c %i "$M")" = 256 ]
+	ours_umount
+	ours_mount "subvolid=$id"
+	[ "$(cat "$M/file")" = 2 ]
+	ours_umount
+	ours_mount
+	[ "$(cat "$M/file")" = 1 ]
+	[ "$(cat "$M/two/file")" = 2 ]
+	# One device number: inode numbers differ, and entries tell the same ones.
+	[ "$(stat -c %i "$M/file")" != "$(stat -c %i "$M/two/file")" ]
+	[ "$(ls -i "$M/two" | awk '{print $1}')" = "$(stat -c %i "$M/two/file")" ]
+	ours_umount
+	ours_mount subvolid=0
+	[ "$(cat "$M/one/two/file")" = 2 ]
+	ours_umount
+	check_clean "$IMG"
+}
