@@ -113,6 +113,10 @@ int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, voi
  */
 int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
 		     uint64_t *ret_start, uint64_t *ret_end);
+/* The next byte at or after offset that no data covers (a hole, or preallocated); at the latest the
+ * end of the file. -ENXIO when offset is not in the file. */
+int ubtrfs_seek_hole(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+		     uint64_t *ret_offset);
 /*
  * The next data at or after offset, holes and preallocated ranges passed over: as much of it as lies
  * together and fits into capacity bytes. *ret_start: where it begins in the file, *ret_len > 0. What
@@ -121,6 +125,40 @@ int ubtrfs_seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset
  */
 int ubtrfs_read_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
 		     size_t capacity, uint64_t *ret_start, size_t *ret_len);
+
+/* What ubtrfs_fallocate does with a range; the values are Linux's FALLOC_FL_*. 0: space for all of it
+ * is allocated, what is a hole reads as zeroes from then on without being one. */
+#define UBTRFS_FALLOC_KEEP_SIZE 0x01u  /* a range behind the end does not make the file longer */
+#define UBTRFS_FALLOC_PUNCH_HOLE 0x02u /* a hole; only with KEEP_SIZE */
+#define UBTRFS_FALLOC_ZERO_RANGE 0x10u /* reads as zeroes, and space is allocated */
+/*
+ * -ENOSPC before anything changes when there is no space for all of the range; -EOPNOTSUPP for other
+ * modes. -EFBIG, -EINVAL (len 0), -EISDIR.
+ */
+int ubtrfs_fallocate(struct ubtrfs *fs, struct ubtrfs_node node, unsigned mode, uint64_t offset,
+		     uint64_t len);
+/*
+ * dst shares what src has: the range of dst has the same contents afterwards, and nothing is copied
+ * (but contents that are inline). len 0: up to the end of src. Across subvolumes, or within one
+ * file. -EINVAL: offsets and len are no multiples of the sector size (len may reach the end of src
+ * instead, when it reaches the end of dst too), the ranges overlap, src ends before, or only one of
+ * the files has checksums.
+ */
+int ubtrfs_clone_range(struct ubtrfs *fs, struct ubtrfs_node src, uint64_t src_offset,
+		       struct ubtrfs_node dst, uint64_t dst_offset, uint64_t len);
+/*
+ * As ubtrfs_clone_range for ranges that hold the same bytes already; *ret_same false when they do
+ * not (what comes before the difference may be shared then). No time changes. -EINVAL also when dst
+ * ends before.
+ */
+int ubtrfs_dedupe_range(struct ubtrfs *fs, struct ubtrfs_node src, uint64_t src_offset,
+			struct ubtrfs_node dst, uint64_t dst_offset, uint64_t len, bool *ret_same);
+/*
+ * Copies, sharing what can be shared. *ret_len is less than len at the end of src, or when much has
+ * to be copied: call again. -EINVAL when the ranges overlap.
+ */
+int ubtrfs_copy_range(struct ubtrfs *fs, struct ubtrfs_node src, uint64_t src_offset,
+		      struct ubtrfs_node dst, uint64_t dst_offset, uint64_t len, uint64_t *ret_len);
 int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity,
 		    size_t *ret_len);
 

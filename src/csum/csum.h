@@ -21,6 +21,8 @@ int csum_insert(struct txn *txn, struct tree *tree, uint64_t addr, const uint8_t
  */
 int csum_lookup(struct tree *tree, uint64_t addr, uint64_t nr_sectors, uint8_t *ret_csums,
 		uint8_t *ret_present) must_check;
+/* Whether any sector of the range has a checksum. */
+int csum_any(struct tree *tree, uint64_t addr, uint64_t len_bytes, bool *ret_any) must_check;
 /* Whole sectors, and what is known of their checksums. */
 struct csum_range {
 	struct volume *volume;

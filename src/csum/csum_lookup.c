@@ -37,6 +37,18 @@ int csum_seek_le(struct cursor *cursor, uint64_t addr, struct csum_span *ret_spa
 	return csum_span_of(cursor, ret_span);
 }
 
+int csum_any(struct tree *tree, uint64_t addr, uint64_t len_bytes, bool *ret_any)
+{
+	SCOPED(cursor) struct cursor cursor;
+	struct csum_span span;
+
+	cursor_init(&cursor, tree);
+	/* Items do not overlap: the last that begins in or before the range reaches furthest. */
+	TRY(csum_seek_le(&cursor, addr + len_bytes - 1, &span));
+	*ret_any = span.nr && span.end > addr;
+	return 0;
+}
+
 /* What is asked for, and how far the answer has come. */
 struct csum_query {
 	const struct geometry *geometry;

@@ -50,6 +50,13 @@ int extent_run_refs(struct txn *txn, struct extents *extents, uint64_t *ret_nr) 
 int extent_refs(struct extents *extents, uint64_t addr, bool metadata, uint8_t level,
 		int64_t *ret_refs, uint64_t *ret_flags) must_check;
 /*
+ * Whether anything but the one reference (which exists, with whatever count) refers to a data
+ * extent, disk plus pending. What is shared through a tree block above, by a snapshot, is not seen
+ * here: an item older than the last snapshot of its tree may always be shared.
+ */
+int extent_is_shared(struct extents *extents, uint64_t addr, const struct ref_key *mine,
+		     bool *ret_shared) must_check;
+/*
  * Lists the references of an extent, disk plus pending: key and count, in the order of the keys;
  * nonzero from visit stops. No lock is held while visiting. ERR_EXTENT_MISSING.
  */

@@ -91,6 +91,24 @@ int extent_refs(struct extents *extents, uint64_t addr, bool metadata, uint8_t l
 	return 0;
 }
 
+int extent_is_shared(struct extents *extents, uint64_t addr, const struct ref_key *mine,
+		     bool *ret_shared)
+{
+	SCOPED(ref_list) struct ref_list list = { 0 };
+	uint64_t flags;
+	int64_t refs;
+
+	/* Mostly there is one, which is the asker's, whatever its key. */
+	TRY(extent_refs(extents, addr, false, 0, &refs, &flags));
+	if (refs == 1) {
+		*ret_shared = false;
+		return 0;
+	}
+	TRY(extent_ref_list(extents, addr, &list));
+	*ret_shared = list.nr != 1 || ref_key_compare(&list.refs[0].key, mine) != 0;
+	return 0;
+}
+
 /* ---- listing ---- */
 
 int extent_each_ref(struct extents *extents, uint64_t addr,

@@ -70,6 +70,7 @@ static int extent_parse(const struct inode *inode, const struct delayed_view *vi
 	ret_extent->start = view->key.offset;
 	ret_extent->compress = file_extent_compression(item);
 	ret_extent->ram_bytes = file_extent_ram_bytes(item);
+	ret_extent->generation = file_extent_generation(item);
 	if (ret_extent->compress && !compress_type_known((uint64_t)ret_extent->compress))
 		return THROW(ERR_UNSUPPORTED, "inode %llu: compression %d",
 			     (unsigned long long)inode->ino, ret_extent->compress);

@@ -120,6 +120,9 @@ int run_submit(struct writeback *writeback, struct file_run *run) must_check;
 int file_settle(struct writeback *writeback, struct inode *inode) must_check;
 /* The same for every inode; all bytes are with the devices, all checksums in the tree. */
 int writeback_drain(struct writeback *writeback) must_check;
+/* Space for data as space_alloc_data gives it, out of a new chunk if need be. */
+int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len, uint64_t *ret_addr,
+	       uint64_t *ret_len) must_check;
 
 /* run.c */
 int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t capacity,
@@ -197,6 +200,7 @@ struct file_extent {
 	uint64_t start, end; /* in the file */
 	bool is_inline, is_hole, is_prealloc;
 	int compress;
+	uint64_t generation;	   /* of the item */
 	uint64_t addr, disk_bytes; /* on disk */
 	uint64_t ram_bytes;
 	uint64_t offset;      /* into the uncompressed extent */

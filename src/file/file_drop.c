@@ -2,7 +2,7 @@
  * Taking extents out of a file: the whole, the front, the back, or a hole in the middle of each.
  */
 #include "base/assert.h"
-#include "file/file.h"
+#include "file/range.h"
 
 /*
  * Reference of an extent as the extent tree counts it: by the offset that the start of the whole
@@ -18,9 +18,8 @@ static int extent_ref(struct writeback *writeback, struct inode *inode,
 			       extent->start - extent->offset, delta);
 }
 
-/* Writes the part [start, end) of an extent as an item of its own. */
-static int extent_keep(struct writeback *writeback, struct inode *inode,
-		       const struct file_extent *extent, uint64_t start, uint64_t end)
+int extent_keep(struct writeback *writeback, struct inode *inode, const struct file_extent *extent,
+		uint64_t start, uint64_t end)
 {
 	uint8_t item[FILE_EXTENT_SIZE] = { 0 };
 	struct key key = KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, start);
@@ -67,27 +66,32 @@ static int drop_one(struct writeback *writeback, struct inode *inode,
 	return front && back ? extent_ref(writeback, inode, extent, 1) : 0;
 }
 
+/* At most max_extents items; *ret_pos is how far it came. */
 static int drop_steps(struct writeback *writeback, struct inode *inode, uint64_t start,
-		      uint64_t end)
+		      uint64_t end, uint64_t max_extents, uint64_t *ret_pos)
 {
 	uint64_t pos = start;
 
-	while (pos < end) {
+	for (uint64_t nr = 0; pos < end && nr < max_extents; nr++) {
 		SCOPED(file_extent) struct file_extent extent = { 0 };
 		int err = file_extent_find(inode, pos, &extent);
 
-		if (err == -ERR_KEY_NOT_FOUND || (err == 0 && extent.start >= end))
+		if (err == -ERR_KEY_NOT_FOUND || (err == 0 && extent.start >= end)) {
+			pos = end;
 			break;
+		}
 		TRY(err);
 		pos = extent.end;
 		TRY(drop_one(writeback, inode, &extent, start, end));
 	}
+	*ret_pos = MIN(pos, end);
 	return 0;
 }
 
 int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
 {
 	struct txn *txn = writeback->config.txn;
+	uint64_t pos;
 	int err;
 
 	TRY(inode_flush_noted(txn, inode));
@@ -97,9 +101,23 @@ int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t s
 	 */
 	TRY(batch_drain(writeback));
 	TRY(csum_batch_flush(writeback));
-	err = drop_steps(writeback, inode, start, end);
+	err = drop_steps(writeback, inode, start, end, UINT64_MAX, &pos);
 	inode->extent_end = UINT64_MAX;
 	return err < 0 ? txn_abort(txn, err, "taking extents out of a file") : 0;
+}
+
+int file_drop_some(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,
+		   unsigned max_extents, uint64_t *ret_pos)
+{
+	int err;
+
+	TRY(file_sync_inode(writeback, inode));
+	/* As above; the inode may have been flushed before. */
+	TRY(batch_drain(writeback));
+	TRY(csum_batch_flush(writeback));
+	err = drop_steps(writeback, inode, start, end, max_extents, ret_pos);
+	inode->extent_end = UINT64_MAX;
+	return err < 0 ? txn_abort(writeback->config.txn, err, "taking extents out of a file") : 0;
 }
 
 int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)

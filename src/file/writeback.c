@@ -62,8 +62,8 @@ void writeback_fini(struct writeback *writeback)
 	mem_free(writeback->csums.csums);
 }
 
-static int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len,
-		      uint64_t *ret_addr, uint64_t *ret_len)
+int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len, uint64_t *ret_addr,
+	       uint64_t *ret_len)
 {
 	int err = space_alloc_data(writeback->space, len, min_len, ret_addr, ret_len);
 	struct block_group *group;

@@ -6,8 +6,7 @@
 #include "base/assert.h"
 #include "ops/ops.h"
 
-static int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write,
-		     struct inode **ret_inode)
+int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write, struct inode **ret_inode)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
@@ -80,13 +79,8 @@ static void write_advance(struct write_rest *rest, uint64_t part)
 		rest->bytes += part;
 }
 
-static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, struct write_rest *rest)
+static int write_parts(struct ubtrfs *fs, struct inode *inode, struct write_rest *rest)
 {
-	SCOPED(inode) struct inode *inode = NULL;
-
-	if (!fs->core.writable)
-		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
-	TRY(node_file(fs, node, true, &inode));
 	TRY(file_check_range(inode, rest->offset, rest->len));
 	while (rest->len) {
 		uint64_t part;
@@ -97,6 +91,24 @@ static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, struct write_
 		write_advance(rest, part);
 	}
 	return 0;
+}
+
+int inode_write(struct ubtrfs *fs, struct inode *inode, uint64_t offset, const void *data,
+		size_t len)
+{
+	struct write_rest rest = { .offset = offset, .len = len, .bytes = data };
+
+	return write_parts(fs, inode, &rest);
+}
+
+static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, struct write_rest *rest)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+
+	if (!fs->core.writable)
+		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
+	TRY(node_file(fs, node, true, &inode));
+	return write_parts(fs, inode, rest);
 }
 
 UBTRFS_API int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,

@@ -84,6 +84,13 @@ int node_inode_write(struct ubtrfs *fs, struct ubtrfs_node node,
 		     struct inode **ret_inode) must_check;
 /* EPERM for a file that fs-verity seals: its contents belong to the tree of hashes beside them. */
 int inode_check_unsealed(const struct inode *inode) must_check;
+/* A regular file, for reading or changing its contents. op_data.c */
+int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write,
+	      struct inode **ret_inode) must_check;
+/* Writes as ubtrfs_write does, door and times included. When it wants room, some may be written;
+ * the same is asked for again. op_data.c */
+int inode_write(struct ubtrfs *fs, struct inode *inode, uint64_t offset, const void *data,
+		size_t len) must_check;
 int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
 /* ERR_NOT_FOUND for the id of a tree that is no subvolume. */
 int subvolume_id_check(uint64_t subvolid) must_check;

@@ -1,0 +1,136 @@
+/*
+ * Holes: making them, and the items that tell of them on filesystems without NO_HOLES.
+ *
+ * Without NO_HOLES every sector below the end of the last extent, and below the end of the file, has
+ * an item: what is taken out leaves an item of a hole, joined with the holes beside it.
+ */
+#include "base/assert.h"
+#include "file/range.h"
+
+/* Zeroes one part of a sector that holds data. */
+static int zero_write(struct writeback *writeback, struct inode *inode, uint64_t offset,
+		      uint64_t len)
+{
+	SCOPED_MEM uint8_t *zeroes = mem_zalloc(len);
+
+	if (!zeroes)
+		return MEM_FAIL("zeroes");
+	return file_write(writeback, inode, offset, zeroes, len);
+}
+
+int file_zero_part(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t len)
+{
+	uint32_t sectorsize = writeback->geometry.sectorsize;
+	SCOPED(file_extent) struct file_extent extent = { 0 };
+	uint64_t size = inode_size(inode);
+	int err;
+
+	ASSERT(offset % sectorsize + len <= sectorsize);
+	if (!len || offset >= size)
+		return 0;
+	TRY(file_sync_inode(writeback, inode));
+	err = file_extent_find(inode, offset, &extent);
+	if (err == -ERR_KEY_NOT_FOUND)
+		return 0;
+	TRY(err);
+	if (extent.start > offset || extent.is_hole || extent.is_prealloc)
+		return 0;
+	return zero_write(writeback, inode, offset, MIN(len, size - offset));
+}
+
+/* ---- items of holes ---- */
+
+/* Takes the item of a hole that begins or ends at a place; *ret_bound becomes its other end. */
+static int hole_take(struct writeback *writeback, struct inode *inode, uint64_t pos, bool before,
+		     uint64_t *ret_bound)
+{
+	SCOPED(file_extent) struct file_extent extent = { 0 };
+	int err = file_extent_find(inode, before ? pos - 1 : pos, &extent);
+
+	if (err == -ERR_KEY_NOT_FOUND)
+		return 0;
+	TRY(err);
+	if (!extent.is_hole || (before ? extent.end : extent.start) != pos)
+		return 0;
+	TRY(tree_remove(writeback->config.txn, &inode->root->tree,
+			&KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, extent.start)));
+	*ret_bound = before ? extent.start : extent.end;
+	return 0;
+}
+
+static int hole_insert(struct writeback *writeback, struct inode *inode, uint64_t start,
+		       uint64_t end)
+{
+	struct file_extent hole = { .is_hole = true };
+
+	if (start)
+		TRY(hole_take(writeback, inode, start, true, &start));
+	TRY(hole_take(writeback, inode, end, false, &end));
+	hole.start = start;
+	hole.end = end;
+	return extent_keep(writeback, inode, &hole, start, end);
+}
+
+int file_note_hole(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
+{
+	int err;
+
+	if (inode->table->no_holes || start >= end)
+		return 0;
+	err = hole_insert(writeback, inode, start, end);
+	inode->extent_end = UINT64_MAX;
+	return err < 0 ? txn_abort(writeback->config.txn, err, "noting a hole") : 0;
+}
+
+int file_fill_gaps(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
+{
+	uint64_t pos = start;
+
+	if (inode->table->no_holes)
+		return 0;
+	TRY(file_sync_inode(writeback, inode));
+	while (pos < end) {
+		SCOPED(file_extent) struct file_extent extent = { 0 };
+		int err = file_extent_find(inode, pos, &extent);
+
+		if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+			return err;
+		if (err < 0 || extent.start >= end)
+			return file_note_hole(writeback, inode, pos, end);
+		TRY(file_note_hole(writeback, inode, pos, extent.start));
+		pos = extent.end;
+	}
+	return 0;
+}
+
+/* ---- punching ---- */
+
+int file_punch_step(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,
+		    uint64_t *ret_pos)
+{
+	uint64_t last, pos;
+
+	TRY(file_drop_some(writeback, inode, start, end, RANGE_STEP_EXTENTS, &pos));
+	TRY(file_extent_end(inode, &last));
+	/* Behind the end of the file there need be none, but before another extent. */
+	last = MAX(last, round_up(inode_size(inode), writeback->geometry.sectorsize));
+	TRY(file_note_hole(writeback, inode, start, MIN(pos, last)));
+	*ret_pos = pos;
+	return 0;
+}
+
+/* ---- inline contents ---- */
+
+int file_uninline_here(struct writeback *writeback, struct inode *inode)
+{
+	uint64_t size = inode_size(inode), last;
+
+	TRY(file_extent_end(inode, &last));
+	if (!inode->has_inline)
+		return 0;
+	/* A file that goes on behind its first sector is not inline: so it does for a moment. */
+	TRY(file_uninline(writeback, inode, (uint64_t)writeback->geometry.sectorsize + 1));
+	TRY(file_sync_inode(writeback, inode));
+	inode_set_size(inode, size);
+	return 0;
+}
