@@ -10,6 +10,7 @@ static const struct group_command filesystem_commands[] = {
 	{ "du", cmd_filesystem_du, "print what files take, alone and shared" },
 	{ "label", cmd_filesystem_label, "print or set the label" },
 	{ "show", cmd_filesystem_show, "print devices and how much of them is used" },
+	{ "sync", cmd_filesystem_sync, "make everything done on a mount durable" },
 	{ "usage", cmd_filesystem_usage, "print where space is, in detail" },
 	{ NULL, NULL, NULL },
 };

@@ -16,6 +16,8 @@ int cmd_filesystem_label(int argc, char **argv);
 int cmd_filesystem_df(int argc, char **argv);
 /* filesystem_usage.c */
 int cmd_filesystem_usage(int argc, char **argv);
+/* filesystem_sync.c */
+int cmd_filesystem_sync(int argc, char **argv);
 /* filesystem_du.c */
 int cmd_filesystem_du(int argc, char **argv);
 
@@ -47,7 +49,7 @@ struct usage_facts {
 };
 
 /* In the order in which btrfs-progs lists them for usage. 0, or 1 with a message; released always. */
-int usage_facts_read(struct ubtrfs *fs, struct usage_facts *facts) must_check;
+int usage_facts_read(struct fs_source *source, struct usage_facts *facts) must_check;
 void usage_facts_release(struct usage_facts *facts);
 
 #endif

@@ -6,7 +6,7 @@
 #include "cli/filesystem.h"
 
 static const char df_help[] =
-	"usage: ubtrfs filesystem df IMAGE[:/PATH]\n"
+	"usage: ubtrfs filesystem df IMAGE[:/PATH]|MOUNT\n"
 	"\n"
 	"Print how much space block groups of each type and profile have, and how much is used.\n"
 	"\n" UNITS_SHORT_HELP UNITS_HELP QUESTION_HELP;
@@ -36,18 +36,17 @@ static int print_space(void *ctx, const struct ubtrfs_space *space)
 
 static int answer_df(struct question *question, int argc, char **argv)
 {
-	struct ubtrfs_node node;
 	int code = 0;
 
 	if (argc - optind != 1)
-		return cli_error("df: one image is needed (see --help)");
-	if (image_view_find_any(&question->view, argv[optind], &node))
+		return cli_error("df: one image or mount is needed (see --help)");
+	if (question_open(question, argv[optind]))
 		return 1;
 	if (question->out.wanted) {
 		json_out_begin(&question->out);
 		json_array_begin(&question->out.json, "filesystem-df");
 	}
-	if (ubtrfs_space_each(question->view.fs, print_space, question) < 0)
+	if (fs_source_space_each(&question->source, print_space, question) < 0)
 		code = cli_error("%s", ubtrfs_error_text());
 	return question->out.wanted ? code | json_out_end(&question->out) : code;
 }

@@ -7,12 +7,12 @@
 
 #include "cli/filesystem.h"
 
-static const char show_help[] = "usage: ubtrfs filesystem show IMAGE...\n"
+static const char show_help[] = "usage: ubtrfs filesystem show IMAGE|MOUNT...\n"
 				"\n"
 				"Print the label, the uuid and the devices of filesystems.\n"
 				"\n" UNITS_HELP QUESTION_HELP;
 
-static const char label_help[] = "usage: ubtrfs filesystem label IMAGE [LABEL]\n"
+static const char label_help[] = "usage: ubtrfs filesystem label IMAGE|MOUNT [LABEL]\n"
 				 "\n"
 				 "Print the label of a filesystem, or set it.\n"
 				 "\n" QUESTION_HELP;
@@ -69,7 +69,7 @@ static int show_text(struct show *show, const struct ubtrfs_info *info, uint64_t
 		printf("Label: none  uuid: %s\n", uuid);
 	printf("\tTotal devices %u FS bytes used %s\n", info->nr_devices,
 	       size_units_text(&show->question->units, used, text));
-	err = ubtrfs_device_each(show->question->view.fs, device_text, show);
+	err = fs_source_device_each(&show->question->source, device_text, show);
 	if (show->nr_missing)
 		puts("\t*** Some devices missing");
 	return err;
@@ -87,7 +87,7 @@ static int show_json(struct show *show, const struct ubtrfs_info *info, uint64_t
 	json_number(json, "total-devices", info->nr_devices);
 	json_number(json, "bytes-used", used);
 	json_array_begin(json, "devices");
-	err = ubtrfs_device_each(show->question->view.fs, device_json, show);
+	err = fs_source_device_each(&show->question->source, device_json, show);
 	json_end(json);
 	json_end(json);
 	return err;
@@ -96,18 +96,15 @@ static int show_json(struct show *show, const struct ubtrfs_info *info, uint64_t
 static int tell_filesystem(struct question *question, const char *argument)
 {
 	struct show show = { .question = question };
-	struct ubtrfs *fs;
 	struct ubtrfs_info info;
-	struct ubtrfs_node node;
 	uint64_t used;
 	int err;
 
-	if (image_view_find_any(&question->view, argument, &node))
+	if (question_open(question, argument))
 		return 1;
-	fs = question->view.fs;
-	err = ubtrfs_info(fs, &info);
+	err = fs_source_info(&question->source, &info);
 	if (err == 0)
-		err = ubtrfs_used(fs, &used);
+		err = fs_source_used(&question->source, &used);
 	if (err == 0)
 		err = question->out.wanted ? show_json(&show, &info, used) :
 					     show_text(&show, &info, used);
@@ -158,7 +155,7 @@ int cmd_filesystem_show(int argc, char **argv)
 
 static int label_set(struct question *question, const char *label)
 {
-	if (ubtrfs_set_label(question->view.fs, label) < 0 || ubtrfs_commit(question->view.fs) < 0)
+	if (fs_source_set_label(&question->source, label) < 0)
 		return cli_error("%s", ubtrfs_error_text());
 	return 0;
 }
@@ -167,7 +164,7 @@ static int label_print(struct question *question)
 {
 	struct ubtrfs_info info;
 
-	if (ubtrfs_info(question->view.fs, &info) < 0)
+	if (fs_source_info(&question->source, &info) < 0)
 		return cli_error("%s", ubtrfs_error_text());
 	if (!question->out.wanted) {
 		puts(info.label);
@@ -182,12 +179,12 @@ static int label_print(struct question *question)
 static int answer_label(struct question *question, int argc, char **argv)
 {
 	int nr = argc - optind;
-	struct ubtrfs_node node;
 
 	if (nr != 1 && nr != 2)
-		return cli_error("label: an image and at most one label are needed (see --help)");
+		return cli_error(
+			"label: an image or a mount and at most one label are needed (see --help)");
 	question->view.how.writable = nr == 2;
-	if (image_view_find_any(&question->view, argv[optind], &node))
+	if (question_open(question, argv[optind]))
 		return 1;
 	return nr == 2 ? label_set(question, argv[optind + 1]) : label_print(question);
 }

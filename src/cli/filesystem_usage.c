@@ -18,7 +18,7 @@
 #define MIXED (BTRFS_BLOCK_GROUP_DATA | BTRFS_BLOCK_GROUP_METADATA)
 
 static const char usage_help[] =
-	"usage: ubtrfs filesystem usage [-T] IMAGE...\n"
+	"usage: ubtrfs filesystem usage [-T] IMAGE|MOUNT...\n"
 	"\n"
 	"Print where the space of a filesystem is.\n"
 	"\n"
@@ -390,14 +390,13 @@ static void usage_json(struct json *json, const char *image, const struct usage_
 static int tell_usage(struct question *question, const char *argument, bool tabular)
 {
 	struct usage_facts facts = { 0 };
-	struct ubtrfs_node node;
-	int code = image_view_find_any(&question->view, argument, &node);
+	int code = question_open(question, argument);
 
 	if (code)
 		return code;
-	code = usage_facts_read(question->view.fs, &facts);
+	code = usage_facts_read(&question->source, &facts);
 	if (!code && question->out.wanted) {
-		usage_json(&question->out.json, question->view.image, &facts);
+		usage_json(&question->out.json, argument, &facts);
 	} else if (!code) {
 		overall_text(question, &facts);
 		if (tabular)

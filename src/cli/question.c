@@ -15,8 +15,15 @@ int question_init(struct question *question, int argc)
 	return 0;
 }
 
+int question_open(struct question *question, const char *argument)
+{
+	fs_source_close(&question->source);
+	return fs_source_open(&question->view, argument, &question->source);
+}
+
 void question_end(struct question *question)
 {
+	fs_source_close(&question->source);
 	if (question->view.devices)
 		image_view_fini(&question->view);
 }

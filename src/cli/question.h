@@ -5,12 +5,14 @@
 #define UBTRFS_CLI_QUESTION_H
 
 #include "cli/cli.h"
+#include "cli/fs_source.h"
 #include "cli/image_path.h"
 #include "cli/json_out.h"
 #include "cli/size_units.h"
 
 struct question {
 	struct image_view view;
+	struct fs_source source; /* for those commands that ask a mount as well */
 	struct json_out out;
 	struct size_units units;
 };
@@ -29,6 +31,9 @@ void question_end(struct question *question);
 	FORMAT_LONG_OPTION,                         \
 	{ "help", no_argument, NULL, OPTION_HELP }
 /* clang-format on */
+/* Opens what an argument names, an image or a mount of ours: 0, or 1 with a message. */
+int question_open(struct question *question, const char *argument) must_check;
+
 #define QUESTION_HELP FORMAT_HELP IMAGE_HELP "      --help            print this\n"
 
 enum question_parsed { QUESTION_TAKEN, QUESTION_DONE, QUESTION_BAD };

@@ -88,14 +88,14 @@ static int add_chunk(void *ctx, const struct ubtrfs_chunk *chunk)
 	return 0;
 }
 
-int usage_facts_read(struct ubtrfs *fs, struct usage_facts *facts)
+int usage_facts_read(struct fs_source *source, struct usage_facts *facts)
 {
 	int err;
 
 	*facts = (struct usage_facts){ 0 };
-	err = ubtrfs_space_each(fs, add_space, facts);
+	err = fs_source_space_each(source, add_space, facts);
 	if (err == 0)
-		err = ubtrfs_device_each(fs, add_device, facts);
+		err = fs_source_device_each(source, add_device, facts);
 	if (err == 0) {
 		qsort(facts->spaces, facts->nr_spaces, sizeof(facts->spaces[0]), compare_spaces);
 		facts->allocated = mem_array((size_t)facts->nr_devices * USAGE_SPACES_MAX + 1,
@@ -106,9 +106,9 @@ int usage_facts_read(struct ubtrfs *fs, struct usage_facts *facts)
 	for (unsigned i = 0; err == 0 && i < facts->nr_devices; i++)
 		facts->devices[i].allocated = facts->allocated + (size_t)i * USAGE_SPACES_MAX;
 	if (err == 0)
-		err = ubtrfs_chunk_each(fs, add_chunk, facts);
+		err = fs_source_chunk_each(source, add_chunk, facts);
 	if (err == 0)
-		err = ubtrfs_available(fs, &facts->available_bytes);
+		err = fs_source_available(source, &facts->available_bytes);
 	return err < 0 ? cli_error("%s", ubtrfs_error_text()) : 0;
 }
 

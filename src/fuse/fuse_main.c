@@ -13,13 +13,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "fuse/control.h"
 #include "fuse/fuse_priv.h"
 #include "fuse/mount_signals.h"
 
@@ -63,9 +66,10 @@ static int open_image(struct front *front, const struct mount_request *request)
 
 	for (unsigned i = 1; i < how.nr_devices; i++)
 		devices[i] = options->devices[i];
-	devices[0] = request->image;
+	devices[0] = front->image;
 	how.devices = devices;
 	how.warn = tell_warning;
+	how.background = how.writable;
 	TRY(ubtrfs_open(&how, &front->fs));
 	TRY(find_top(front));
 	TRY(ubtrfs_getattr(front->fs, front->top, &attr));
@@ -164,6 +168,19 @@ static int front_close(struct front *front)
 	return err;
 }
 
+/* Without it the mount is as good; the command cannot ask it. */
+static void control_start(struct front *front)
+{
+	struct statx st;
+
+	/* What the kernel knows of the top, without asking us: nobody answers yet. */
+	if (statx(AT_FDCWD, front->mountpoint, AT_STATX_DONT_SYNC, 0, &st) < 0)
+		log_warn("no control channel: %s: %s", front->mountpoint, strerror(errno));
+	else if (control_server_start(front->fs, makedev(st.stx_dev_major, st.stx_dev_minor),
+				      &front->control) < 0)
+		log_warn("no control channel: %s", err_last_text());
+}
+
 static int front_serve(struct front *front, struct background *background)
 {
 	struct mount_signals signals;
@@ -171,9 +188,11 @@ static int front_serve(struct front *front, struct background *background)
 
 	err = mount_signals_start(&signals, front->session, front->mountpoint);
 	if (err == 0) {
+		control_start(front);
 		if (background->is_child)
 			background_detach(background);
 		err = session_loop(front);
+		control_server_stop(front->control);
 		mount_signals_stop(&signals);
 	}
 	fuse_session_unmount(front->session);
@@ -184,12 +203,15 @@ static int mount_and_serve(const struct mount_request *request, struct backgroun
 {
 	struct front front = { .options = request->options };
 	SCOPED_MEM char *mountpoint = realpath(request->mountpoint, NULL);
+	/* What the mount is called as long as it stands, wherever it was called from. */
+	SCOPED_MEM char *image = realpath(request->image, NULL);
 	struct err_report report;
 	int err, close_err;
 
 	if (!mountpoint)
 		return THROW_SYS(errno, "%s", request->mountpoint);
 	front.mountpoint = mountpoint;
+	front.image = image ? image : request->image;
 	mount_signals_block();
 	err = open_image(&front, request);
 	if (err == 0)

@@ -11,6 +11,7 @@
 #include <fuse_lowlevel.h>
 
 #include "fuse/fuse.h"
+#include "fuse/fuse_wire.h"
 #include "fuse/node_ids.h"
 
 /* We are the only writer: what the kernel knows stays true until it changes it itself. */
@@ -20,12 +21,14 @@
 struct front {
 	struct ubtrfs *fs;
 	const struct mount_options *options;
-	const char *mountpoint;
+	const char *image, *mountpoint; /* absolute */
 	struct fuse_session *session;
 	struct ubtrfs_node top;
 	struct node_ids ids;
 	uint32_t block_bytes; /* st_blksize */
 	bool has_ids;
+	struct control_server *control;
+	struct wire wire;
 };
 
 static inline struct front *front_of(fuse_req_t req)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/cleanup.h"
+#include "base/mem.h"
 #include "fuse/fuse_priv.h"
 
 #define THREADS_MIN 16u
@@ -86,11 +86,10 @@ static int fuse_options(const struct front *front, const struct mount_request *r
 			struct strbuf *text)
 {
 	const struct mount_options *options = request->options;
-	SCOPED_MEM char *image = realpath(request->image, NULL);
 	bool is_root = geteuid() == 0;
 
 	strbuf_addf(text, "subtype=ubtrfs,max_read=%u,fsname=", FRONT_REQUEST_BYTES);
-	add_escaped(text, image ? image : request->image);
+	add_escaped(text, front->image);
 	strbuf_add(text, front->options->how.writable ? ",rw" : ",ro");
 	if (!options->no_permissions)
 		strbuf_add(text, ",default_permissions");

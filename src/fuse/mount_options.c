@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "fuse/fuse.h"
 
+#define COMMIT_S_MAX 300u
 #define THREADS_MAX 1024u
 
 const char mount_options_help[] =
@@ -22,6 +23,8 @@ const char mount_options_help[] =
 	"  compress[=ALG[:LEVEL]]     zlib, lzo, zstd, no; compress-force: whatever the start looks like\n"
 	"  nodatacow, nodatasum       for new files\n"
 	"  noatime, relatime, strictatime, nodiratime\n"
+	"  commit=SECONDS             between commits (30)\n"
+	"  dirty_bytes=SIZE           contents that may wait in memory (64m)\n"
 	"  max_inline=SIZE, thread_pool=N\n"
 	"  rescue=WORD[:WORD...]      usebackuproot, nologreplay, ignorebadroots, ignoredatacsums; with ro\n"
 	"  user_subvol_rm_allowed     who owns a subvolume may delete it\n"
@@ -207,6 +210,15 @@ static int take_max_inline(struct mount_options *options, const char *name, cons
 	return 0;
 }
 
+static int take_dirty_bytes(struct mount_options *options, const char *name, const char *value)
+{
+	uint64_t bytes;
+
+	TRY(size_value(name, value, &bytes));
+	options->how.dirty_bytes = (size_t)bytes;
+	return 0;
+}
+
 static int take_offset(struct mount_options *options, const char *name, const char *value)
 {
 	return size_value(name, value, &options->how.offset);
@@ -219,6 +231,7 @@ static int take_number(struct mount_options *options, const char *name, const ch
 		unsigned *at;
 		unsigned min, max;
 	} numbers[] = {
+		{ "commit", &options->how.commit_interval_s, 1, COMMIT_S_MAX },
 		{ "thread_pool", &options->how.threads, 1, THREADS_MAX },
 		{ "max_threads", &options->max_threads, 1, THREADS_MAX },
 		{ "partition", &options->how.partition, 1, UINT32_MAX },
@@ -286,6 +299,8 @@ static const struct option known[] = {
 	{ "subvolid", take_subvolid, WITH_VALUE },
 	{ "device", take_device, WITH_VALUE },
 	{ "compress", take_compress, MAYBE_VALUE },
+	{ "commit", take_number, WITH_VALUE },
+	{ "dirty_bytes", take_dirty_bytes, WITH_VALUE },
 	{ "max_inline", take_max_inline, WITH_VALUE },
 	{ "thread_pool", take_number, WITH_VALUE },
 	{ "max_threads", take_number, WITH_VALUE },
