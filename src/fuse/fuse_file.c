@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "fuse/fuse_priv.h"
 
+#define COPY_BYTES_MAX ((size_t)1 << 30)
+
 void front_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file)
 {
 	(void)id;
@@ -77,24 +79,6 @@ void front_fsync(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_
 	reply_result(req, ubtrfs_commit(front_of(req)->fs));
 }
 
-/* The first hole at or after the offset: the end of the file is one. */
-static int seek_hole(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
-		     uint64_t *ret_offset)
-{
-	struct ubtrfs_attr attr;
-	uint64_t start, end;
-	int err;
-
-	TRY(ubtrfs_getattr(fs, node, &attr));
-	if (offset >= attr.size)
-		return -ENXIO;
-	err = ubtrfs_seek_data(fs, node, offset, &start, &end);
-	if (err < 0 && err != -ENXIO)
-		return err;
-	*ret_offset = err == 0 && start <= offset ? MIN(end, attr.size) : offset;
-	return 0;
-}
-
 void front_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 		 struct fuse_file_info *file)
 {
@@ -110,10 +94,45 @@ void front_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 		err = ubtrfs_seek_data(fs, node, (uint64_t)offset, &start, &end);
 		start = err == 0 ? MAX(start, (uint64_t)offset) : 0;
 	} else if (whence == SEEK_HOLE) {
-		err = seek_hole(fs, node, (uint64_t)offset, &start);
+		err = ubtrfs_seek_hole(fs, node, (uint64_t)offset, &start);
 	}
 	if (err < 0)
 		reply_error(req, err);
 	else
 		fuse_reply_lseek(req, (off_t)start);
+}
+
+void front_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t len,
+		     struct fuse_file_info *file)
+{
+	struct ubtrfs_node node;
+
+	(void)file;
+	/* The values of fallocate(2) are the library's. */
+	if (request_node(req, id, &node))
+		reply_result(req, ubtrfs_fallocate(front_of(req)->fs, node, (unsigned)mode,
+						   (uint64_t)offset, (uint64_t)len));
+}
+
+void front_copy_file_range(fuse_req_t req, fuse_ino_t src, off_t src_offset,
+			   struct fuse_file_info *src_file, fuse_ino_t dst, off_t dst_offset,
+			   struct fuse_file_info *dst_file, size_t len, int flags)
+{
+	struct ubtrfs_node from, to;
+	uint64_t copied = 0;
+	int err;
+
+	(void)src_file;
+	(void)dst_file;
+	(void)flags;
+	if (!request_node(req, src, &from) || !request_node(req, dst, &to))
+		return;
+	/* The answer counts bytes in 32 bits. */
+	len = MIN(len, COPY_BYTES_MAX);
+	err = ubtrfs_copy_range(front_of(req)->fs, from, (uint64_t)src_offset, to,
+				(uint64_t)dst_offset, len, &copied);
+	if (err < 0)
+		reply_error(req, err);
+	else
+		fuse_reply_write(req, copied);
 }

@@ -101,6 +101,12 @@ void front_fsync(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_
 void front_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 		 struct fuse_file_info *file);
 
+void front_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_t len,
+		     struct fuse_file_info *file);
+void front_copy_file_range(fuse_req_t req, fuse_ino_t src, off_t src_offset,
+			   struct fuse_file_info *src_file, fuse_ino_t dst, off_t dst_offset,
+			   struct fuse_file_info *dst_file, size_t len, int flags);
+
 /* ---- fuse_xattr.c ---- */
 
 void front_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *value, size_t size,
