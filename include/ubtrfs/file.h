@@ -60,7 +60,24 @@ int ubtrfs_lookup(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, s
  */
 int ubtrfs_resolve(struct ubtrfs *fs, struct ubtrfs_node from, const char *path, bool follow,
 		   struct ubtrfs_node *ret_node);
+/*
+ * The directory that the last name of a path is in, and where in path that name stands (borrowed;
+ * slashes behind it do not count): for what makes, moves or removes names. Links before the last
+ * name are followed. -EINVAL for a path that ends in no name ("/", "", ".", "..").
+ */
+int ubtrfs_resolve_parent(struct ubtrfs *fs, struct ubtrfs_node from, const char *path,
+			  struct ubtrfs_node *ret_dir, const char **ret_name, size_t *ret_name_len);
 int ubtrfs_getattr(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr);
+
+/*
+ * Holding a node, as an open file or a kernel that knows it does: while it is held, it stays when
+ * its last name goes, and can be read and written; with the last hold such a node is deleted. Should
+ * the process die before, the next opening for writing deletes it. One more hold with each call;
+ * -ENOENT for a node that is not there.
+ */
+int ubtrfs_hold(struct ubtrfs *fs, struct ubtrfs_node node);
+/* Takes nr holds back. What is still held when the filesystem is closed is released by that. */
+void ubtrfs_release(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t nr);
 
 /* What a new node is made of. Times not named in `set` are the library's now. */
 struct ubtrfs_new {
@@ -71,8 +88,28 @@ struct ubtrfs_new {
 };
 int ubtrfs_create(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len,
 		  const struct ubtrfs_new *what, struct ubtrfs_node *ret_node);
+/*
+ * A regular file without a name, in the subvolume of dir, which hands down to it what it hands down
+ * to new files. It is held once for the caller; ubtrfs_link gives it a name.
+ */
+int ubtrfs_tmpfile(struct ubtrfs *fs, struct ubtrfs_node dir, const struct ubtrfs_new *what,
+		   struct ubtrfs_node *ret_node);
+/* -ENOENT for a node that has lost its last name; one from ubtrfs_tmpfile gets its first so. */
 int ubtrfs_link(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir,
 		const char *name, size_t name_len);
+/* As renameat2(2), with Linux's values: */
+#define UBTRFS_RENAME_NOREPLACE 1u /* -EEXIST when the new name is there */
+#define UBTRFS_RENAME_EXCHANGE 2u  /* both are there, and change places */
+#define UBTRFS_RENAME_WHITEOUT 4u  /* in the old place comes a character device 0/0 */
+/*
+ * Moves a name; what had the new one loses it, if it may: a directory that is not empty and a
+ * subvolume may not (-ENOTEMPTY). Subvolumes move as directories do, also to other subvolumes; all
+ * else stays in its own (-EXDEV). Two names of one file: nothing happens. A whiteout belongs to who
+ * owns the directory.
+ */
+int ubtrfs_rename(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len,
+		  struct ubtrfs_node new_dir, const char *new_name, size_t new_name_len,
+		  unsigned flags);
 /* Files of any kind but directories. */
 int ubtrfs_unlink(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len);
 int ubtrfs_rmdir(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len);

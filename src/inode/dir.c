@@ -132,6 +132,25 @@ int dir_remove(struct inode *dir, const struct dir_entry *entry)
 	return 0;
 }
 
+int dir_check_add(struct inode *dir, const char *name, size_t name_len, bool replacing)
+{
+	const uint8_t *data;
+	uint32_t len = 0;
+	int err;
+
+	TRY(name_check(name, name_len));
+	if (replacing)
+		return 0;
+	err = delayed_get(dir, BTRFS_DIR_ITEM_KEY, name_hash(name, name_len), &data, &len);
+	if (err == -ERR_KEY_NOT_FOUND)
+		return 0;
+	TRY(err);
+	if (len + DIR_ITEM_SIZE + name_len > geometry_max_item(&dir->table->geometry))
+		return THROW(ERR_LIMIT, "directory %llu: too many names have the hash of \"%.*s\"",
+			     (unsigned long long)dir->ino, (int)name_len, name);
+	return 0;
+}
+
 /* Copies the entry under the cursor; false when it is not one of this directory. */
 static int dir_entry_load(const struct inode *dir, const struct cursor *cursor,
 			  struct dir_entry *ret_entry, bool *ret_is_entry)
@@ -179,5 +198,21 @@ int dir_is_empty(struct inode *dir, bool *ret_empty)
 
 	TRY(dir_list(dir, 0, &entry, 1, &nr));
 	*ret_empty = nr == 0;
+	return 0;
+}
+
+int dir_find_index(struct inode *dir, const char *name, size_t name_len, uint64_t *ret_index)
+{
+	struct dir_entry entry = { .index = 0 };
+	size_t nr;
+
+	for (;;) {
+		TRY(dir_list(dir, entry.index, &entry, 1, &nr));
+		CORRUPT_IF(!nr, "directory %llu: \"%.*s\" has no DIR_INDEX",
+			   (unsigned long long)dir->ino, (int)name_len, name);
+		if (entry.name_len == name_len && memcmp(entry.name, name, name_len) == 0)
+			break;
+	}
+	*ret_index = entry.index;
 	return 0;
 }

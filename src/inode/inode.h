@@ -42,6 +42,7 @@ struct inode_table {
 	struct hash_table inodes;    /* by hash_mix2(root, ino) */
 	struct hash_table next_inos; /* of each subvolume */
 	struct list dirty;	     /* oldest first */
+	struct list held;	     /* under lock: inodes that somebody outside holds */
 	size_t nr_dirty;
 	size_t delayed_bytes; /* in all overlays */
 	size_t nr_scattered;  /* what is delayed and may touch a leaf of the tree for itself */
@@ -61,8 +62,12 @@ struct inode {
 	uint8_t item[INODE_ITEM_SIZE]; /* the truth while loaded */
 	bool item_dirty;
 	bool in_tree; /* the tree holds items of this inode; false: nothing needs to be looked up there */
-	bool item_in_tree;    /* the INODE_ITEM is there */
-	bool deleted;	      /* no links left: items go at the last put */
+	bool item_in_tree; /* the INODE_ITEM is there */
+	struct link held_link;
+	uint64_t nr_held; /* holds from outside, which have one reference together; under table->lock */
+	bool has_orphan;      /* its ORPHAN_ITEM is in the tree: it may be without a name */
+	bool linkable;	      /* it never had a name, and may get one */
+	bool dying;	      /* it is being deleted: nobody gets hold of it any more */
 	int8_t compress_prop; /* COMPRESS_* of the property (inode_prop.c); -1 = not looked up yet */
 	struct rbtree overlay;
 	uint64_t next_index; /* directories: of DIR_INDEX; 0 = not known yet */
@@ -115,6 +120,16 @@ void inode_mark_dirty(struct inode *inode);
  */
 void inode_note_scattered(struct inode *inode);
 struct inode *inode_oldest_dirty(struct inode_table *table);
+
+/* inode_hold.c: who is outside of the library and keeps an inode from going with its last name */
+void inode_hold(struct inode *inode);
+/*
+ * Takes up to nr holds back. The last one of an inode without a name stays, when keep_nameless says
+ * so, and *ret_kept is set: it is the caller's to delete the inode.
+ */
+void inode_unhold(struct inode *inode, uint64_t nr, bool keep_nameless, bool *ret_kept);
+/* One that is held, as long as there are any: borrowed. */
+struct inode *inode_any_held(struct inode_table *table);
 
 /*
  * The inode item of an inode that is not in RAM, read with a cursor that may stand anywhere in its
@@ -203,6 +218,17 @@ int dir_add(struct inode *dir, const char *name, size_t name_len, const struct k
 	    uint8_t type, uint64_t *ret_index) must_check;
 int dir_remove(struct inode *dir, const struct dir_entry *entry) must_check;
 /*
+ * Whether dir_add of this name would find it valid and have room for it; replacing: the entry that
+ * has the name now is removed before.
+ */
+int dir_check_add(struct inode *dir, const char *name, size_t name_len, bool replacing) must_check;
+/*
+ * The index of a name, found by looking at every entry: for entries that no reference leads back
+ * to. The directory is flushed by the caller first. ERR_CORRUPT when it is not there.
+ */
+int dir_find_index(struct inode *dir, const char *name, size_t name_len,
+		   uint64_t *ret_index) must_check;
+/*
  * Up to capacity entries behind cookie, in order of index; fewer when there are no more. The
  * directory is flushed by the caller first.
  */
@@ -213,6 +239,12 @@ int dir_is_empty(struct inode *dir, bool *ret_empty) must_check;
 /* inode_ref.c: INODE_REF, INODE_EXTREF */
 int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name,
 		  size_t name_len) must_check;
+/*
+ * Whether inode_ref_add of a name would have room for it, when leaving_len bytes of name (0: none) in
+ * the same directory have gone: ERR_TOO_MANY_LINKS, ERR_LIMIT.
+ */
+int inode_ref_check_add(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
+			const char *leaving, size_t leaving_len) must_check;
 /* *ret_index: of the name in DIR_INDEX. */
 int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
 		     uint64_t *ret_index) must_check;

@@ -5,16 +5,21 @@
 #include "codec/name_hash.h"
 #include "inode/name_pack.h"
 
+static int no_extref(const struct inode *inode, uint64_t parent)
+{
+	return THROW(
+		ERR_TOO_MANY_LINKS,
+		"inode %llu has no room for more names in directory %llu (feature extref is off)",
+		(unsigned long long)inode->ino, (unsigned long long)parent);
+}
+
 static int extref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name,
 		      size_t name_len)
 {
 	uint8_t entry[INODE_EXTREF_SIZE + INODE_NAME_MAX] = { 0 };
 
 	if (!inode->table->extref)
-		return THROW(
-			ERR_TOO_MANY_LINKS,
-			"inode %llu has no room for more names in directory %llu (feature extref is off)",
-			(unsigned long long)inode->ino, (unsigned long long)parent);
+		return no_extref(inode, parent);
 	inode_extref_set_parent_objectid(entry, parent);
 	inode_extref_set_index(entry, index);
 	inode_extref_set_name_len(entry, (uint16_t)name_len);
@@ -43,6 +48,54 @@ int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const ch
 	return pack_append(inode, BTRFS_INODE_REF_KEY, parent, entry, len);
 }
 
+static int ref_find(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
+		    struct pack_entry *ret_entry)
+{
+	const uint8_t *data;
+	uint32_t len;
+
+	TRY(delayed_get(inode, BTRFS_INODE_REF_KEY, parent, &data, &len));
+	return pack_find(&pack_inode_ref, data, len, name, name_len, ret_entry);
+}
+
+/* Bytes in an item that holds names; 0 when there is none. */
+static int item_len(struct inode *inode, uint8_t type, uint64_t offset, uint32_t *ret_len)
+{
+	const uint8_t *data;
+	uint32_t len = 0;
+	int err = delayed_get(inode, type, offset, &data, &len);
+
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	*ret_len = err == 0 ? len : 0;
+	return 0;
+}
+
+int inode_ref_check_add(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
+			const char *leaving, size_t leaving_len)
+{
+	uint32_t max = geometry_max_item(&inode->table->geometry);
+	struct pack_entry entry = { .len = 0 };
+	uint32_t len;
+
+	if (leaving_len) {
+		int err = ref_find(inode, parent, leaving, leaving_len, &entry);
+
+		if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+			return err;
+	}
+	TRY(item_len(inode, BTRFS_INODE_REF_KEY, parent, &len));
+	if (len - entry.len + INODE_REF_SIZE + name_len <= max)
+		return 0;
+	if (!inode->table->extref)
+		return no_extref(inode, parent);
+	TRY(item_len(inode, BTRFS_INODE_EXTREF_KEY, extref_hash(parent, name, name_len), &len));
+	if (len + INODE_EXTREF_SIZE + name_len > max)
+		return THROW(ERR_LIMIT, "inode %llu: an item of its names is full",
+			     (unsigned long long)inode->ino);
+	return 0;
+}
+
 static int extref_find(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
 		       struct pack_entry *ret_entry)
 {
@@ -58,16 +111,6 @@ static int extref_find(struct inode *inode, uint64_t parent, const char *name, s
 			return 0;
 	}
 	return -ERR_KEY_NOT_FOUND;
-}
-
-static int ref_find(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
-		    struct pack_entry *ret_entry)
-{
-	const uint8_t *data;
-	uint32_t len;
-
-	TRY(delayed_get(inode, BTRFS_INODE_REF_KEY, parent, &data, &len));
-	return pack_find(&pack_inode_ref, data, len, name, name_len, ret_entry);
 }
 
 int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, size_t name_len,

@@ -49,6 +49,7 @@ int inode_table_init(struct inode_table *table, struct root_table *roots,
 	hash_init(&table->inodes);
 	hash_init(&table->next_inos);
 	list_init(&table->dirty);
+	list_init(&table->held);
 	return 0;
 }
 

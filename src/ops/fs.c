@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/fault.h"
 #include "base/log.h"
-#include "ops/ops.h"
+#include "ops/op_names.h"
 #include "ops/uuid_derive.h"
 
 UBTRFS_API const char *ubtrfs_error_text(void)
@@ -117,6 +117,21 @@ static int options_check(const struct ubtrfs_open_options *options)
 	return 0;
 }
 
+/* What a death left goes first, where most of it is. */
+static int fs_opened_for_writing(struct ubtrfs **fs)
+{
+	struct ubtrfs_node top = ubtrfs_default_top(*fs);
+	int err = fs_clean_orphans(*fs, BTRFS_FS_TREE_OBJECTID);
+
+	if (err == 0 && top.subvolid != BTRFS_FS_TREE_OBJECTID)
+		err = fs_clean_orphans(*fs, top.subvolid);
+	if (err < 0) {
+		ubtrfs_abandon(*fs);
+		*fs = NULL;
+	}
+	return err;
+}
+
 UBTRFS_API int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubtrfs **ret_fs)
 {
 	struct core_open how;
@@ -128,7 +143,9 @@ UBTRFS_API int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubt
 		err = fault_arm_from_env();
 	if (err == 0)
 		err = fs_new(&how, ret_fs);
-	return err < 0 ? -err_to_errno(err) : 0;
+	if (err < 0)
+		return -err_to_errno(err);
+	return options->writable ? fs_opened_for_writing(ret_fs) : 0;
 }
 
 void fs_make_room(struct ubtrfs *fs)
@@ -167,6 +184,7 @@ UBTRFS_API int ubtrfs_close(struct ubtrfs *fs)
 
 	if (!fs)
 		return 0;
+	fs_release_all(fs, true);
 	if (fs->core.writable)
 		err = core_commit(&fs->core);
 	ubtrfs_abandon(fs);
@@ -181,6 +199,7 @@ UBTRFS_API void ubtrfs_abandon(struct ubtrfs *fs)
 		return;
 	/* What is given up on the way must not hide why. */
 	err_capture_last(&told);
+	fs_release_all(fs, false);
 	fs_restore_files(fs);
 	core_close(&fs->core);
 	mem_free(fs->original_bytes);

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "ops/op_attr.h"
+#include "ops/op_names.h"
 
 /* Of an inherited property: a short attribute. */
 #define PROP_BYTES (DIR_ITEM_SIZE + 64u)
@@ -99,20 +100,42 @@ static int symlink_fill(struct ubtrfs *fs, struct inode *inode, const struct ubt
 				  COMPRESS_NONE);
 }
 
-static int create_named(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len,
-			const struct ubtrfs_new *what, struct inode *inode)
+static int new_fill(struct ubtrfs *fs, struct inode *dir, struct inode *inode,
+		    const struct ubtrfs_new *what)
+{
+	TRY(inode_fill(fs, dir, inode, what));
+	TRY(prop_inherit(dir, inode));
+	return symlink_fill(fs, inode, what);
+}
+
+int inode_new_in(struct ubtrfs *fs, struct inode *dir, const struct ubtrfs_new *what,
+		 struct inode **ret_inode)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+	int err;
+
+	TRY(inode_new(&fs->core.inodes, dir->root, 0, fs->core.txn->generation, &inode));
+	err = new_fill(fs, dir, inode, what);
+	if (err < 0) {
+		inode_drop_dirty(inode);
+		return err;
+	}
+	*ret_inode = inode;
+	inode = NULL;
+	return 0;
+}
+
+static int name_add(struct ubtrfs *fs, struct inode *dir, const char *name, size_t name_len,
+		    struct inode *inode)
 {
 	struct key location = KEY(inode->ino, BTRFS_INODE_ITEM_KEY, 0);
 	uint8_t before[INODE_ITEM_SIZE];
 	uint64_t index;
 	int err;
 
-	TRY(inode_fill(fs, dir, inode, what));
-	TRY(prop_inherit(dir, inode));
-	TRY(symlink_fill(fs, inode, what));
 	memcpy(before, dir->item, INODE_ITEM_SIZE);
 	inode_begin_change(fs, dir);
-	TRY(dir_add(dir, name, name_len, &location, inode_dir_type(what->attr.mode), &index));
+	TRY(dir_add(dir, name, name_len, &location, inode_dir_type(inode_mode(inode)), &index));
 	err = inode_ref_add(inode, dir->ino, index, name, name_len);
 	return err < 0 ? name_undo(fs, dir, name, name_len, index, before, err) : 0;
 }
@@ -127,8 +150,8 @@ static int create(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *na
 	TRY(create_check(fs, what));
 	TRY(door_enter(&fs->core, create_bytes(what, name_len), 2));
 	TRY(node_dir_write(fs, dir_node, &dir));
-	TRY(inode_new(&fs->core.inodes, dir->root, 0, fs->core.txn->generation, &inode));
-	err = create_named(fs, dir, name, name_len, what, inode);
+	TRY(inode_new_in(fs, dir, what, &inode));
+	err = name_add(fs, dir, name, name_len, inode);
 	if (err < 0) {
 		/* Nothing names it yet and nothing of it is in the tree. */
 		inode_drop_dirty(inode);
@@ -145,36 +168,72 @@ UBTRFS_API int ubtrfs_create(struct ubtrfs *fs, struct ubtrfs_node dir, const ch
 	return FS_CHANGE(fs, create(fs, dir, name, name_len, what, ret_node));
 }
 
+static int tmpfile_new(struct ubtrfs *fs, struct ubtrfs_node dir_node,
+		       const struct ubtrfs_new *what, struct ubtrfs_node *ret_node)
+{
+	SCOPED(inode) struct inode *dir = NULL;
+	SCOPED(inode) struct inode *inode = NULL;
+	int err;
+
+	if (!S_ISREG(what->attr.mode))
+		return THROW(ERR_INVALID, "a file without a name of mode 0%o: it must be regular",
+			     what->attr.mode);
+	TRY(create_check(fs, what));
+	TRY(door_enter(&fs->core, create_bytes(what, 0), 3));
+	TRY(node_dir_write(fs, dir_node, &dir));
+	TRY(inode_new_in(fs, dir, what, &inode));
+	inode_item_set_nlink(inode->item, 0);
+	err = inode_add_orphan(fs, inode);
+	if (err < 0) {
+		inode_drop_dirty(inode);
+		return err;
+	}
+	inode->linkable = true;
+	inode_hold(inode);
+	*ret_node = (struct ubtrfs_node){ dir_node.subvolid, inode->ino };
+	return 0;
+}
+
+UBTRFS_API int ubtrfs_tmpfile(struct ubtrfs *fs, struct ubtrfs_node dir,
+			      const struct ubtrfs_new *what, struct ubtrfs_node *ret_node)
+{
+	return FS_CHANGE(fs, tmpfile_new(fs, dir, what, ret_node));
+}
+
+static int link_check(const struct inode *dir, const struct inode *inode)
+{
+	uint32_t nlink = inode_item_nlink(inode->item);
+
+	if (S_ISDIR(inode_mode(inode)))
+		return THROW_SYS(EPERM, "inode %llu is a directory: it has one name",
+				 (unsigned long long)inode->ino);
+	if (dir->root != inode->root)
+		return THROW_SYS(EXDEV, "a link from subvolume %llu to %llu",
+				 (unsigned long long)dir->root->objectid,
+				 (unsigned long long)inode->root->objectid);
+	if (nlink >= INODE_LINKS_MAX)
+		return THROW(ERR_TOO_MANY_LINKS, "inode %llu has %u names",
+			     (unsigned long long)inode->ino, nlink);
+	if (!nlink && !inode->linkable)
+		return THROW(ERR_NOT_FOUND, "inode %llu has lost its last name",
+			     (unsigned long long)inode->ino);
+	return 0;
+}
+
 static int link_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node dir_node,
 		     const char *name, size_t name_len)
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *inode = NULL;
-	struct key location = KEY(node.ino, BTRFS_INODE_ITEM_KEY, 0);
-	uint8_t before[INODE_ITEM_SIZE];
-	uint64_t index;
-	int err;
 
 	TRY(door_enter(&fs->core, 2 * (DIR_ITEM_SIZE + name_len) + INODE_EXTREF_SIZE + name_len,
-		       2));
+		       3));
 	TRY(node_dir_write(fs, dir_node, &dir));
 	TRY(node_inode(fs, node, &inode));
-	if (S_ISDIR(inode_mode(inode)))
-		return THROW_SYS(EPERM, "inode %llu is a directory: it has one name",
-				 (unsigned long long)node.ino);
-	if (dir_node.subvolid != node.subvolid)
-		return THROW_SYS(EXDEV, "a link from subvolume %llu to %llu",
-				 (unsigned long long)dir_node.subvolid,
-				 (unsigned long long)node.subvolid);
-	if (inode_item_nlink(inode->item) >= INODE_LINKS_MAX)
-		return THROW(ERR_TOO_MANY_LINKS, "inode %llu has %u names",
-			     (unsigned long long)node.ino, inode_item_nlink(inode->item));
-	memcpy(before, dir->item, INODE_ITEM_SIZE);
-	inode_begin_change(fs, dir);
-	TRY(dir_add(dir, name, name_len, &location, inode_dir_type(inode_mode(inode)), &index));
-	err = inode_ref_add(inode, dir->ino, index, name, name_len);
-	if (err < 0)
-		return name_undo(fs, dir, name, name_len, index, before, err);
+	TRY(link_check(dir, inode));
+	TRY(name_add(fs, dir, name, name_len, inode));
+	TRY(inode_drop_orphan(fs, inode));
+	inode->linkable = false;
 	inode_begin_change(fs, inode);
 	inode_item_set_nlink(inode->item, inode_item_nlink(inode->item) + 1);
 	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(&fs->core.inodes));

@@ -91,6 +91,9 @@ int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write,
  * the same is asked for again. op_data.c */
 int inode_write(struct ubtrfs *fs, struct inode *inode, uint64_t offset, const void *data,
 		size_t len) must_check;
+/* ERR_NOT_FOUND for a directory that was removed and is still held. */
+int inode_check_named(const struct inode *dir) must_check;
+/* For changing what is in it: writable, and not removed. */
 int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
 /* ERR_NOT_FOUND for the id of a tree that is no subvolume. */
 int subvolume_id_check(uint64_t subvolid) must_check;

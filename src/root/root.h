@@ -110,6 +110,21 @@ int root_ref_leads(struct root_table *table, uint64_t parent, uint64_t child, ui
  */
 int root_ref_find_parent(struct root_table *table, uint64_t child, uint64_t *ret_parent,
 			 uint64_t *ret_dirid, char *ret_name) must_check;
+/*
+ * Takes both away; they must name this directory and this name. *ret_index: of the name in the
+ * directory. ERR_NOT_FOUND when the name does not lead to the child.
+ */
+int root_ref_remove(struct txn *txn, struct root_table *table, uint64_t parent, uint64_t child,
+		    uint64_t dirid, const char *name, size_t name_len,
+		    uint64_t *ret_index) must_check;
+
+/* orphan.c: what a tree holds without a name, by number: what is to be deleted when nobody uses it */
+/* ERR_KEY_EXISTS. */
+int orphan_add(struct txn *txn, struct tree *tree, uint64_t objectid) must_check;
+/* ERR_KEY_NOT_FOUND. */
+int orphan_remove(struct txn *txn, struct tree *tree, uint64_t objectid) must_check;
+/* The first orphan with a number of at least *objectid; *ret_found. */
+int orphan_next(struct tree *tree, uint64_t *objectid, bool *ret_found) must_check;
 /* UUID tree: uuid -> subvolume id; type BTRFS_UUID_KEY_SUBVOL or BTRFS_UUID_KEY_RECEIVED_SUBVOL.
  * A filesystem without the tree gets one; a pair that is there already stays as it is. */
 int uuid_tree_add(struct txn *txn, struct root_table *table, const uint8_t uuid[16], uint8_t type,

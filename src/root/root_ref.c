@@ -51,6 +51,26 @@ int root_ref_leads(struct root_table *table, uint64_t parent, uint64_t child, ui
 	return 0;
 }
 
+int root_ref_remove(struct txn *txn, struct root_table *table, uint64_t parent, uint64_t child,
+		    uint64_t dirid, const char *name, size_t name_len, uint64_t *ret_index)
+{
+	struct key ref = KEY(parent, BTRFS_ROOT_REF_KEY, child);
+	struct key backref = KEY(child, BTRFS_ROOT_BACKREF_KEY, parent);
+	uint8_t item[ROOT_REF_SIZE + BTRFS_NAME_LEN];
+	uint32_t len;
+	bool leads;
+
+	TRY(root_ref_leads(table, parent, child, dirid, name, name_len, &leads));
+	if (!leads)
+		return THROW(ERR_NOT_FOUND, "\"%.*s\" in subvolume %" PRIu64 " leads nowhere",
+			     (int)name_len, name, parent);
+	TRY(tree_lookup(root_tree_of(table), &ref, item, sizeof(item), &len));
+	TRY(tree_remove(txn, root_tree_of(table), &ref));
+	TRY(tree_remove(txn, root_tree_of(table), &backref));
+	*ret_index = root_ref_sequence(item);
+	return 0;
+}
+
 int root_ref_find_parent(struct root_table *table, uint64_t child, uint64_t *ret_parent,
 			 uint64_t *ret_dirid, char *ret_name)
 {

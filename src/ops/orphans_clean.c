@@ -1,0 +1,80 @@
+/*
+ * What a death of the process left without a name, in one subvolume: deleted, step by step.
+ *
+ * Every orphan of a subvolume that nobody holds is from before the opening: an inode without links,
+ * which goes; one with links, whose truncation an old kernel did not finish, which loses what lies
+ * behind its end; or nothing at all, and the item goes alone.
+ * Bounds: the numbers only rise, but for a file that loses extents with each step.
+ */
+#include <sys/stat.h>
+
+#include "base/assert.h"
+#include "file/range.h"
+#include "ops/op_names.h"
+
+/* *ret_done: nothing is left behind the end, and the orphan has gone. */
+static int truncate_step(struct ubtrfs *fs, struct inode *inode, bool *ret_done)
+{
+	uint64_t end = round_up(inode_size(inode), fs->core.geometry.sectorsize);
+	uint64_t pos = UINT64_MAX;
+
+	if (S_ISREG(inode_mode(inode)))
+		TRY(file_drop_some(&fs->core.writeback, inode, end, UINT64_MAX, ORPHAN_STEP_EXTENTS,
+				   &pos));
+	*ret_done = pos == UINT64_MAX;
+	return *ret_done ? inode_drop_orphan(fs, inode) : 0;
+}
+
+static int orphan_take(struct ubtrfs *fs, struct root *root, uint64_t *ino, struct name_left *left)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+	bool done = true;
+	int err = inode_get(&fs->core.inodes, root, *ino, &inode);
+
+	if (err == -ERR_NOT_FOUND) {
+		TRY(orphan_remove(fs->core.txn, &root->tree, *ino));
+	} else if (err < 0) {
+		return err;
+	} else if (!inode->nr_held) {
+		inode->has_orphan = true;
+		if (inode_item_nlink(inode->item)) {
+			TRY(truncate_step(fs, inode, &done));
+		} else {
+			inode_hold(inode);
+			inode->dying = true;
+			*left = (struct name_left){ { root->objectid, *ino }, true };
+		}
+	}
+	if (done)
+		(*ino)++;
+	return 0;
+}
+
+/* The next orphan from *ino on; behind it *ino. */
+static int orphan_step(struct ubtrfs *fs, uint64_t subvolid, uint64_t *ino, bool *ret_found,
+		       struct name_left *left)
+{
+	struct root *root;
+
+	*ret_found = false;
+	TRY(root_get(fs->core.roots, subvolid, &root));
+	TRY(orphan_next(&root->tree, ino, ret_found));
+	if (!*ret_found)
+		return 0;
+	TRY(door_enter_remove(&fs->core, 4));
+	return orphan_take(fs, root, ino, left);
+}
+
+int fs_clean_orphans(struct ubtrfs *fs, uint64_t subvolid)
+{
+	uint64_t ino = 0;
+	bool found;
+
+	do {
+		struct name_left left = { .any = false };
+
+		TRY(FS_CHANGE(fs, orphan_step(fs, subvolid, &ino, &found, &left)));
+		TRY(left_finish(fs, &left));
+	} while (found && ino);
+	return 0;
+}

@@ -1,0 +1,269 @@
+/*
+ * Inodes without a name: held ones, files that never had one, big ones that go in steps, what a
+ * death of the process leaves; each image judged by `btrfs check`.
+ */
+#include "fs_fixture.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void fresh(struct fs_fixture *fx)
+{
+	fixture_init(fx);
+	fx->mkfs.byte_count = 256 * MIB;
+	fixture_make(fx);
+	fixture_finish(fx);
+	fixture_open(fx, true);
+}
+
+static void done(struct fs_fixture *fx)
+{
+	fixture_close(fx);
+	fixture_check(fx);
+	fixture_fini(fx);
+}
+
+/* The process dies and another one opens. */
+static void dies(struct fs_fixture *fx)
+{
+	ubtrfs_abandon(fx->fs);
+	fx->fs = NULL;
+	fixture_check(fx);
+	fixture_open(fx, true);
+}
+
+static bool is_there(struct fs_fixture *fx, struct ubtrfs_node node)
+{
+	struct ubtrfs_attr attr;
+	int err = ubtrfs_getattr(fx->fs, node, &attr);
+
+	assert_true(err == 0 || err == -ENOENT);
+	return err == 0;
+}
+
+static uint64_t used_bytes(struct fs_fixture *fx)
+{
+	struct ubtrfs_info info = { .generation = 0 };
+
+	OK(ubtrfs_commit(fx->fs));
+	OK(ubtrfs_info(fx->fs, &info));
+	return info.data_bytes_used;
+}
+
+static void test_op_hold__unlinked_file(void **state)
+{
+	struct fs_fixture fx;
+	struct content content = { .data = NULL };
+	struct ubtrfs_node file;
+
+	(void)state;
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	OK(ubtrfs_hold(fx.fs, file));
+	OK(ubtrfs_hold(fx.fs, file));
+	content_write(&fx, file, &content, 0, MIB, 1);
+	OK(ubtrfs_unlink(fx.fs, fx.top, "file", 4));
+	content_write(&fx, file, &content, 50000, MIB, 2);
+	assert_int_equal(fixture_attr(&fx, file).nlink, 0);
+	OK(ubtrfs_commit(fx.fs));
+	content_write(&fx, file, &content, 10000, 7, 3);
+	content_compare(&fx, file, &content);
+	FAILS(ENOENT, ubtrfs_link(fx.fs, file, fx.top, "again", 5));
+	ubtrfs_release(fx.fs, file, 1);
+	content_compare(&fx, file, &content);
+	ubtrfs_release(fx.fs, file, 1);
+	assert_false(is_there(&fx, file));
+	FAILS(ENOENT, ubtrfs_hold(fx.fs, file));
+	assert_int_equal(used_bytes(&fx), 0);
+	content_free(&content);
+	done(&fx);
+}
+
+/* Names that stay, holds that are too many, holds of nobody. */
+static void test_op_hold__counts(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node file;
+
+	(void)state;
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	FAILS(ENOENT, ubtrfs_hold(fx.fs, (struct ubtrfs_node){ 5, 1000 }));
+	ubtrfs_release(fx.fs, file, 1);
+	OK(ubtrfs_hold(fx.fs, file));
+	ubtrfs_release(fx.fs, file, 5);
+	assert_true(is_there(&fx, file));
+	OK(ubtrfs_unlink(fx.fs, fx.top, "file", 4));
+	assert_false(is_there(&fx, file));
+	done(&fx);
+}
+
+static void test_op_hold__renamed_over(void **state)
+{
+	struct fs_fixture fx;
+	struct content content = { .data = NULL };
+	struct ubtrfs_node file, other;
+
+	(void)state;
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	content_write(&fx, file, &content, 0, 100000, 1);
+	other = fixture_file(&fx, "other");
+	OK(ubtrfs_hold(fx.fs, file));
+	OK(ubtrfs_rename(fx.fs, fx.top, "other", 5, fx.top, "file", 4, 0));
+	assert_int_equal(fixture_lookup(&fx, fx.top, "file").ino, other.ino);
+	content_compare(&fx, file, &content);
+	/* Closing is a release. */
+	fixture_reopen(&fx, true);
+	assert_false(is_there(&fx, file));
+	assert_int_equal(used_bytes(&fx), 0);
+	content_free(&content);
+	done(&fx);
+}
+
+static int no_entry(void *ctx, const struct ubtrfs_dirent *entry)
+{
+	(void)ctx;
+	(void)entry;
+	return 1;
+}
+
+static void test_op_hold__removed_directory(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_new what = { .attr = { .mode = S_IFREG | 0644 } };
+	struct ubtrfs_node dir, found;
+
+	(void)state;
+	fresh(&fx);
+	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
+	fixture_file(&fx, "file");
+	OK(ubtrfs_hold(fx.fs, dir));
+	OK(ubtrfs_rmdir(fx.fs, fx.top, "dir", 3));
+	assert_int_equal(fixture_attr(&fx, dir).nlink, 0);
+	FAILS(ENOENT, ubtrfs_create(fx.fs, dir, "x", 1, &what, &found));
+	FAILS(ENOENT, ubtrfs_tmpfile(fx.fs, dir, &what, &found));
+	FAILS(ENOENT, ubtrfs_rename(fx.fs, fx.top, "file", 4, dir, "file", 4, 0));
+	FAILS(ENOENT, ubtrfs_lookup(fx.fs, dir, "x", 1, &found));
+	FAILS(ENOENT, ubtrfs_readdir(fx.fs, dir, 0, no_entry, NULL));
+	OK(ubtrfs_commit(fx.fs));
+	dies(&fx);
+	assert_false(is_there(&fx, dir));
+	done(&fx);
+}
+
+static void test_op_hold__tmpfile(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_new what = { .attr = { .mode = S_IFREG | 0600, .uid = 7 } };
+	struct content content = { .data = NULL };
+	struct ubtrfs_node node = { 0, 0 }, other = { 0, 0 };
+
+	(void)state;
+	fresh(&fx);
+	OK(ubtrfs_tmpfile(fx.fs, fx.top, &what, &node));
+	content_write(&fx, node, &content, 0, 200000, 1);
+	assert_int_equal(fixture_attr(&fx, node).nlink, 0);
+	OK(ubtrfs_commit(fx.fs));
+	OK(ubtrfs_link(fx.fs, node, fx.top, "name", 4));
+	OK(ubtrfs_link(fx.fs, node, fx.top, "two", 3));
+	assert_int_equal(fixture_attr(&fx, node).nlink, 2);
+	ubtrfs_release(fx.fs, node, 1);
+	content_compare(&fx, node, &content);
+	OK(ubtrfs_tmpfile(fx.fs, fx.top, &what, &other));
+	ubtrfs_release(fx.fs, other, 1);
+	assert_false(is_there(&fx, other));
+	/* One that dies with the process, before and behind a commit. */
+	OK(ubtrfs_tmpfile(fx.fs, fx.top, &what, &other));
+	OK(ubtrfs_commit(fx.fs));
+	OK(ubtrfs_tmpfile(fx.fs, fx.top, &what, &other));
+	dies(&fx);
+	assert_false(is_there(&fx, other));
+	content_compare(&fx, node, &content);
+	/* It lost its names: it gets none any more. */
+	OK(ubtrfs_hold(fx.fs, node));
+	OK(ubtrfs_unlink(fx.fs, fx.top, "name", 4));
+	OK(ubtrfs_unlink(fx.fs, fx.top, "two", 3));
+	FAILS(ENOENT, ubtrfs_link(fx.fs, node, fx.top, "name", 4));
+	what.attr.mode = S_IFDIR | 0755;
+	FAILS(EINVAL, ubtrfs_tmpfile(fx.fs, fx.top, &what, &other));
+	content_free(&content);
+	done(&fx);
+}
+
+/* More extents than a step takes. */
+static void make_big(struct fs_fixture *fx, struct ubtrfs_node node, unsigned nr_extents)
+{
+	char byte = 1;
+
+	for (unsigned i = 0; i < nr_extents; i++)
+		OK(ubtrfs_write(fx->fs, node, (uint64_t)i * 8192, &byte, 1));
+	OK(ubtrfs_commit(fx->fs));
+}
+
+static void test_op_hold__big_files(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node one, two;
+
+	(void)state;
+	for (unsigned holes = 0; holes < 2; holes++) {
+		fixture_init(&fx);
+		fx.mkfs.byte_count = 256 * MIB;
+		fx.mkfs.features = holes ? "^no-holes" : "";
+		fixture_make(&fx);
+		fixture_finish(&fx);
+		fixture_open(&fx, true);
+		one = fixture_file(&fx, "one");
+		two = fixture_file(&fx, "two");
+		make_big(&fx, one, 3000);
+		make_big(&fx, two, 3000);
+		OK(ubtrfs_hold(fx.fs, two));
+		OK(ubtrfs_unlink(fx.fs, fx.top, "one", 3));
+		assert_false(is_there(&fx, one));
+		OK(ubtrfs_unlink(fx.fs, fx.top, "two", 3));
+		OK(ubtrfs_commit(fx.fs));
+		dies(&fx);
+		assert_false(is_there(&fx, two));
+		assert_int_equal(used_bytes(&fx), 0);
+		done(&fx);
+	}
+}
+
+/* An orphan in another subvolume waits until that is changed; a read-only opening leaves it. */
+static void test_op_hold__reading_leaves_orphans(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node file;
+
+	(void)state;
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	OK(ubtrfs_hold(fx.fs, file));
+	OK(ubtrfs_unlink(fx.fs, fx.top, "file", 4));
+	OK(ubtrfs_commit(fx.fs));
+	ubtrfs_abandon(fx.fs);
+	fx.fs = NULL;
+	fixture_open(&fx, false);
+	assert_true(is_there(&fx, file));
+	FAILS(ENOENT, ubtrfs_hold(fx.fs, file));
+	fixture_close(&fx);
+	fixture_open(&fx, true);
+	assert_false(is_there(&fx, file));
+	done(&fx);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_op_hold__unlinked_file),
+		cmocka_unit_test(test_op_hold__counts),
+		cmocka_unit_test(test_op_hold__renamed_over),
+		cmocka_unit_test(test_op_hold__removed_directory),
+		cmocka_unit_test(test_op_hold__tmpfile),
+		cmocka_unit_test(test_op_hold__big_files),
+		cmocka_unit_test(test_op_hold__reading_leaves_orphans),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
