@@ -84,8 +84,7 @@ static void release_kept(void *ctx, struct ubtrfs_node node)
 {
 	struct front *front = ctx;
 
-	(void)front;
-	(void)node;
+	ubtrfs_release(front->fs, node, 1);
 }
 
 /* ---- the log ---- */

@@ -34,7 +34,10 @@ int entry_fill(struct front *front, struct ubtrfs_node node, const struct ubtrfs
 
 void entry_forget(struct front *front, fuse_ino_t id, uint64_t nr)
 {
-	(void)node_id_forget(&front->ids, id, nr);
+	struct ubtrfs_node node;
+
+	if (node_id_forget(&front->ids, id, nr) && node_of_id(&front->ids, id, &node) == 0)
+		ubtrfs_release(front->fs, node, 1);
 }
 
 static void reply_entry(fuse_req_t req, struct ubtrfs_node node)
@@ -186,15 +189,47 @@ void front_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t parent, const char *na
 
 /* ---- removing ---- */
 
+/* A hold on what has a name, before it loses it. is_held: there is something, and it is held. */
+static int name_hold(struct front *front, struct ubtrfs_node dir, const char *name,
+		     struct ubtrfs_node *ret_node, bool *ret_held)
+{
+	int err = ubtrfs_lookup(front->fs, dir, name, strlen(name), ret_node);
+
+	if (err == 0)
+		err = ubtrfs_hold(front->fs, *ret_node);
+	*ret_held = err == 0;
+	return err == -ENOENT ? 0 : err;
+}
+
+/* The hold becomes the kernel's when no name is left, and else is given back. */
+static void name_let_go(struct front *front, struct ubtrfs_node node)
+{
+	struct ubtrfs_attr attr;
+	uint64_t id;
+
+	if (ubtrfs_getattr(front->fs, node, &attr) == 0 && attr.nlink == 0 &&
+	    node_id_of(&front->ids, node, &id) == 0 && node_id_keep(&front->ids, id))
+		return;
+	ubtrfs_release(front->fs, node, 1);
+}
+
 static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name,
 			int (*remove)(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name,
 				      size_t name_len))
 {
 	struct front *front = front_of(req);
-	struct ubtrfs_node dir;
+	struct ubtrfs_node dir, node;
+	bool is_held;
+	int err;
 
-	if (request_node(req, parent, &dir))
-		reply_result(req, remove(front->fs, dir, name, strlen(name)));
+	if (!request_node(req, parent, &dir))
+		return;
+	err = name_hold(front, dir, name, &node, &is_held);
+	if (err == 0)
+		err = remove(front->fs, dir, name, strlen(name));
+	if (is_held)
+		name_let_go(front, node);
+	reply_result(req, err);
 }
 
 void front_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -205,6 +240,37 @@ void front_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 void front_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	remove_name(req, parent, name, ubtrfs_rmdir);
+}
+
+/* ---- renaming ---- */
+
+/* What the new name leads to may lose its name; both places of an exchange keep theirs. */
+static int rename_name(struct front *front, struct ubtrfs_node dir, const char *name,
+		       struct ubtrfs_node new_dir, const char *new_name, unsigned flags)
+{
+	struct ubtrfs_node replaced;
+	bool is_held = false;
+	int err = 0;
+
+	if (!(flags & (UBTRFS_RENAME_EXCHANGE | UBTRFS_RENAME_NOREPLACE)))
+		err = name_hold(front, new_dir, new_name, &replaced, &is_held);
+	if (err == 0)
+		err = ubtrfs_rename(front->fs, dir, name, strlen(name), new_dir, new_name,
+				    strlen(new_name), flags);
+	if (is_held)
+		name_let_go(front, replaced);
+	return err;
+}
+
+void front_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+		  const char *new_name, unsigned int flags)
+{
+	struct ubtrfs_node dir, new_dir;
+
+	if (!request_node(req, parent, &dir) || !request_node(req, new_parent, &new_dir))
+		return;
+	/* The values of renameat2(2) are the library's. */
+	reply_result(req, rename_name(front_of(req), dir, name, new_dir, new_name, flags));
 }
 
 void front_readlink(fuse_req_t req, fuse_ino_t id)

@@ -78,6 +78,8 @@ void front_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 void front_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t parent, const char *name);
 void front_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void front_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void front_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+		  const char *new_name, unsigned int flags);
 void front_readlink(fuse_req_t req, fuse_ino_t id);
 
 /* ---- fuse_dir.c ---- */

@@ -51,6 +51,7 @@ static const struct fuse_lowlevel_ops front_ops = {
 	.symlink = front_symlink,
 	.create = front_create,
 	.link = front_link,
+	.rename = front_rename,
 	.unlink = front_unlink,
 	.rmdir = front_rmdir,
 	.readlink = front_readlink,

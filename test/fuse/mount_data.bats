@@ -94,6 +94,10 @@ assert os.pread(f, 10, 50000) == b'0123456789'
 os.pwrite(f, b'abc', 50003)
 assert m[50000:50010] == b'012abc6789'
 m.flush()
+os.unlink('map')
+m[99990:99993] = b'end'
+assert os.pread(f, 3, 99990) == b'end'
+assert os.fstat(f).st_nlink == 0
 m.close(); os.close(f)
 a = os.open('append', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 b = os.open('append', os.O_WRONLY | os.O_APPEND)

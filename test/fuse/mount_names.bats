@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# Names on a mount: what is removed or replaced while somebody uses it, renaming of all kinds, listing while names change.
+
+setup()
+{
+	load fuse_lib
+	fuse_setup
+}
+
+teardown()
+{
+	fuse_teardown
+}
+
+# orphans: how many there are in the unmounted image.
+orphans()
+{
+	btrfs inspect-internal dump-tree -t fs "$IMG" | grep -c ORPHAN_ITEM || true
+}
+
+@test 'what is unlinked, replaced or removed while it is used lives until it is not, and no longer' {
+	image_new 200M
+	ours_mount
+	python3 - "$M" <<'PY'
+import mmap, os, sys
+os.chdir(sys.argv[1])
+def make(name, text):
+    f = os.open(name, os.O_RDWR | os.O_CREAT)
+    os.write(f, text)
+    return f
+f = make('unlinked', b'x' * 100000)
+os.unlink('unlinked')
+assert not os.path.exists('unlinked')
+assert os.fstat(f).st_nlink == 0
+os.pwrite(f, b'more', 200000)
+os.fsync(f)
+assert os.pread(f, 4, 200000) == b'more' and os.pread(f, 3, 99998) == b'xx\0'
+os.ftruncate(f, 10)
+m = mmap.mmap(f, 10)
+assert m[:] == b'x' * 10
+g = make('replaced', b'old')
+os.close(make('new', b'new'))
+os.rename('new', 'replaced')
+assert os.pread(g, 3, 0) == b'old' and open('replaced').read() == 'new'
+assert os.fstat(g).st_nlink == 0
+h = make('linked', b'two')
+os.link('linked', 'other')
+os.unlink('linked')
+assert os.fstat(h).st_nlink == 1 and open('other').read() == 'two'
+os.mkdir('dir'); os.chdir('dir')
+os.rmdir('../dir')
+assert os.stat('.').st_nlink == 0 and os.listdir('.') == []
+try:
+    os.mkdir('inside'); assert False
+except FileNotFoundError:
+    pass
+# a file that nobody names, as programs make them
+os.chdir(sys.argv[1])
+for i in range(300):
+    t = make('tmp%d' % i, b'y' * 5000)
+    os.unlink('tmp%d' % i)
+    if i % 3:
+        os.close(t)
+PY
+	ours_umount
+	[ "$(orphans)" = 0 ]
+	check_clean "$IMG"
+	ours_mount
+	[ "$(ls "$M" | tr '\n' ' ')" = 'other replaced ' ]
+	ours_umount
+}
+
+@test 'a file that was open and unlinked when the server died is gone after the next opening' {
+	image_new 200M
+	ours_mount
+	exec 9<>"$M/file"
+	head -c 3000000 /dev/urandom >&9
+	rm "$M/file"
+	echo other >"$M/other"
+	sync "$M/other"
+	kill -KILL "$SERVER"
+	ours_gone "$SERVER"
+	exec 9>&-
+	umount -l "$M"
+	[ "$(orphans)" = 1 ]
+	check_clean "$IMG"
+	ours_mount
+	[ "$(ls "$M")" = other ]
+	ours_umount
+	[ "$(orphans)" = 0 ]
+	check_clean "$IMG"
+}
+
+@test 'renameat2: over files and directories, not over, exchanged, with a whiteout' {
+	image_new 200M
+	ours_mount
+	python3 - "$M" <<'PY'
+import ctypes, errno, os, stat, sys
+os.chdir(sys.argv[1])
+libc = ctypes.CDLL(None, use_errno=True)
+def rename(a, b, flags=0):
+    r = libc.renameat2(-100, a.encode(), -100, b.encode(), flags)
+    return 0 if r == 0 else ctypes.get_errno()
+def put(name, text):
+    with open(name, 'w') as f:
+        f.write(text)
+def get(name):
+    with open(name) as f:
+        return f.read()
+put('a', 'A'); put('b', 'B'); os.mkdir('d'); os.mkdir('e'); put('e/x', 'X')
+ino = os.stat('a').st_ino
+assert rename('a', 'b', 1) == errno.EEXIST and get('a') == 'A' and get('b') == 'B'
+assert rename('a', 'b', 2) == 0 and get('a') == 'B' and get('b') == 'A' and os.stat('b').st_ino == ino
+assert rename('a', 'none', 2) == errno.ENOENT
+assert rename('a', 'd', 2) == 0 and os.path.isdir('a') and get('d') == 'B'
+assert rename('a', 'd', 2) == 0
+assert rename('b', 'e') == errno.EISDIR and rename('d', 'b') == errno.ENOTDIR
+assert rename('d', 'e') == errno.ENOTEMPTY
+assert rename('e', 'd') == 0 and get('d/x') == 'X' and not os.path.exists('e')
+assert rename('d', 'd/sub') == errno.EINVAL
+os.link('a', 'same')
+assert rename('a', 'same') == 0 and os.path.exists('a') and os.path.exists('same')
+assert rename('a', 'd/moved', 4) == 0
+st = os.stat('a')
+assert stat.S_ISCHR(st.st_mode) and st.st_rdev == 0 and get('d/moved') == 'B'
+os.mkdir('deep'); os.rename('d', 'deep/d')
+assert os.path.realpath('deep/d/..') == os.path.realpath('deep')
+assert sorted(os.listdir('.')) == ['a', 'b', 'deep', 'same']
+PY
+	mkdir "$WORK/copy"
+	cp -a "$M/." "$WORK/copy"
+	ours_umount
+	judged "$WORK/copy"
+}
+
+@test 'a name that stays is listed once while others come and go' {
+	image_new 200M
+	ours_mount
+	python3 - "$M" <<'PY'
+import os, sys, threading
+os.chdir(sys.argv[1])
+stay = {'stay%04d' % i for i in range(2000)}
+for name in stay:
+    os.close(os.open(name, os.O_CREAT))
+over = False
+def churn():
+    i = 0
+    while not over:
+        os.close(os.open('churn%d' % (i % 500), os.O_CREAT)); i += 1
+        try: os.unlink('churn%d' % ((i + 250) % 500))
+        except FileNotFoundError: pass
+t = threading.Thread(target=churn); t.start()
+try:
+    for _ in range(30):
+        seen = [n for n in os.listdir('.') if n.startswith('stay')]
+        assert len(seen) == len(stay) and set(seen) == stay, (len(seen), len(set(seen)))
+finally:
+    over = True; t.join()
+with os.scandir('.') as it:
+    for n, entry in enumerate(it):
+        assert entry.inode() == os.stat(entry.name).st_ino
+        if n > 100: break
+PY
+	ours_umount
+	check_clean "$IMG"
+}
