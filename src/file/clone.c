@@ -51,7 +51,7 @@ static int piece_share(struct writeback *writeback, const struct clone_range *ra
 	extent.start = piece->dst_pos;
 	extent.end = piece->dst_pos + piece->len;
 	extent.inline_data = NULL;
-	TRY(extent_keep(writeback, dst, &extent, extent.start, extent.end));
+	TRY(extent_put_part(writeback, dst, &extent, extent.start, extent.end, false));
 	inode_add_nbytes(dst, (int64_t)piece->len);
 	dst->extent_end = UINT64_MAX;
 	return extent_ref_data(writeback->config.txn, writeback->config.extents, extent.addr,
@@ -110,8 +110,8 @@ static int clone_prepare(struct writeback *writeback, const struct clone_range *
 	uint32_t sectorsize = writeback->geometry.sectorsize;
 	uint64_t end = round_up(inode_size(range->dst), sectorsize);
 
-	TRY(file_sync_inode(writeback, range->src));
-	TRY(file_sync_inode(writeback, range->dst));
+	TRY(file_quiesce(writeback, range->src));
+	TRY(file_quiesce(writeback, range->dst));
 	if (range->dst_offset)
 		TRY(file_uninline_here(writeback, range->dst));
 	return end < range->dst_offset ?

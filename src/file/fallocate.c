@@ -38,7 +38,7 @@ int file_count_unallocated(struct writeback *writeback, struct inode *inode, uin
 	struct stretch stretch;
 	uint64_t bytes = 0;
 
-	TRY(file_sync_inode(writeback, inode));
+	TRY(file_quiesce(writeback, inode));
 	for (uint64_t pos = start; pos < end; pos = stretch.end) {
 		TRY(stretch_find(inode, pos, end, what, &stretch));
 		bytes += stretch.stays ? 0 : stretch.end - pos;
@@ -55,7 +55,7 @@ static int prealloc_put(struct writeback *writeback, struct inode *inode, uint64
 
 	/* Items of holes, or what is given up. */
 	TRY(file_drop_range(writeback, inode, start, extent->end));
-	TRY(extent_keep(writeback, inode, extent, extent->start, extent->end));
+	TRY(extent_put_part(writeback, inode, extent, extent->start, extent->end, false));
 	inode_add_nbytes(inode, (int64_t)extent->disk_bytes);
 	return extent_add_data(txn, writeback->config.extents, extent->addr, extent->disk_bytes,
 			       inode->root->objectid, inode->ino, extent->start);
@@ -85,7 +85,7 @@ int file_allocate_step(struct writeback *writeback, struct inode *inode, uint64_
 {
 	uint64_t pos = start, made = 0;
 
-	TRY(file_sync_inode(writeback, inode));
+	TRY(file_quiesce(writeback, inode));
 	for (unsigned nr = 0; pos < end && nr < RANGE_STEP_EXTENTS;) {
 		struct stretch stretch;
 		uint64_t len;

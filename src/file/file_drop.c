@@ -18,11 +18,13 @@ static int extent_ref(struct writeback *writeback, struct inode *inode,
 			       extent->start - extent->offset, delta);
 }
 
-int extent_keep(struct writeback *writeback, struct inode *inode, const struct file_extent *extent,
-		uint64_t start, uint64_t end)
+/* So many items are taken out before what changed goes to the tree. */
+#define DROP_FLUSH_STEPS 4096u
+
+int extent_put_part(struct writeback *writeback, struct inode *inode,
+		    const struct file_extent *extent, uint64_t start, uint64_t end, bool exists)
 {
 	uint8_t item[FILE_EXTENT_SIZE] = { 0 };
-	struct key key = KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, start);
 
 	file_extent_set_generation(item, writeback->config.txn->generation);
 	file_extent_set_ram_bytes(item, extent->ram_bytes);
@@ -36,7 +38,14 @@ int extent_keep(struct writeback *writeback, struct inode *inode, const struct f
 	file_extent_set_num_bytes(item, end - start);
 	if (extent->is_hole)
 		file_extent_set_ram_bytes(item, end - start);
-	return tree_insert(writeback->config.txn, &inode->root->tree, &key, item, FILE_EXTENT_SIZE);
+	return delayed_put(inode, BTRFS_EXTENT_DATA_KEY, start, item, FILE_EXTENT_SIZE, exists);
+}
+
+/* Makes the part [start, end) of an extent an item of its own. */
+static int extent_keep(struct writeback *writeback, struct inode *inode,
+		       const struct file_extent *extent, uint64_t start, uint64_t end)
+{
+	return extent_put_part(writeback, inode, extent, start, end, start == extent->start);
 }
 
 static int drop_one(struct writeback *writeback, struct inode *inode,
@@ -55,10 +64,10 @@ static int drop_one(struct writeback *writeback, struct inode *inode,
 	} else if (!extent->is_hole) {
 		inode_add_nbytes(inode, -(int64_t)(to - from));
 	}
-	TRY(tree_remove(writeback->config.txn, &inode->root->tree,
-			&KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, extent->start)));
 	if (front)
 		TRY(extent_keep(writeback, inode, extent, extent->start, from));
+	else
+		TRY(delayed_remove(inode, BTRFS_EXTENT_DATA_KEY, extent->start));
 	if (back)
 		TRY(extent_keep(writeback, inode, extent, to, extent->end));
 	if (!front && !back)
@@ -72,7 +81,7 @@ static int drop_steps(struct writeback *writeback, struct inode *inode, uint64_t
 {
 	uint64_t pos = start;
 
-	for (uint64_t nr = 0; pos < end && nr < max_extents; nr++) {
+	for (uint64_t nr = 1; pos < end && nr <= max_extents; nr++) {
 		SCOPED(file_extent) struct file_extent extent = { 0 };
 		int err = file_extent_find(inode, pos, &extent);
 
@@ -83,6 +92,8 @@ static int drop_steps(struct writeback *writeback, struct inode *inode, uint64_t
 		TRY(err);
 		pos = extent.end;
 		TRY(drop_one(writeback, inode, &extent, start, end));
+		if (nr % DROP_FLUSH_STEPS == 0)
+			TRY(inode_flush_noted(writeback->config.txn, inode));
 	}
 	*ret_pos = MIN(pos, end);
 	return 0;
@@ -106,15 +117,19 @@ int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t s
 	return err < 0 ? txn_abort(txn, err, "taking extents out of a file") : 0;
 }
 
+int file_quiesce(struct writeback *writeback, struct inode *inode)
+{
+	TRY(file_settle(writeback, inode));
+	TRY(batch_drain(writeback));
+	return csum_batch_flush(writeback);
+}
+
 int file_drop_some(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,
 		   unsigned max_extents, uint64_t *ret_pos)
 {
 	int err;
 
-	TRY(file_sync_inode(writeback, inode));
-	/* As above; the inode may have been flushed before. */
-	TRY(batch_drain(writeback));
-	TRY(csum_batch_flush(writeback));
+	TRY(file_quiesce(writeback, inode));
 	err = drop_steps(writeback, inode, start, end, max_extents, ret_pos);
 	inode->extent_end = UINT64_MAX;
 	return err < 0 ? txn_abort(writeback->config.txn, err, "taking extents out of a file") : 0;

@@ -16,13 +16,6 @@ bool nocow_possible(const struct inode *inode)
 	return inode_item_flags(inode->item) & (BTRFS_INODE_NODATACOW | BTRFS_INODE_PREALLOC);
 }
 
-/* What is noted so far goes to the tree, so that file_extent_find sees it. */
-static int items_tell(struct writeback *writeback, struct inode *inode)
-{
-	TRY(extent_close(writeback, inode));
-	return inode_flush_noted(writeback->config.txn, inode);
-}
-
 /* What the item itself says. */
 static bool item_allows(const struct inode *inode, const struct file_extent *extent)
 {
@@ -72,7 +65,7 @@ int nocow_lookup(struct writeback *writeback, struct inode *inode, uint64_t offs
 	int err;
 
 	ASSERT(len && is_aligned(offset | len, writeback->geometry.sectorsize));
-	TRY(items_tell(writeback, inode));
+	TRY(extent_close(writeback, inode));
 	err = file_extent_find(inode, offset, &extent);
 	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
 		return err;
@@ -123,9 +116,8 @@ static bool item_joins(const struct file_extent *ours, const struct file_extent 
 
 /* Takes the item of data that ends (before) or begins at a place and joins ours; *ret_bound becomes
  * its other end. */
-static int neighbour_take(struct writeback *writeback, struct inode *inode,
-			  const struct file_extent *ours, uint64_t pos, bool before,
-			  uint64_t *ret_bound)
+static int neighbour_take(struct inode *inode, const struct file_extent *ours, uint64_t pos,
+			  bool before, uint64_t *ret_bound)
 {
 	SCOPED(file_extent) struct file_extent other = { 0 };
 	int err = file_extent_find(inode, before ? pos - 1 : pos, &other);
@@ -135,8 +127,7 @@ static int neighbour_take(struct writeback *writeback, struct inode *inode,
 	TRY(err);
 	if ((before ? other.end : other.start) != pos || !item_joins(ours, &other))
 		return 0;
-	TRY(tree_remove(writeback->config.txn, &inode->root->tree,
-			&KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, other.start)));
+	TRY(delayed_remove(inode, BTRFS_EXTENT_DATA_KEY, other.start));
 	*ret_bound = before ? other.start : other.end;
 	return 0;
 }
@@ -149,21 +140,20 @@ static int prealloc_split(struct writeback *writeback, struct inode *inode,
 	uint64_t from = start, to = end;
 	int more = (extent->start < start) + (end < extent->end);
 
-	TRY(tree_remove(writeback->config.txn, &inode->root->tree,
-			&KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, extent->start)));
+	TRY(delayed_remove(inode, BTRFS_EXTENT_DATA_KEY, extent->start));
 	if (extent->start < start)
-		TRY(extent_keep(writeback, inode, extent, extent->start, start));
+		TRY(extent_put_part(writeback, inode, extent, extent->start, start, false));
 	else if (start)
-		TRY(neighbour_take(writeback, inode, extent, start, true, &from));
+		TRY(neighbour_take(inode, extent, start, true, &from));
 	if (end < extent->end)
-		TRY(extent_keep(writeback, inode, extent, end, extent->end));
+		TRY(extent_put_part(writeback, inode, extent, end, extent->end, false));
 	else
-		TRY(neighbour_take(writeback, inode, extent, end, false, &to));
+		TRY(neighbour_take(inode, extent, end, false, &to));
 	data.is_prealloc = false;
 	/* As if it began with what it joins. */
 	data.offset = extent->offset - (extent->start - from);
 	data.start = from;
-	TRY(extent_keep(writeback, inode, &data, from, to));
+	TRY(extent_put_part(writeback, inode, &data, from, to, false));
 	more -= (from < start) + (end < to);
 	return more ? extent_ref_data(writeback->config.txn, writeback->config.extents,
 				      extent->addr, extent->disk_bytes, inode->root->objectid,
@@ -176,7 +166,7 @@ int nocow_written(struct writeback *writeback, struct inode *inode, uint64_t off
 	SCOPED(file_extent) struct file_extent extent = { 0 };
 	int err;
 
-	TRY(items_tell(writeback, inode));
+	TRY(extent_close(writeback, inode));
 	TRY(file_extent_find(inode, offset, &extent));
 	ASSERT(extent.is_prealloc && extent.start <= offset && offset + len <= extent.end);
 	err = prealloc_split(writeback, inode, &extent, offset, offset + len);

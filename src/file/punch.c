@@ -28,7 +28,7 @@ int file_zero_part(struct writeback *writeback, struct inode *inode, uint64_t of
 	ASSERT(offset % sectorsize + len <= sectorsize);
 	if (!len || offset >= size)
 		return 0;
-	TRY(file_sync_inode(writeback, inode));
+	TRY(file_quiesce(writeback, inode));
 	err = file_extent_find(inode, offset, &extent);
 	if (err == -ERR_KEY_NOT_FOUND)
 		return 0;
@@ -41,8 +41,7 @@ int file_zero_part(struct writeback *writeback, struct inode *inode, uint64_t of
 /* ---- items of holes ---- */
 
 /* Takes the item of a hole that begins or ends at a place; *ret_bound becomes its other end. */
-static int hole_take(struct writeback *writeback, struct inode *inode, uint64_t pos, bool before,
-		     uint64_t *ret_bound)
+static int hole_take(struct inode *inode, uint64_t pos, bool before, uint64_t *ret_bound)
 {
 	SCOPED(file_extent) struct file_extent extent = { 0 };
 	int err = file_extent_find(inode, before ? pos - 1 : pos, &extent);
@@ -52,8 +51,7 @@ static int hole_take(struct writeback *writeback, struct inode *inode, uint64_t 
 	TRY(err);
 	if (!extent.is_hole || (before ? extent.end : extent.start) != pos)
 		return 0;
-	TRY(tree_remove(writeback->config.txn, &inode->root->tree,
-			&KEY(inode->ino, BTRFS_EXTENT_DATA_KEY, extent.start)));
+	TRY(delayed_remove(inode, BTRFS_EXTENT_DATA_KEY, extent.start));
 	*ret_bound = before ? extent.start : extent.end;
 	return 0;
 }
@@ -64,11 +62,11 @@ static int hole_insert(struct writeback *writeback, struct inode *inode, uint64_
 	struct file_extent hole = { .is_hole = true };
 
 	if (start)
-		TRY(hole_take(writeback, inode, start, true, &start));
-	TRY(hole_take(writeback, inode, end, false, &end));
+		TRY(hole_take(inode, start, true, &start));
+	TRY(hole_take(inode, end, false, &end));
 	hole.start = start;
 	hole.end = end;
-	return extent_keep(writeback, inode, &hole, start, end);
+	return extent_put_part(writeback, inode, &hole, start, end, false);
 }
 
 int file_note_hole(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
@@ -88,7 +86,7 @@ int file_fill_gaps(struct writeback *writeback, struct inode *inode, uint64_t st
 
 	if (inode->table->no_holes)
 		return 0;
-	TRY(file_sync_inode(writeback, inode));
+	TRY(file_quiesce(writeback, inode));
 	while (pos < end) {
 		SCOPED(file_extent) struct file_extent extent = { 0 };
 		int err = file_extent_find(inode, pos, &extent);
@@ -130,7 +128,7 @@ int file_uninline_here(struct writeback *writeback, struct inode *inode)
 		return 0;
 	/* A file that goes on behind its first sector is not inline: so it does for a moment. */
 	TRY(file_uninline(writeback, inode, (uint64_t)writeback->geometry.sectorsize + 1));
-	TRY(file_sync_inode(writeback, inode));
+	TRY(file_quiesce(writeback, inode));
 	inode_set_size(inode, size);
 	return 0;
 }

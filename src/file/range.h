@@ -2,10 +2,9 @@
  * Ranges of a file as extents: preallocating, punching, sharing, and writing in place. Part of the
  * contract of file/.
  *
- * Each step does a bounded piece of work on a file that it settles and flushes first; who calls it
- * has been through the door for that piece, and calls again from *ret_pos on. A step either happens
+ * Each step does a bounded piece of work on a file that it settles first; who calls it has been through the door for that piece, and calls again from *ret_pos on. A step either happens
  * as a whole or aborts the transaction. Offsets are multiples of the sector size where it says so.
- * Locks: the lock of ops/, alone; file_seek_hole may share it when the inode is synced.
+ * Locks: the lock of ops/, alone; file_seek_hole may share it when the inode is settled.
  */
 #ifndef UBTRFS_FILE_RANGE_H
 #define UBTRFS_FILE_RANGE_H
@@ -18,16 +17,20 @@
 #define PREALLOC_MAX_BYTES (256 * MIB)
 
 /* ---- file_drop.c ---- */
+/* Nothing of the inode is dirty or on its way: its extents tell all, and its bytes are with the
+ * devices. */
+int file_quiesce(struct writeback *writeback, struct inode *inode) must_check;
 /*
  * Takes out what the file has in [start, end), whole sectors: at most max_extents items. Nothing is
  * left below *ret_pos, which is end when it is done. Leaves a gap.
  */
 int file_drop_some(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,
 		   unsigned max_extents, uint64_t *ret_pos) must_check;
-/* Puts the part [start, end) of an extent into the tree as an item of its own; references are the
- * caller's. */
-int extent_keep(struct writeback *writeback, struct inode *inode, const struct file_extent *extent,
-		uint64_t start, uint64_t end) must_check;
+/* The part [start, end) of an extent as an item of its own, in place of one that exists or in a gap;
+ * references are the caller's. */
+int extent_put_part(struct writeback *writeback, struct inode *inode,
+		    const struct file_extent *extent, uint64_t start, uint64_t end,
+		    bool exists) must_check;
 
 /* ---- punch.c ---- */
 /* The bytes read as zero; what was no data before stays none. Within one sector, whose data is
@@ -38,8 +41,7 @@ int file_zero_part(struct writeback *writeback, struct inode *inode, uint64_t of
 int file_punch_step(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,
 		    uint64_t *ret_pos) must_check;
 /* Without NO_HOLES: an item for the gap [start, end), one with the holes beside it; else nothing.
- * The items of the inode are in the tree; it is not settled here, for that would fill a gap at the
- * end of the file. */
+ * The inode is quiet; it is not settled here, for that would fill a gap at the end of the file. */
 int file_note_hole(struct writeback *writeback, struct inode *inode, uint64_t start,
 		   uint64_t end) must_check;
 /* Without NO_HOLES: items for all gaps in [start, end). */

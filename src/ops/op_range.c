@@ -142,7 +142,7 @@ static int allocate_prepare(struct ubtrfs *fs, struct inode *inode, const struct
 
 	TRY(allocate_enter(fs, 0));
 	inode_begin_change(fs, inode);
-	TRY(file_sync_inode(writeback, inode));
+	TRY(file_quiesce(writeback, inode));
 	if (job->outer_end > stop || grows)
 		TRY(file_uninline_here(writeback, inode));
 	if (job->outer_start > stop)

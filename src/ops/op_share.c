@@ -135,8 +135,8 @@ static int share_enter(struct ubtrfs *fs, const struct share_files *files)
 	uint64_t item_bytes = (RANGE_STEP_EXTENTS + 2) * (2 * FILE_EXTENT_SIZE + 128);
 	uint64_t sectorsize = fs->core.geometry.sectorsize, last;
 
-	TRY(file_sync_inode(&fs->core.writeback, files->src));
-	TRY(file_sync_inode(&fs->core.writeback, files->dst));
+	TRY(file_quiesce(&fs->core.writeback, files->src));
+	TRY(file_quiesce(&fs->core.writeback, files->dst));
 	TRY(file_extent_end(files->src, &last));
 	TRY(file_extent_end(files->dst, &last));
 	if (files->src->has_inline || files->dst->has_inline)
