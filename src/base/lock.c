@@ -8,9 +8,12 @@
  * Readers do not overtake a waiting writer, so a second read lock on one lock by one thread could
  * wait for ever and is refused like any other.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/lock.h"
 
 #ifdef UBTRFS_DEBUG
@@ -249,9 +252,16 @@ void rwlock_unwrite(struct rwlock *lock)
 
 void cond_init(struct cond *cond)
 {
-	int ret = pthread_cond_init(&cond->cond, NULL);
+	pthread_condattr_t attr;
+	int ret = pthread_condattr_init(&attr);
 
 	ASSERT(ret == 0);
+	/* Deadlines do not jump with the wall clock. */
+	ret = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	ASSERT(ret == 0);
+	ret = pthread_cond_init(&cond->cond, &attr);
+	ASSERT(ret == 0);
+	pthread_condattr_destroy(&attr);
 }
 
 void cond_fini(struct cond *cond)
@@ -274,6 +284,20 @@ void cond_wait(struct cond *cond, struct mutex *mutex)
 	ret = pthread_cond_wait(&cond->cond, &mutex->mutex);
 	ASSERT(ret == 0);
 	held_add(&mutex->info);
+}
+
+bool cond_wait_until(struct cond *cond, struct mutex *mutex, uint64_t deadline_ns)
+{
+	struct timespec deadline = { .tv_sec = (time_t)(deadline_ns / NSEC_PER_SEC),
+				     .tv_nsec = (long)(deadline_ns % NSEC_PER_SEC) };
+	int ret;
+
+	held_remove(&mutex->info);
+	held_check(&mutex->info);
+	ret = pthread_cond_timedwait(&cond->cond, &mutex->mutex, &deadline);
+	ASSERT(ret == 0 || ret == ETIMEDOUT);
+	held_add(&mutex->info);
+	return ret == 0;
 }
 
 void cond_signal(struct cond *cond)

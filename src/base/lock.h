@@ -64,6 +64,8 @@ void cond_fini(struct cond *cond);
  * this thread.
  */
 void cond_wait(struct cond *cond, struct mutex *mutex);
+/* The same until deadline_ns (clock_monotonic_ns) at the latest; false when that has passed. */
+bool cond_wait_until(struct cond *cond, struct mutex *mutex, uint64_t deadline_ns);
 void cond_signal(struct cond *cond);
 void cond_broadcast(struct cond *cond);
 

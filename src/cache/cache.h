@@ -11,7 +11,8 @@
  * A node that left the index waits in its shard until nobody holds it; no lookup can revive it, and
  * the shard frees it.
  *
- * States: new -> DIRTY (node_create) -> WRITING -> WRITTEN|clean (cache_write_dirty) -> evicted (count 0);
+ * States: new -> DIRTY (node_create) -> WRITING (cache_write_begin) -> WRITTEN|clean (cache_write_run) -> evicted
+ *         (count 0); WRITING -> DEAD (node_forget: the copy lives on), freed when it is written and nobody holds it;
  *         read -> VALID clean (node_get) -> evicted; DIRTY -> CANCELLED (node_cancel) -> freed when nobody holds it;
  *         clean -> DEAD (node_forget: block freed) -> freed when nobody holds it.
  * Locks: node->lock (RANK_NODE) is the tree's: held for reading or changing the bytes. Shard and
@@ -138,7 +139,21 @@ void node_forget(struct node *node);
 /* Writes all dirty nodes in order of address, neighbours in one write, each validated and
  * checksummed first. workq may be NULL. Nobody may be changing nodes meanwhile. */
 int cache_write_dirty(struct node_cache *cache, struct workq *workq) must_check;
+/*
+ * The same in three parts, so that others may go on in between. Begin takes all that is dirty now and
+ * marks it as written (law L2); nobody may be changing nodes meanwhile. Run writes it: beside it nodes
+ * may be read, copied, given up and made. End gives the nodes back; one whose write failed, or that
+ * was not run, stays dirty. One write at a time.
+ */
+struct cache_write;
+int cache_write_begin(struct node_cache *cache, struct cache_write **ret_write) must_check;
+int cache_write_run(struct cache_write *write, struct workq *workq) must_check;
+/* NULL is allowed. */
+void cache_write_end(struct cache_write *write);
+/* Of nodes that may still be changed or copied before they are written; without those of a write. */
 size_t cache_dirty_bytes(const struct node_cache *cache);
+/* Of nodes that a write has taken. */
+size_t cache_writing_bytes(const struct node_cache *cache);
 size_t cache_bytes(const struct node_cache *cache);
 /* Evicts clean, unreferenced nodes down to the limit; called at safe points. */
 void cache_shrink(struct node_cache *cache);

@@ -27,6 +27,7 @@ enum node_state {
 	NODE_CANCELLED = 1u << 6, /* freed before it was written */
 	NODE_DEAD = 1u << 7,	  /* not in the index any more */
 	NODE_ACCESSED = 1u << 8,  /* used since the eviction looked at it */
+	NODE_LEAVING = 1u << 9,	  /* given up: whoever ends its write takes it off the dirty list */
 };
 
 struct cache_shard {
@@ -47,6 +48,7 @@ struct node_cache {
 	size_t limit_bytes;
 	_Atomic size_t bytes; /* of all nodes, dead ones too */
 	_Atomic size_t nr_dirty;
+	_Atomic size_t nr_writing; /* of those: taken by a write */
 	struct mutex dirty_lock;
 	struct list dirty;
 	struct cache_shard shards[CACHE_SHARDS];

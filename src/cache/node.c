@@ -311,8 +311,9 @@ static void node_leave(struct node *node)
 	struct cache_shard *shard = shard_of(cache, node->addr);
 
 	mutex_lock(&cache->dirty_lock);
-	if (node_state(node) & NODE_DIRTY) {
-		ASSERT(!(node_state(node) & NODE_IO));
+	node_state_set(node, NODE_LEAVING);
+	/* Its write goes on, for the commit that has taken it. */
+	if ((node_state(node) & (NODE_DIRTY | NODE_IO)) == NODE_DIRTY) {
 		link_remove(&node->dirty_link);
 		node_state_clear(node, NODE_DIRTY);
 		atomic_fetch_sub(&cache->nr_dirty, 1);

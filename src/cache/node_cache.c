@@ -257,7 +257,13 @@ const struct geometry *node_cache_geometry(const struct node_cache *cache)
 
 size_t cache_dirty_bytes(const struct node_cache *cache)
 {
-	return atomic_load(&cache->nr_dirty) * cache->geometry.nodesize;
+	return (atomic_load(&cache->nr_dirty) - atomic_load(&cache->nr_writing)) *
+	       cache->geometry.nodesize;
+}
+
+size_t cache_writing_bytes(const struct node_cache *cache)
+{
+	return atomic_load(&cache->nr_writing) * cache->geometry.nodesize;
 }
 
 size_t cache_bytes(const struct node_cache *cache)
