@@ -199,6 +199,12 @@ int ubtrfs_copy_range(struct ubtrfs *fs, struct ubtrfs_node src, uint64_t src_of
 int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target, size_t capacity,
 		    size_t *ret_len);
 
+/*
+ * What was done to the node, and its names, is durable afterwards. (data_only: what is needed to read
+ * its contents would do; there is no cheaper way yet.)
+ */
+int ubtrfs_fsync(struct ubtrfs *fs, struct ubtrfs_node node, bool data_only);
+
 struct ubtrfs_dirent {
 	uint64_t cookie;	 /* pass to ubtrfs_readdir to go on behind this entry */
 	struct ubtrfs_node node; /* of a subvolume: its top */

@@ -116,6 +116,18 @@ struct ubtrfs_info {
 };
 int ubtrfs_info(struct ubtrfs *fs, struct ubtrfs_info *ret_info);
 
+/* As statvfs(3), with the figures that Linux gives; sizes in blocks of block_size bytes. */
+struct ubtrfs_statfs {
+	uint64_t block_size; /* the sector size */
+	uint64_t blocks;
+	uint64_t blocks_free;
+	uint64_t blocks_available;  /* for data */
+	uint64_t files, files_free; /* 0: there is no limit */
+	uint64_t fsid;		    /* f_fsid of the top subvolume */
+	unsigned name_max;
+};
+int ubtrfs_statfs(struct ubtrfs *fs, struct ubtrfs_statfs *ret_statfs);
+
 #ifdef __cplusplus
 }
 #endif

@@ -14,6 +14,7 @@ enum lock_rank {
 	/* front ends: held around calls of the library */
 	RANK_FRONT_END = 5,
 	/* 20 ops */
+	RANK_BACKGROUND = 8, /* what is asked of the background thread; held for moments */
 	RANK_OPS = 10,
 	RANK_LOAD = 15, /* what opening for reading left out */
 	/* 17 commit */

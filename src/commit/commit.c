@@ -1,9 +1,22 @@
 /*
- * The commit: one function that lists the steps in order (law L8).
+ * The commit, in three parts, each a list of its steps in order (law L8).
+ *
+ *   commit_prepare  alone: what is delayed goes into the trees, references and root items settle; the
+ *                   dirty tree blocks and the superblocks of this generation are set aside, and the
+ *                   next generation is open
+ *   commit_write    beside others: contents and blocks, flush, superblocks, flush
+ *   commit_finish   alone, short: what was pinned is free
+ *
+ * One commit at a time; core_commit is the three in a row. While one is written, operations belong to
+ * the next generation: blocks that are being written are copied, not changed (L2), and what they give
+ * up is pinned in the next generation's set, which this commit does not release (L3, L8). When a
+ * device fails, the next generation, too, is aborted: it stands on one that will never be (L6).
  */
+#include <stdio.h>
+
 #include "base/assert.h"
-#include "base/log.h"
-#include "commit/commit.h"
+#include "base/mem.h"
+#include "commit/commit_priv.h"
 
 int devices_cut(struct core *core)
 {
@@ -71,51 +84,7 @@ static int commit_begin(struct core *core)
 	return 0;
 }
 
-static int supers_write(struct core *core)
-{
-	uint8_t super[SUPER_SIZE];
-	struct volume_device *device;
-
-	for (unsigned i = 0; (device = volume_device_at(core->volume, i)); i++) {
-		if (!device->device || device->is_seed)
-			continue;
-		memcpy(super, core->super, SUPER_SIZE);
-		TRY(store_fill_super(&core->store, device->devid, super));
-		TRY(super_write(device->device, super, device->total_bytes));
-	}
-	return volume_flush(core->volume);
-}
-
-/* What stored data needs to be read (Linux sets it when it is asked to compress). */
-static void supers_note_compression(struct core *core)
-{
-	unsigned used = core->writeback.compress_used;
-	uint64_t incompat = super_incompat_flags(core->super);
-
-	if (used & 1u << COMPRESS_LZO)
-		incompat |= BTRFS_FEATURE_INCOMPAT_COMPRESS_LZO;
-	if (used & 1u << COMPRESS_ZSTD)
-		incompat |= BTRFS_FEATURE_INCOMPAT_COMPRESS_ZSTD;
-	super_set_incompat_flags(core->super, incompat);
-}
-
-static int commit_supers(struct core *core)
-{
-	supers_note_compression(core);
-	super_set_generation(core->super, core->txn->generation);
-	super_set_uuid_tree_generation(core->super, core->txn->generation);
-	root_table_fill_super(core->roots, core->super);
-	return supers_write(core);
-}
-
-int core_rewrite_supers(struct core *core)
-{
-	ASSERT(!core->changed);
-	TRY(txn_check(core->txn));
-	return supers_write(core);
-}
-
-static int commit_steps(struct core *core)
+static int prepare_steps(struct core *core, struct commit_work *work)
 {
 	TRY(core_flush_all(core));
 	TRY(csum_batch_flush(&core->writeback));
@@ -123,34 +92,97 @@ static int commit_steps(struct core *core)
 	txn_start_commit(core->txn);
 	TRY(cache_v1_drop(core));
 	TRY(commit_begin(core));
+	TRY(reclaim_empty(core));
 	TRY(commit_settle(core));
-	TRY(cache_write_dirty(core->cache, core->workq));
-	TRY(volume_flush(core->volume));
-	TRY(commit_supers(core));
-	TRY(space_unpin(core->space, core->txn->generation, txn_epoch_oldest(core->txn)));
+	TRY(commit_supers_set(core, work));
+	TRY(cache_write_begin(core->cache, &work->nodes));
+	work->generation = core->txn->generation;
 	txn_next(core->txn);
 	space_set_generation(core->space, core->txn->generation);
 	return 0;
 }
 
-int core_commit(struct core *core)
+/* Law L6. */
+static int commit_fail(struct core *core, struct commit_work *work, int err)
 {
+	char what[48];
+
+	snprintf(what, sizeof(what), "commit of generation %llu",
+		 (unsigned long long)work->generation);
+	err = txn_abort(core->txn, err, what);
+	ref_queue_stop(space_ref_queue(core->space));
+	return err;
+}
+
+static void work_free(struct commit_work *work)
+{
+	cache_write_end(work->nodes);
+	mem_free(work->supers);
+	mem_free(work);
+}
+
+int commit_prepare(struct core *core, struct commit_work **ret_work)
+{
+	struct commit_work *work;
 	int err;
 
+	*ret_work = NULL;
+	/* First: after a commit that failed nothing else is due either. */
+	TRY(txn_check(core->txn));
 	if (!core->changed && !core->super_dirty)
 		return 0;
-	TRY(txn_check(core->txn));
-	err = commit_steps(core);
+	work = mem_zalloc(sizeof(*work));
+	if (!work)
+		return MEM_FAIL("a commit");
+	work->generation = core->txn->generation;
+	err = prepare_steps(core, work);
 	if (err < 0) {
-		err = txn_abort(core->txn, err, "commit");
-		ref_queue_stop(space_ref_queue(core->space));
+		err = commit_fail(core, work, err);
+		work_free(work);
 		return err;
 	}
+	core->changed = false;
+	core->super_dirty = false;
+	core->kicked &= ~KICK_COMMIT;
+	*ret_work = work;
+	return 0;
+}
+
+int commit_write(struct core *core, struct commit_work *work)
+{
+	TRY(cache_write_run(work->nodes, core->workq));
+	TRY(volume_flush(core->volume));
+	return commit_supers_write(core, work);
+}
+
+static int finish_steps(struct core *core, struct commit_work *work)
+{
+	TRY(txn_check(core->txn));
+	TRY(space_unpin(core->space, work->generation, txn_epoch_oldest(core->txn)));
 #ifdef UBTRFS_DEBUG
 	TRY(space_audit(core->space));
 #endif
-	core->changed = false;
-	core->super_dirty = false;
+	core->durable_generation = work->generation;
+	/* What has become free may have left groups empty. */
+	core->changed |= reclaim_wanted(core);
 	cache_shrink(core->cache);
 	return 0;
+}
+
+int commit_finish(struct core *core, struct commit_work *work, int err)
+{
+	if (err == 0)
+		err = finish_steps(core, work);
+	if (err < 0)
+		err = commit_fail(core, work, err);
+	work_free(work);
+	return err;
+}
+
+int core_commit(struct core *core)
+{
+	struct commit_work *work;
+
+	TRY(commit_prepare(core, &work));
+	return work ? commit_finish(core, work, commit_write(core, work)) : 0;
 }

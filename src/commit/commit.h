@@ -3,8 +3,8 @@
  *
  * struct core gathers the layers below. The door (door.c) is where an operation asks for space
  * before it changes anything (law L9); when there is not enough it flushes delayed inodes, makes a
- * new chunk, commits, in this order. The commit (commit.c) is one function that lists its steps
- * (law L8): data and nodes, flush, superblocks, flush; only then are freed blocks given out again.
+ * new chunk, commits, in this order. The commit (commit.c) lists its steps (law L8): data and nodes,
+ * flush, superblocks, flush; only then are freed blocks given out again.
  * Locks: serialised by ops/ (RANK_OPS).
  */
 #ifndef UBTRFS_COMMIT_COMMIT_H
@@ -22,6 +22,11 @@
 #define COMMIT_INTERVAL_S 30u
 /* So often the door asks for room for one operation. */
 #define ROOM_MAX_ROUNDS 8u
+/* A slice of flushing: delayed bytes, and inodes that have nothing else than themselves. */
+#define FLUSH_SLICE_BYTES ((size_t)MIB)
+#define FLUSH_SLICE_INODES 256u
+/* Slices that a commit takes before it takes all at once. */
+#define FLUSH_MAX_SLICES 64u
 /* A commit that does not settle in so many rounds has a bug. */
 #define COMMIT_MAX_ROUNDS 64u
 
@@ -30,8 +35,13 @@ enum room {
 	ROOM_DELAYED, /* items that are not in the trees yet */
 	ROOM_DATA,    /* contents that are not with the devices yet */
 	ROOM_PENDING, /* free space, beside what is delayed in any way */
-	ROOM_COMMIT,  /* dirty tree blocks, or space that a commit gives back */
+	ROOM_BLOCKS,  /* dirty tree blocks that no commit has taken */
+	ROOM_COMMIT,  /* free space: a commit gives some back */
 };
+
+/* What the background is to begin with before anybody waits for it. */
+#define KICK_FLUSH 1u
+#define KICK_COMMIT 2u
 
 struct core {
 	char *name; /* for messages: the first device */
@@ -49,7 +59,8 @@ struct core {
 	uint8_t super[SUPER_SIZE]; /* of the last commit, with what the next one will change */
 	bool super_dirty; /* something in it changed that no tree tells (label, flags, magic) */
 	bool writable;
-	bool changed; /* something happened since the last commit */
+	bool changed;		     /* something happened since the last commit (was prepared) */
+	uint64_t durable_generation; /* of the last commit that is complete on the devices */
 	/* A block group that goes within this commit, as soon as its last block has moved
 	 * (shrink.c); 0 = none. Nothing is allocated from then on but what is free in the other
 	 * groups, and the devices end behind what is left. */
@@ -59,17 +70,24 @@ struct core {
 	/* The door does not wait under the lock of ops/: it says ERR_WANTS_ROOM. */
 	bool background;
 	enum room room_wanted; /* behind ERR_WANTS_ROOM */
+	unsigned kick;	       /* KICK_*: to be told to the background when the lock is given up */
+	unsigned kicked;       /* told, and not begun yet */
 	unsigned room_round;   /* how often room was made for the operation that runs; of ops/ */
 	unsigned commit_interval_s;
 	size_t dirty_bytes;	  /* contents that are not yet with the devices, at most */
 	size_t dirty_max_bytes;	  /* DIRTY_MAX_BYTES, or what a test sets */
 	struct mutex groups_lock; /* RANK_LOAD: loading block groups when somebody asks for them */
 	bool groups_loaded;
-	bool tight; /* space is counted out: a commit makes no new chunks (shrink.c) */
+	bool reclaims;	   /* empty block groups are given back */
+	bool metadata_full; /* the devices had no room for another chunk of metadata */
+	bool needs_chunks; /* the devices are full: they are given back at once */
+	bool tight;	   /* space is counted out: a commit makes no new chunks (shrink.c) */
 };
 
-/* door.c. With a background ERR_WANTS_ROOM (no THROW text) from each door: nothing has changed, and
- * core_make_room is what helps. */
+/*
+ * door.c. With a background each door may say ERR_WANTS_ROOM (no THROW text): nothing has changed, and
+ * core->room_wanted tells what would help.
+ */
 /*
  * An operation is about to add at most item_bytes of items to at most nr_inodes inodes.
  * ERR_NO_SPACE changes nothing.
@@ -83,14 +101,17 @@ int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes,
 		    unsigned nr_inodes) must_check;
 /* The same for an operation that takes away: it may use what is kept back from the others. */
 int door_enter_remove(struct core *core, unsigned nr_inodes) must_check;
-/* Makes the room that the door asked for. */
-int core_make_room(struct core *core) must_check;
 /* Space for a commit of what is pending now, found or made. */
 int door_ensure_metadata(struct core *core) must_check;
 /* Writes what is delayed for one inode, its data first. */
 int core_flush_inode(struct core *core, struct inode *inode) must_check;
 /* Flushes the oldest delayed inodes until at most limit_bytes are delayed. */
 int core_flush_delayed(struct core *core, size_t limit_bytes) must_check;
+/*
+ * A bounded piece of the same: what is delayed comes down to keep_bytes, or near to it; *ret_more says
+ * whether there is more.
+ */
+int core_flush_slice(struct core *core, size_t keep_bytes, bool *ret_more) must_check;
 /* All contents are with the devices, all that is delayed is in the trees. */
 int core_flush_all(struct core *core) must_check;
 
@@ -100,6 +121,17 @@ int core_flush_all(struct core *core) must_check;
  * (law L6).
  */
 int core_commit(struct core *core) must_check;
+/*
+ * The same in three parts, one commit at a time. Prepare and finish are for who is alone; in between
+ * others may read and change. *ret_work NULL: nothing to do.
+ */
+struct commit_work;
+int commit_prepare(struct core *core, struct commit_work **ret_work) must_check;
+int commit_write(struct core *core, struct commit_work *work) must_check;
+/* err: what commit_write said. Frees work. */
+int commit_finish(struct core *core, struct commit_work *work, int err) must_check;
+
+/* commit_super.c */
 
 /*
  * Writes the superblocks of the last commit once more, with the magic that core->super has now:

@@ -14,7 +14,7 @@
  * meantime, and too little space is ENOSPC.
  */
 #include "base/assert.h"
-#include "commit/commit.h"
+#include "commit/commit_priv.h"
 
 /*
  * Tree blocks that any commit may copy or add in the trees of its own: paths of six trees and
@@ -65,6 +65,25 @@ int core_flush_delayed(struct core *core, size_t limit_bytes)
 	while (core->inodes.delayed_bytes > limit_bytes &&
 	       (inode = inode_oldest_dirty(&core->inodes)))
 		TRY(core_flush_inode(core, inode));
+	return 0;
+}
+
+int core_flush_slice(struct core *core, size_t keep_bytes, bool *ret_more)
+{
+	size_t before = core->inodes.delayed_bytes;
+	size_t limit = before > FLUSH_SLICE_BYTES ? before - FLUSH_SLICE_BYTES : 0;
+	struct inode *inode;
+
+	TRY(txn_check(core->txn));
+	TRY(writeback_drain(&core->writeback));
+	TRY(core_flush_delayed(core, MAX(limit, keep_bytes)));
+	for (unsigned i = 0; !keep_bytes && !limit && i < FLUSH_SLICE_INODES &&
+			     (inode = inode_oldest_dirty(&core->inodes));
+	     i++)
+		TRY(core_flush_inode(core, inode));
+	core->kicked &= ~KICK_FLUSH;
+	*ret_more = core->inodes.delayed_bytes > keep_bytes ||
+		    (!keep_bytes && core->inodes.nr_dirty);
 	return 0;
 }
 
@@ -170,6 +189,13 @@ static bool data_fits(struct core *core, uint64_t bytes)
 	return is_free(core, SPACE_DATA, need);
 }
 
+bool door_fits(struct core *core, enum space_kind kind, uint64_t bytes)
+{
+	if (kind == SPACE_DATA)
+		return data_fits(core, bytes);
+	return metadata_fits(core, bytes + reserve_bytes(core));
+}
+
 /* Whether chunks for so many bytes of data can surely be made when they are needed. */
 static bool data_can_grow(struct core *core, uint64_t bytes)
 {
@@ -195,6 +221,7 @@ static int metadata_grow(struct core *core, uint64_t bytes)
 	do {
 		err = space_grow(core->space, SPACE_METADATA, core->geometry.nodesize, 0, &group);
 	} while (err == 0 && !metadata_fits(core, bytes));
+	core->metadata_full = err == -ERR_NO_SPACE;
 	return err;
 }
 
@@ -214,7 +241,8 @@ static bool commit_helps(struct core *core, enum space_kind kind)
 	struct space_totals totals;
 
 	space_totals_get(core->space, kind, &totals);
-	return totals.pinned_bytes || ref_queue_nr(space_ref_queue(core->space));
+	return totals.pinned_bytes || ref_queue_nr(space_ref_queue(core->space)) ||
+	       reclaim_wanted(core);
 }
 
 /*
@@ -223,8 +251,12 @@ static bool commit_helps(struct core *core, enum space_kind kind)
  */
 static int make_settle(struct core *core, enum space_kind kind)
 {
-	if (!core->explicit_commit)
-		return commit_helps(core, kind) ? core_commit(core) : 0;
+	/* The first frees space, the second gives back the chunks that it left empty. */
+	for (unsigned i = 0; !core->explicit_commit && i < 2 && commit_helps(core, kind); i++) {
+		core->changed = true;
+		TRY(core_commit(core));
+		core->needs_chunks = true;
+	}
 	if (kind == SPACE_METADATA && ref_queue_nr(space_ref_queue(core->space)))
 		return core_spill(core);
 	return 0;
@@ -251,6 +283,7 @@ static bool is_pending(const struct core *core)
 /* A commit before the operation is refused, if it helps. */
 static int space_settle(struct core *core, enum space_kind kind)
 {
+	core->needs_chunks = true;
 	if (!core->background)
 		return make_settle(core, kind);
 	if (door_asks(core, SPACE_MAX_ROUNDS) && commit_helps(core, kind))
@@ -270,7 +303,7 @@ static int memory_enter(struct core *core)
 	}
 	if (cache_dirty_bytes(core->cache) > core->dirty_max_bytes) {
 		if (asks)
-			return room_want(core, ROOM_COMMIT);
+			return room_want(core, ROOM_BLOCKS);
 		if (!core->background)
 			TRY(core->explicit_commit ? core_spill(core) : core_commit(core));
 	}
@@ -295,29 +328,61 @@ static int metadata_make(struct core *core, uint64_t bytes)
 	TRY(space_settle(core, SPACE_METADATA));
 	if (metadata_fits(core, bytes))
 		return 0;
+	err = metadata_grow(core, bytes);
+	if (err != -ERR_NO_SPACE)
+		return err;
 	return THROW(ERR_NO_SPACE, "%s: no space left for metadata", core->name);
+}
+
+/* Chunks of data until it fits; ERR_NO_SPACE. */
+static int data_grow(struct core *core, uint64_t bytes)
+{
+	struct block_group *group;
+
+	while (!data_fits(core, bytes)) {
+		core->changed = true;
+		TRY(space_grow(core->space, SPACE_DATA, core->geometry.sectorsize, 0, &group));
+	}
+	return 0;
 }
 
 static int data_make(struct core *core, uint64_t bytes)
 {
-	struct block_group *group;
 	int err;
 
 	if (door_asks(core, SPACE_MAX_ROUNDS) && is_pending(core))
 		return room_want(core, ROOM_PENDING);
 	TRY(writeback_drain(&core->writeback));
-	while (!data_fits(core, bytes)) {
-		err = space_grow(core->space, SPACE_DATA, core->geometry.sectorsize, 0, &group);
-		if (err == -ERR_NO_SPACE)
-			break;
-		TRY(err);
-	}
-	if (data_fits(core, bytes))
-		return 0;
+	err = data_grow(core, bytes);
+	if (err != -ERR_NO_SPACE)
+		return err;
 	TRY(space_settle(core, SPACE_DATA));
-	if (data_fits(core, bytes))
-		return 0;
+	err = data_grow(core, bytes);
+	if (err != -ERR_NO_SPACE)
+		return err;
 	return THROW(ERR_NO_SPACE, "%s: no space left for data", core->name);
+}
+
+/* Half of what makes somebody wait: the background begins. */
+static void door_kick(struct core *core)
+{
+	unsigned kick = 0;
+
+	if (!core->background)
+		return;
+	if (core->inodes.delayed_bytes > DELAYED_MAX_BYTES / 2 ||
+	    pending_data_bytes(core) > core->dirty_bytes / 2)
+		kick |= KICK_FLUSH;
+	if (cache_dirty_bytes(core->cache) > core->dirty_max_bytes / 2)
+		kick |= KICK_COMMIT;
+	core->kick = kick & ~core->kicked;
+	core->kicked |= kick;
+}
+
+static void door_passed(struct core *core)
+{
+	core->room_round = 0;
+	door_kick(core);
 }
 
 static int door_check(struct core *core)
@@ -344,7 +409,7 @@ int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes)
 {
 	TRY(door_check(core));
 	TRY(door_pass(core, item_bytes, nr_inodes, reserve_bytes(core)));
-	core->room_round = 0;
+	door_passed(core);
 	return 0;
 }
 
@@ -367,7 +432,7 @@ int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes,
 			TRY(data_make(core, data_bytes));
 		TRY(door_pass(core, item_bytes, nr_inodes, reserve_bytes(core)));
 		if (data_ready(core, data_bytes)) {
-			core->room_round = 0;
+			door_passed(core);
 			return 0;
 		}
 	}
@@ -378,21 +443,6 @@ int door_enter_remove(struct core *core, unsigned nr_inodes)
 {
 	TRY(door_check(core));
 	TRY(door_pass(core, 0, nr_inodes, 0));
-	core->room_round = 0;
-	return 0;
-}
-
-int core_make_room(struct core *core)
-{
-	switch (core->room_wanted) {
-	case ROOM_DELAYED:
-		return core_flush_delayed(core, DELAYED_MAX_BYTES / 2);
-	case ROOM_DATA:
-		return writeback_drain(&core->writeback);
-	case ROOM_PENDING:
-		return core_flush_all(core);
-	case ROOM_COMMIT:
-		return core_commit(core);
-	}
+	door_passed(core);
 	return 0;
 }

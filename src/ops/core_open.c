@@ -49,6 +49,7 @@ static int models_open(struct core *core)
 	TRY(space_new(&space, &core->space));
 	TRY(txn_new(super_generation(core->super), &core->txn));
 	space_set_generation(core->space, core->txn->generation);
+	core->durable_generation = super_generation(core->super);
 	TRY(root_table_new(&roots, &core->roots));
 	core->store = (struct store){ .volume = core->volume,
 				      .space = core->space,
@@ -161,6 +162,7 @@ static int core_open_steps(struct core *core, const struct core_open *how, struc
 	core->writable = how->writable;
 	core->explicit_commit = how->explicit_commit;
 	core->background = how->background;
+	core->reclaims = !how->unfinished;
 	core->commit_interval_s = how->commit_interval_s ? how->commit_interval_s :
 							   COMMIT_INTERVAL_S;
 	core->dirty_bytes = how->dirty_bytes ? how->dirty_bytes : DIRTY_DEFAULT_BYTES;

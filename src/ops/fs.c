@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "ops/background.h"
 #include "ops/op_names.h"
 #include "ops/uuid_derive.h"
 
@@ -31,12 +32,34 @@ int fs_errno(int err)
 	return err < 0 ? -err_to_errno(err) : err;
 }
 
+/* One line in the log of a filesystem that nobody closes, and whose users may not look at errors. */
+static void fs_tell_abort(struct ubtrfs *fs)
+{
+	struct err_report last;
+
+	if (fs->told || !fs->core.txn)
+		return;
+	err_capture_last(&last);
+	if (txn_check(fs->core.txn) < 0) {
+		fs->told = true;
+		log_error("%s is read-only from now on: %s", fs->core.name, err_last_text());
+		err_restore(&last);
+	}
+}
+
 int fs_unlock(struct ubtrfs *fs, int err)
 {
 	/* Among readers it is false, and nobody writes it. */
 	if (fs->alone) {
+		unsigned kick = fs->core.kick;
+
+		fs->core.kick = 0;
+		if (fs->background)
+			fs_tell_abort(fs);
 		fs->alone = false;
 		rwlock_unwrite(&fs->lock);
+		if (kick)
+			background_kick(fs, kick);
 	} else {
 		rwlock_unread(&fs->lock);
 	}
@@ -102,6 +125,14 @@ int fs_new(const struct core_open *how, struct ubtrfs **ret_fs)
 		return err;
 	}
 	rwlock_init(&fs->lock, RANK_OPS, "filesystem");
+	if (fs->core.background)
+		err = background_start(fs);
+	if (err < 0) {
+		core_close(&fs->core);
+		rwlock_fini(&fs->lock);
+		mem_free(fs);
+		return err;
+	}
 	*ret_fs = fs;
 	return 0;
 }
@@ -150,32 +181,13 @@ UBTRFS_API int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubt
 
 void fs_make_room(struct ubtrfs *fs)
 {
-	struct core *core = &fs->core;
-	unsigned round = core->room_round;
+	enum room room = fs->core.room_wanted;
+	unsigned round = fs->core.room_round;
 
-	/* What fails here has aborted: the door tells why. */
-	if (core_make_room(core) < 0)
-		log_debug("%s: %s", core->name, err_last_text());
-	core->room_round = round + 1;
-}
-
-UBTRFS_API int ubtrfs_commit(struct ubtrfs *fs)
-{
+	(void)fs_unlock(fs, 0);
+	background_make_room(fs, room);
 	fs_lock(fs);
-	return fs_unlock(fs, fs->core.writable ? core_commit(&fs->core) : 0);
-}
-
-/* Contents are read and written in the background; what has failed so far shows here. */
-UBTRFS_API int ubtrfs_drain(struct ubtrfs *fs)
-{
-	int err = 0;
-
-	fs_lock(fs);
-	if (fs->core.writable)
-		err = txn_check(fs->core.txn);
-	if (err == 0 && fs->core.writable)
-		err = writeback_drain(&fs->core.writeback);
-	return fs_unlock(fs, err);
+	fs->core.room_round = round + 1;
 }
 
 UBTRFS_API int ubtrfs_close(struct ubtrfs *fs)
@@ -185,7 +197,11 @@ UBTRFS_API int ubtrfs_close(struct ubtrfs *fs)
 	if (!fs)
 		return 0;
 	fs_release_all(fs, true);
+	background_stop(fs);
 	if (fs->core.writable)
+		err = core_commit(&fs->core);
+	/* Once more for the chunks that it left empty. */
+	if (fs->core.writable && err == 0)
 		err = core_commit(&fs->core);
 	ubtrfs_abandon(fs);
 	return err < 0 ? -err_to_errno(err) : 0;
@@ -199,6 +215,7 @@ UBTRFS_API void ubtrfs_abandon(struct ubtrfs *fs)
 		return;
 	/* What is given up on the way must not hide why. */
 	err_capture_last(&told);
+	background_stop(fs);
 	fs_release_all(fs, false);
 	fs_restore_files(fs);
 	core_close(&fs->core);

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "format/node_layout.h"
 #include "format/superblock.h"
+#include "ops/background.h"
 #include "ops/dump.h"
 
 /*
@@ -254,11 +255,16 @@ UBTRFS_API int ubtrfs_dump_tree(struct ubtrfs *fs, const struct ubtrfs_dump_tree
 
 	strbuf_init(&dump.text);
 	json_init(&dump.json, &dump.text);
+	/* The commit that comes first is the dump's own. */
+	if (fs->background)
+		background_pause(fs);
 	if (fs->core.writable)
 		fs_lock(fs);
 	else
 		fs_lock_shared(fs);
 	err = fs_unlock(fs, dump_run(&dump));
+	if (fs->background)
+		background_resume(fs);
 	strbuf_fini(&dump.text);
 	return err;
 }

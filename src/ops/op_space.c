@@ -1,24 +1,14 @@
 /*
- * Where the space of a filesystem is: by type and profile, by device, by chunk; and what Linux
- * would say is available.
+ * Where the space of a filesystem is: by type and profile, by device, by chunk.
  *
  * Figures that Linux works out at a mount (the global reserve, what df shows) are worked out here
  * by its rules, for a filesystem that nobody uses. Lists are put together under the lock of the
  * filesystem and visited under it.
  */
-#include <stdlib.h>
-
 #include <ubtrfs/admin.h>
 
 #include "base/assert.h"
-#include "ops/ops.h"
-
-#define SPACES_MAX 64u
-/* One more for the global reserve. */
-struct space_list {
-	struct ubtrfs_space spaces[SPACES_MAX + 1];
-	unsigned nr;
-};
+#include "ops/op_space.h"
 
 /* Linux's order of types. */
 static unsigned type_rank(uint64_t flags)
@@ -60,7 +50,7 @@ static int space_list_add(struct space_list *list, const struct block_group *gro
 	return 0;
 }
 
-static int space_list_fill(struct core *core, struct space_list *list)
+int space_list_fill(struct core *core, struct space_list *list)
 {
 	struct block_group *group;
 
@@ -96,7 +86,7 @@ static int add_tree_bytes(struct core *core, uint64_t objectid, uint64_t *bytes,
 }
 
 /* What every commit may have to change, or at least what an unlink on a full filesystem takes. */
-static int global_reserve(struct core *core, uint64_t *ret_bytes)
+int global_reserve(struct core *core, uint64_t *ret_bytes)
 {
 	static const uint64_t trees[] = { BTRFS_EXTENT_TREE_OBJECTID, BTRFS_CSUM_TREE_OBJECTID,
 					  BTRFS_FREE_SPACE_TREE_OBJECTID,
@@ -138,125 +128,6 @@ UBTRFS_API int ubtrfs_space_each(struct ubtrfs *fs,
 	return ret;
 }
 
-/* ---- what df shows ---- */
-
-static unsigned copies_of(uint64_t flags)
-{
-	const struct profile *profile = profile_of(flags);
-
-	return profile ? profile->copies : 1;
-}
-
-static unsigned nr_present(struct core *core)
-{
-	struct volume_device *device;
-	unsigned nr = 0;
-
-	for (unsigned i = 0; (device = volume_device_at(core->volume, i)); i++)
-		nr += device->device && !device->is_seed;
-	return nr;
-}
-
-/* Of the profiles that data has, the one that Linux gives new data. */
-static const struct profile *data_profile(struct core *core, const struct space_list *list)
-{
-	static const uint64_t best_first[] = { BTRFS_BLOCK_GROUP_RAID1C4, BTRFS_BLOCK_GROUP_RAID6,
-					       BTRFS_BLOCK_GROUP_RAID1C3, BTRFS_BLOCK_GROUP_RAID5,
-					       BTRFS_BLOCK_GROUP_RAID10,  BTRFS_BLOCK_GROUP_RAID1,
-					       BTRFS_BLOCK_GROUP_DUP,	  BTRFS_BLOCK_GROUP_RAID0 };
-	unsigned nr_devices = nr_present(core);
-	uint64_t in_use = 0;
-
-	for (unsigned i = 0; i < list->nr; i++)
-		if (list->spaces[i].flags & BTRFS_BLOCK_GROUP_DATA)
-			in_use |= list->spaces[i].flags;
-	for (unsigned i = 0; i < ARRAY_LEN(best_first); i++)
-		if (in_use & best_first[i] && profile_of(best_first[i])->min_devices <= nr_devices)
-			return profile_of(best_first[i]);
-	return profile_of(0);
-}
-
-static int compare_descending(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return left > right ? -1 : left < right;
-}
-
-/* Bytes of the devices that new chunks of data can have: raw, with all copies. */
-static uint64_t chunkable_bytes(struct core *core, const struct profile *profile)
-{
-	uint64_t room[VOLUME_MAX_DEVICES], sum = 0;
-	uint64_t least = (uint64_t)profile->per_device * VOLUME_STRIPE_LEN;
-	struct volume_device *device;
-	unsigned nr = 0, stripes = 1;
-
-	for (unsigned i = 0; (device = volume_device_at(core->volume, i)); i++) {
-		uint64_t free = device->total_bytes - MIN(device->used_bytes, device->total_bytes);
-
-		free = round_down(free, VOLUME_STRIPE_LEN);
-		if (device->device && !device->is_seed && free > MIB + least)
-			room[nr++] = free - MIB;
-	}
-	if (profile->flag == BTRFS_BLOCK_GROUP_RAID0)
-		stripes = nr_present(core);
-	else if (profile->flag & BTRFS_BLOCK_GROUP_RAID1_MASK)
-		stripes = profile->copies;
-	else if (profile->flag == BTRFS_BLOCK_GROUP_RAID10)
-		stripes = 4;
-	qsort(room, nr, sizeof(room[0]), compare_descending);
-	/* The smallest device first: it takes part until it is full, with the next larger ones. */
-	for (unsigned i = nr; i >= MAX(profile->min_devices, 1u); i--) {
-		uint64_t taken = room[i - 1];
-
-		stripes = MIN(stripes, i);
-		if (taken < least)
-			continue;
-		sum += taken * stripes;
-		for (unsigned j = i - stripes; j < i; j++)
-			room[j] -= taken;
-	}
-	return sum;
-}
-
-/* Linux gives nothing new to groups without copies while there are such with copies. */
-static bool is_left_alone(const struct profile *now, uint64_t flags)
-{
-	uint64_t profile = flags & BTRFS_BLOCK_GROUP_PROFILE_MASK;
-
-	return (profile == 0 || profile == BTRFS_BLOCK_GROUP_RAID0) &&
-	       now->flag & (BTRFS_BLOCK_GROUP_RAID10 | BTRFS_BLOCK_GROUP_RAID1_MASK |
-			    BTRFS_BLOCK_GROUP_RAID56_MASK | BTRFS_BLOCK_GROUP_DUP);
-}
-
-static int available(struct core *core, uint64_t *ret_bytes)
-{
-	const struct profile *profile;
-	struct space_list list;
-	uint64_t free = 0;
-	unsigned factor = 1;
-
-	TRY(space_list_fill(core, &list));
-	profile = data_profile(core, &list);
-	for (unsigned i = 0; i < list.nr; i++) {
-		const struct ubtrfs_space *space = &list.spaces[i];
-
-		if (!(space->flags & BTRFS_BLOCK_GROUP_DATA))
-			continue;
-		factor = copies_of(space->flags);
-		if (!is_left_alone(profile, space->flags))
-			free += (space->total_bytes - space->used_bytes) * factor;
-	}
-	*ret_bytes = round_down(free / factor + chunkable_bytes(core, profile) / factor,
-				core->geometry.sectorsize);
-	return 0;
-}
-
-UBTRFS_API int ubtrfs_available(struct ubtrfs *fs, uint64_t *ret_bytes)
-{
-	return FS_READ(fs, available(&fs->core, ret_bytes));
-}
-
 UBTRFS_API int ubtrfs_used(struct ubtrfs *fs, uint64_t *ret_bytes)
 {
 	fs_lock_shared(fs);
@@ -296,7 +167,7 @@ UBTRFS_API unsigned ubtrfs_profile_copies(uint64_t flags, unsigned *ret_nr_parit
 	const struct profile *profile = profile_of(flags);
 
 	*ret_nr_parity = profile ? profile->parity : 0;
-	return copies_of(flags);
+	return space_copies(flags);
 }
 
 /* ---- devices and chunks ---- */

@@ -19,9 +19,13 @@
 
 #define UBTRFS_API __attribute__((visibility("default")))
 
+struct background;
+
 struct ubtrfs {
 	struct rwlock lock;
 	bool alone; /* the lock is held by a single thread: for what only that thread may do */
+	bool told;  /* that it has become read-only */
+	struct background *background; /* NULL: whoever changes something writes back and commits */
 	struct core core;
 	bool unfinished; /* being populated by mkfs: see ubtrfs_mkfs_finish */
 	bool shrink;	 /* the finish shrinks it */
