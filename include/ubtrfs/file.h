@@ -33,6 +33,15 @@ struct ubtrfs_node {
 #define UBTRFS_ATTR_CTIME 0x40u
 #define UBTRFS_ATTR_OTIME 0x80u
 #define UBTRFS_ATTR_FLAGS 0x100u
+/* The library's now, which is allowed where a time of choice is not (append-only files). */
+#define UBTRFS_ATTR_ATIME_NOW 0x200u
+#define UBTRFS_ATTR_MTIME_NOW 0x400u
+/*
+ * What a file may do by itself goes, as when a program writes it or gives it away: the set-user-ID
+ * bit, the set-group-ID bit of what its group may execute, security.capability. Not of directories.
+ * After the mode, when both are named.
+ */
+#define UBTRFS_ATTR_KILL_SETID 0x800u
 
 struct ubtrfs_attr {
 	struct ubtrfs_node node;
@@ -85,6 +94,14 @@ struct ubtrfs_new {
 	unsigned set;		 /* UBTRFS_ATTR_*TIME, UBTRFS_ATTR_FLAGS */
 	const char *symlink_target; /* for symlinks */
 	size_t symlink_len;
+	/*
+	 * As a program's open(O_CREAT), mkdir or mknod: the permissions of mode are what it asks
+	 * for, less umask, or what the default ACL of the directory makes of them; in a directory
+	 * with the set-group-ID bit the group is the directory's, and so is the bit of a new
+	 * directory.
+	 */
+	bool inherit;
+	uint32_t umask;
 };
 int ubtrfs_create(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name, size_t name_len,
 		  const struct ubtrfs_new *what, struct ubtrfs_node *ret_node);
@@ -228,8 +245,19 @@ int ubtrfs_readdir_plus(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cook
 				     const struct ubtrfs_attr *attr),
 			void *ctx);
 
+/*
+ * Extended attributes, with the names and limits of Linux: user. (of files and directories only),
+ * security., trusted., btrfs. (properties: btrfs.compression), and the ACLs system.posix_acl_access
+ * and system.posix_acl_default in the form of setxattr(2), with which the mode is kept in step.
+ * -EOPNOTSUPP another name, -ERANGE one too long, -E2BIG, -ENOSPC a value too large.
+ */
 int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value,
 		    size_t len);
+/* -EEXIST with _CREATE, -ENODATA with _REPLACE; the values are Linux's. */
+#define UBTRFS_XATTR_CREATE 1u
+#define UBTRFS_XATTR_REPLACE 2u
+int ubtrfs_setxattr_flags(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
+			  const void *value, size_t len, unsigned flags);
 /* -ENODATA. */
 int ubtrfs_removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name);
 /*

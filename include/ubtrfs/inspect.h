@@ -18,9 +18,9 @@ extern "C" {
 struct ubtrfs_dump_super {
 	const char *const *devices;
 	unsigned nr_devices;
-	unsigned copy;	   /* 0..2 */
-	bool all;	   /* every copy that the device is large enough for */
-	bool other_place;  /* not a copy, but what stands at bytenr */
+	unsigned copy;	  /* 0..2 */
+	bool all;	  /* every copy that the device is large enough for */
+	bool other_place; /* not a copy, but what stands at bytenr */
 	uint64_t bytenr;
 	bool full;  /* the system chunks and the backup roots too */
 	bool force; /* also what is not a superblock */
@@ -64,6 +64,40 @@ int ubtrfs_dump_tree(struct ubtrfs *fs, const struct ubtrfs_dump_tree *what, FIL
  */
 int ubtrfs_inode_paths(struct ubtrfs *fs, struct ubtrfs_node node,
 		       int (*visit)(void *ctx, const char *path), void *ctx);
+
+/*
+ * The path of an inode from the top of its subvolume, by its first name and without a leading slash
+ * ("" for the top itself), and a zero byte. -ENOENT: it is not there, or has no name; -ENAMETOOLONG:
+ * more than capacity bytes.
+ */
+int ubtrfs_ino_path(struct ubtrfs *fs, struct ubtrfs_node node, char *path, size_t capacity,
+		    size_t *ret_len);
+
+/* ---- items ---- */
+
+/*
+ * As the ioctl BTRFS_IOC_TREE_SEARCH: items of a tree from one key to another (compared as a whole),
+ * of blocks written in these generations. What is delayed and in no tree yet is not found: commit
+ * first to see all.
+ */
+struct ubtrfs_tree_search {
+	uint64_t tree_id;
+	uint64_t min_objectid, max_objectid;
+	uint32_t min_type, max_type;
+	uint64_t min_offset, max_offset;
+	uint64_t min_transid, max_transid;
+};
+struct ubtrfs_tree_item {
+	uint64_t objectid;
+	uint32_t type;
+	uint64_t offset;
+	uint64_t transid; /* generation of its block */
+	const void *data; /* borrowed during the visit; little-endian, as on disk */
+	size_t len;
+};
+/* visit may call the library. -ENOENT: no such tree. */
+int ubtrfs_tree_search(struct ubtrfs *fs, const struct ubtrfs_tree_search *range,
+		       int (*visit)(void *ctx, const struct ubtrfs_tree_item *item), void *ctx);
 
 /* ---- logical addresses ---- */
 
@@ -111,7 +145,7 @@ struct ubtrfs_tree_stats {
 	/* Distances and how often each came, ascending; owned: ubtrfs_tree_stats_free. */
 	struct ubtrfs_seek {
 		uint64_t distance_bytes, nr;
-	} *seeks;
+	} * seeks;
 	size_t nr_seeks; /* entries of seeks */
 };
 /* -ENOENT: no such tree. */

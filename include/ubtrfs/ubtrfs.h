@@ -26,6 +26,14 @@ struct ubtrfs;
 #define UBTRFS_COMPRESS_LZO 2
 #define UBTRFS_COMPRESS_ZSTD 3
 
+/* What reading does to the time of last access of what is read. */
+enum ubtrfs_atime {
+	UBTRFS_ATIME_NONE, /* nothing */
+	/* It is set when it is not behind the last change, or a day old (Linux's relatime). */
+	UBTRFS_ATIME_RELATIME,
+	UBTRFS_ATIME_STRICT, /* it is always set */
+};
+
 struct ubtrfs_open_options {
 	/* Paths of member devices (files or block devices); the first names the filesystem in
 	 * messages. */
@@ -62,6 +70,10 @@ struct ubtrfs_open_options {
 	int compress;
 	int compress_level;
 	uint32_t max_inline; /* bytes; UINT32_MAX = Linux's default, 2048 */
+	/* New files are written in place and without checksums, or without checksums only. Neither
+	 * goes with compress. */
+	bool nodatacow, nodatasum;
+	enum ubtrfs_atime atime;
 	/* Worker threads for reading sources, compressing, checksumming and device writes; 0 =
 	 * one per processor. The result never depends on it. */
 	unsigned threads;

@@ -69,6 +69,7 @@ struct inode {
 	bool linkable;	      /* it never had a name, and may get one */
 	bool dying;	      /* it is being deleted: nobody gets hold of it any more */
 	int8_t compress_prop; /* COMPRESS_* of the property (inode_prop.c); -1 = not looked up yet */
+	int8_t has_acl[2];    /* by enum acl_kind: 1, 0, -1 = not looked up yet */
 	struct rbtree overlay;
 	uint64_t next_index; /* directories: of DIR_INDEX; 0 = not known yet */
 	/* file/ keeps here what it knows of the contents */
@@ -257,6 +258,8 @@ int inode_each_name(struct inode_table *table, struct root *root, uint64_t ino, 
 
 /* inode_prop.c */
 #define PROP_COMPRESSION "btrfs.compression"
+/* What a property takes as an item: a short attribute. */
+#define PROP_ITEM_BYTES (DIR_ITEM_SIZE + 64u)
 /* An attribute of this name is a property: checked before it is set, applied behind it. */
 bool prop_is(const char *name);
 int prop_check(const struct inode *inode, const char *name, const void *value,
@@ -267,6 +270,26 @@ void prop_apply(struct inode *inode, const void *value, size_t len);
 int prop_inherit(struct inode *dir, struct inode *inode) must_check;
 /* COMPRESS_* that the property asks for; COMPRESS_NONE when it does not. */
 int inode_compress_prop(struct inode *inode, int *ret_type) must_check;
+
+/* acl.c: POSIX ACLs, as attributes */
+enum acl_kind { ACL_ACCESS, ACL_DEFAULT };
+const char *acl_xattr_name(enum acl_kind kind);
+bool acl_xattr_is(const char *name, size_t name_len, enum acl_kind *ret_kind);
+/* An attribute was set or taken away: for xattr.c. */
+void acl_note(struct inode *inode, const char *name, size_t name_len, bool is_there);
+/*
+ * A value in Linux's form (none: takes it away); the mode follows an access ACL, which is not kept
+ * when the mode says it all. ERR_INVALID, ERR_UNSUPPORTED, EACCES change nothing.
+ */
+int acl_set(struct inode *inode, enum acl_kind kind, const void *value, size_t len) must_check;
+/* None there: nothing to do. */
+int acl_remove(struct inode *inode, enum acl_kind kind) must_check;
+/* What an ACL takes as an item; 0 when there is none. */
+int acl_bytes(struct inode *inode, enum acl_kind kind, uint32_t *ret_bytes) must_check;
+/* The mode (with its type) is set, and the access ACL follows. */
+int acl_set_mode(struct inode *inode, uint32_t mode) must_check;
+/* A new inode, whose mode is what its maker asked for: the default ACL of the directory, or the umask. */
+int acl_inherit(struct inode *dir, struct inode *inode, uint32_t umask) must_check;
 
 /* xattr.c */
 int xattr_set(struct inode *inode, const char *name, size_t name_len, const void *value,

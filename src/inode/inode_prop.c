@@ -2,8 +2,8 @@
  * Properties: the extended attribute btrfs.compression, what it means, and that new files have it
  * from their directory, as Linux does.
  *
- * Of the value only the algorithm counts; a level behind it is kept in the attribute and has no
- * effect. The attribute and the flags COMPRESS and NOCOMPRESS are changed together. What the
+ * Of the value only the algorithm at its beginning counts (Linux); what is behind it, a level, is kept
+ * in the attribute and has no effect. The attribute and the flags COMPRESS and NOCOMPRESS are changed together. What the
  * attribute of an inode says is looked up once (inode->compress_prop).
  */
 #include <sys/stat.h>
@@ -32,8 +32,7 @@ static int value_algorithm(const void *value, size_t len, bool *ret_known)
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		size_t name_len = strlen(compress_name(types[i]));
 
-		if (len >= name_len && !memcmp(text, compress_name(types[i]), name_len) &&
-		    (len == name_len || text[name_len] == ':'))
+		if (len >= name_len && !memcmp(text, compress_name(types[i]), name_len))
 			return types[i];
 	}
 	*ret_known = !len || (len == 2 && !memcmp(text, "no", 2)) ||
@@ -81,9 +80,9 @@ int prop_check(const struct inode *inode, const char *name, const void *value, s
 			     "inode %llu: property %s: the value is none of zlib, lzo, zstd, no",
 			     (unsigned long long)inode->ino, name);
 	if (has_props(inode) && len && !can_compress(inode_item_flags(inode->item)))
-		return THROW_SYS(EPERM,
-				 "inode %llu: what is stored without checksums is not compressed",
-				 (unsigned long long)inode->ino);
+		return THROW(ERR_INVALID,
+			     "inode %llu: what is stored without checksums is not compressed",
+			     (unsigned long long)inode->ino);
 	return 0;
 }
 

@@ -124,6 +124,7 @@ static struct inode *inode_alloc(struct inode_table *table, struct root *root, u
 	inode->root = root;
 	inode->ino = ino;
 	inode->compress_prop = -1;
+	inode->has_acl[ACL_ACCESS] = inode->has_acl[ACL_DEFAULT] = -1;
 	rbtree_init(&inode->overlay, overlay_compare);
 	return inode;
 }
@@ -332,6 +333,7 @@ int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64
 	inode_item_set_transid(inode->item, generation);
 	inode->next_index = 2;
 	inode->compress_prop = 0;
+	inode->has_acl[ACL_ACCESS] = inode->has_acl[ACL_DEFAULT] = 0;
 	inode_mark_dirty(inode);
 	*ret_inode = inode;
 	return 0;

@@ -13,10 +13,9 @@ static int xattr_check(const struct inode *inode, const char *name, size_t name_
 		return THROW(ERR_INVALID, "inode %llu: an attribute name of %zu bytes",
 			     (unsigned long long)inode->ino, name_len);
 	if (name_len + len > max)
-		return THROW(
-			ERR_LIMIT,
-			"inode %llu: attribute %.*s of %zu bytes: name and value hold at most %u",
-			(unsigned long long)inode->ino, (int)name_len, name, len, max);
+		return THROW_SYS(ENOSPC,
+				 "inode %llu: attribute %.*s: name and value hold at most %u bytes",
+				 (unsigned long long)inode->ino, (int)name_len, name, max);
 	return 0;
 }
 
@@ -49,6 +48,7 @@ int xattr_set(struct inode *inode, const char *name, size_t name_len, const void
 	uint64_t hash = name_hash(name, name_len);
 	uint32_t old_at, old_len;
 	SCOPED_MEM uint8_t *entry = NULL;
+	int err;
 
 	TRY(xattr_check(inode, name, name_len, len));
 	entry_len = DIR_ITEM_SIZE + (uint32_t)(name_len + len);
@@ -63,7 +63,13 @@ int xattr_set(struct inode *inode, const char *name, size_t name_len, const void
 	if (len)
 		memcpy(entry + DIR_ITEM_SIZE + name_len, value, len);
 	TRY(xattr_place(inode, name, name_len, &old_at, &old_len));
-	TRY(pack_replace(inode, BTRFS_XATTR_ITEM_KEY, hash, old_at, old_len, entry, entry_len));
+	err = pack_replace(inode, BTRFS_XATTR_ITEM_KEY, hash, old_at, old_len, entry, entry_len);
+	/* Others of the same hash are in the item too. */
+	if (err == -ERR_LIMIT)
+		return THROW_SYS(ENOSPC, "inode %llu: no room for attribute %.*s beside others",
+				 (unsigned long long)inode->ino, (int)name_len, name);
+	TRY(err);
+	acl_note(inode, name, name_len, true);
 	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(inode->table));
 	return 0;
 }
@@ -76,6 +82,7 @@ int xattr_remove(struct inode *inode, const char *name, size_t name_len)
 	if (!len)
 		return -ERR_KEY_NOT_FOUND;
 	TRY(pack_remove(inode, BTRFS_XATTR_ITEM_KEY, name_hash(name, name_len), at, len));
+	acl_note(inode, name, name_len, false);
 	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(inode->table));
 	return 0;
 }

@@ -66,6 +66,17 @@ int fs_unlock(struct ubtrfs *fs, int err)
 	return fs_errno(err);
 }
 
+int fs_change_end(struct ubtrfs *fs, int err)
+{
+	bool sync = fs->sync_wanted && err >= 0 && !fs->unfinished && !fs->core.explicit_commit;
+
+	fs->sync_wanted = false;
+	err = fs_unlock(fs, err);
+	if (sync)
+		TRY(ubtrfs_commit(fs));
+	return err;
+}
+
 int fs_sync_inode(struct ubtrfs *fs, struct inode *inode)
 {
 	if (!link_is_linked(&inode->dirty_link))
@@ -102,6 +113,9 @@ void core_open_from_options(const struct ubtrfs_open_options *options, struct co
 				       .max_inline = options->max_inline == UINT32_MAX ?
 							     MAX_INLINE_DEFAULT :
 							     options->max_inline,
+				       .nodatacow = options->nodatacow,
+				       .nodatasum = options->nodatasum,
+				       .atime = options->atime,
 				       .now = options->now,
 				       .scan = options->scan,
 				       .partition = options->partition,
@@ -125,6 +139,9 @@ int fs_new(const struct core_open *how, struct ubtrfs **ret_fs)
 		return err;
 	}
 	rwlock_init(&fs->lock, RANK_OPS, "filesystem");
+	fs->nodatacow = how->nodatacow;
+	fs->nodatasum = how->nodatasum;
+	fs->atime = how->atime;
 	if (fs->core.background)
 		err = background_start(fs);
 	if (err < 0) {
@@ -145,6 +162,11 @@ static int options_check(const struct ubtrfs_open_options *options)
 		return THROW(
 			ERR_INVALID,
 			"a filesystem cannot both commit in the background and only when told");
+	if (options->compress && (options->nodatacow || options->nodatasum))
+		return THROW(ERR_INVALID, "what is stored without checksums is not compressed");
+	if (options->atime > UBTRFS_ATIME_STRICT)
+		return THROW(ERR_INVALID, "there is no policy %d for times of access",
+			     (int)options->atime);
 	return 0;
 }
 

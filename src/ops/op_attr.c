@@ -1,11 +1,13 @@
 /*
- * Attributes of inodes: reading and setting, extended ones too.
+ * Attributes of inodes: reading and setting.
  */
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "base/assert.h"
 #include "ops/op_attr.h"
+
+#define XATTR_CAPABILITY "security.capability"
 
 /* Linux's encoding of device numbers in rdev: 20 bits of minor, then major. */
 static uint64_t rdev_to_disk(uint64_t rdev)
@@ -132,21 +134,32 @@ void attr_rdev_apply(struct inode *inode, uint64_t rdev)
 
 /*
  * A size may need sectors: what is inline, or the last one, is written anew; to cut everything
- * off needs none.
+ * off needs none. An ACL that follows the mode is written anew.
  */
-static int setattr_enter(struct ubtrfs *fs, const struct ubtrfs_attr *attr, unsigned set)
+static int setattr_enter(struct ubtrfs *fs, struct inode *inode, const struct ubtrfs_attr *attr,
+			 unsigned set)
 {
+	uint32_t acl = 0;
+
 	if (set & UBTRFS_ATTR_SIZE && attr->size)
 		return door_enter_data(&fs->core, 3 * (uint64_t)fs->core.geometry.sectorsize,
-				       INODE_ITEM_SIZE + 4 * FILE_EXTENT_SIZE, 2);
+				       2 * INODE_ITEM_SIZE + 4 * FILE_EXTENT_SIZE, 3);
 	if (set & UBTRFS_ATTR_SIZE)
 		return door_enter_remove(&fs->core, 4);
-	return door_enter(&fs->core, INODE_ITEM_SIZE, 1);
+	if (set & UBTRFS_ATTR_MODE && !S_ISLNK(inode_mode(inode)))
+		TRY(acl_bytes(inode, ACL_ACCESS, &acl));
+	return door_enter(&fs->core, INODE_ITEM_SIZE + acl, 1);
 }
+
+#define APPEND_KEEPS                                                               \
+	(UBTRFS_ATTR_MODE | UBTRFS_ATTR_UID | UBTRFS_ATTR_GID | UBTRFS_ATTR_SIZE | \
+	 UBTRFS_ATTR_ATIME | UBTRFS_ATTR_MTIME)
 
 /* All that can be refused is refused before anything changes. */
 static int setattr_check(const struct inode *inode, const struct ubtrfs_attr *attr, unsigned set)
 {
+	if (set & APPEND_KEEPS)
+		TRY(inode_check_not_append(inode));
 	if (set & UBTRFS_ATTR_MODE && attr->mode & S_IFMT &&
 	    (attr->mode & S_IFMT) != (inode_mode(inode) & S_IFMT))
 		return THROW(ERR_INVALID, "inode %llu: the type of a file cannot change",
@@ -159,29 +172,65 @@ static int setattr_check(const struct inode *inode, const struct ubtrfs_attr *at
 	return attr_times_check(attr, set);
 }
 
+static int setid_kill(struct inode *inode)
+{
+	uint32_t mode = inode_mode(inode) & ~(uint32_t)S_ISUID;
+	int err;
+
+	if (S_ISDIR(mode))
+		return 0;
+	if (mode & S_IXGRP)
+		mode &= ~(uint32_t)S_ISGID;
+	inode_item_set_mode(inode->item, mode);
+	err = xattr_remove(inode, XATTR_CAPABILITY, strlen(XATTR_CAPABILITY));
+	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
+}
+
+/* Owner and permissions. */
+static int owner_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsigned set)
+{
+	if (set & UBTRFS_ATTR_MODE)
+		TRY(acl_set_mode(inode, (inode_mode(inode) & S_IFMT) | (attr->mode & 07777)));
+	if (set & UBTRFS_ATTR_KILL_SETID)
+		TRY(setid_kill(inode));
+	if (set & UBTRFS_ATTR_UID)
+		inode_item_set_uid(inode->item, attr->uid);
+	if (set & UBTRFS_ATTR_GID)
+		inode_item_set_gid(inode->item, attr->gid);
+	return 0;
+}
+
+static void times_now(struct ubtrfs *fs, struct inode *inode, unsigned set)
+{
+	struct inode_time now = inode_now(&fs->core.inodes);
+
+	inode_set_time(inode, INODE_ITEM_CTIME_AT, now);
+	if (set & UBTRFS_ATTR_ATIME_NOW)
+		inode_set_time(inode, INODE_ITEM_ATIME_AT, now);
+	if (set & UBTRFS_ATTR_MTIME_NOW)
+		inode_set_time(inode, INODE_ITEM_MTIME_AT, now);
+}
+
 static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
 		   unsigned set)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
-	TRY(setattr_enter(fs, attr, set));
-	TRY(node_inode_write(fs, node, &inode));
+	if (set & ~UBTRFS_ATTR_FLAGS)
+		TRY(node_inode_write(fs, node, &inode));
+	else
+		TRY(node_inode_flags(fs, node, &inode));
 	TRY(setattr_check(inode, attr, set));
+	TRY(setattr_enter(fs, inode, attr, set));
+	inode_begin_change(fs, inode);
 	if (set & UBTRFS_ATTR_FLAGS)
 		TRY(attr_flags_apply(inode, attr->flags));
-	inode_begin_change(fs, inode);
 	if (set & UBTRFS_ATTR_SIZE) {
 		TRY(file_truncate(&fs->core.writeback, inode, attr->size));
 		inode_touch(inode);
 	}
-	if (set & UBTRFS_ATTR_MODE)
-		inode_item_set_mode(inode->item,
-				    (inode_mode(inode) & S_IFMT) | (attr->mode & 07777));
-	if (set & UBTRFS_ATTR_UID)
-		inode_item_set_uid(inode->item, attr->uid);
-	if (set & UBTRFS_ATTR_GID)
-		inode_item_set_gid(inode->item, attr->gid);
-	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(&fs->core.inodes));
+	TRY(owner_apply(inode, attr, set));
+	times_now(fs, inode, set);
 	attr_times_apply(inode, attr, set);
 	return 0;
 }
@@ -190,126 +239,4 @@ UBTRFS_API int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node,
 			      const struct ubtrfs_attr *attr, unsigned set)
 {
 	return FS_CHANGE(fs, setattr(fs, node, attr, set));
-}
-
-static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, const void *value,
-		    size_t len)
-{
-	SCOPED(inode) struct inode *inode = NULL;
-
-	TRY(door_enter(&fs->core, DIR_ITEM_SIZE + strlen(name) + len, 1));
-	TRY(node_inode_write(fs, node, &inode));
-	if (prop_is(name))
-		TRY(prop_check(inode, name, value, len));
-	inode_begin_change(fs, inode);
-	TRY(xattr_set(inode, name, strlen(name), value, len));
-	if (prop_is(name))
-		prop_apply(inode, value, len);
-	return 0;
-}
-
-UBTRFS_API int ubtrfs_setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
-			       const void *value, size_t len)
-{
-	return FS_CHANGE(fs, setxattr(fs, node, name, value, len));
-}
-
-static int no_attribute(const struct inode *inode, const char *name)
-{
-	return THROW_SYS(ENODATA, "inode %llu: attribute %s", (unsigned long long)inode->ino, name);
-}
-
-static int removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name)
-{
-	SCOPED(inode) struct inode *inode = NULL;
-	int err;
-
-	TRY(door_enter_remove(&fs->core, 1));
-	TRY(node_inode_write(fs, node, &inode));
-	err = xattr_remove(inode, name, strlen(name));
-	if (err == -ERR_KEY_NOT_FOUND)
-		return no_attribute(inode, name);
-	TRY(err);
-	if (prop_is(name))
-		prop_apply(inode, NULL, 0);
-	inode_begin_change(fs, inode);
-	return 0;
-}
-
-UBTRFS_API int ubtrfs_removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name)
-{
-	return FS_CHANGE(fs, removexattr(fs, node, name));
-}
-
-static int getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, void *value,
-		    size_t capacity, size_t *ret_len)
-{
-	SCOPED_MEM uint8_t *found = mem_alloc(fs->core.geometry.nodesize);
-	SCOPED(inode) struct inode *inode = NULL;
-	uint32_t len;
-	int err;
-
-	if (!found)
-		return MEM_FAIL("an attribute");
-	TRY(node_inode(fs, node, &inode));
-	err = xattr_get(inode, name, strlen(name), found, &len);
-	if (err == -ERR_KEY_NOT_FOUND)
-		return no_attribute(inode, name);
-	TRY(err);
-	if (capacity && capacity < len)
-		return THROW_SYS(ERANGE, "attribute %s has %u bytes", name, len);
-	if (capacity)
-		memcpy(value, found, len);
-	*ret_len = len;
-	return 0;
-}
-
-UBTRFS_API int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
-			       void *value, size_t capacity, size_t *ret_len)
-{
-	return FS_READ(fs, getxattr(fs, node, name, value, capacity, ret_len));
-}
-
-/* The end of the list is no failure. */
-static int xattr_or_none(int err, bool *ret_none)
-{
-	*ret_none = err == -ERR_KEY_NOT_FOUND;
-	return *ret_none ? 0 : err;
-}
-
-static int listxattr(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t *offset, uint8_t *item,
-		     uint32_t *ret_len)
-{
-	SCOPED(inode) struct inode *inode = NULL;
-
-	TRY(node_inode(fs, node, &inode));
-	TRY(fs_sync_inode(fs, inode));
-	return xattr_next(inode, offset, item, ret_len);
-}
-
-/* Item by item: the visitor is called with no lock held. */
-UBTRFS_API int ubtrfs_listxattr(struct ubtrfs *fs, struct ubtrfs_node node,
-				int (*visit)(void *ctx, const char *name, size_t name_len,
-					     const void *value, size_t len),
-				void *ctx)
-{
-	SCOPED_MEM uint8_t *item = mem_alloc(fs->core.geometry.nodesize);
-	uint64_t offset = 0;
-	uint32_t len;
-
-	if (!item)
-		return fs_errno(MEM_FAIL("listing attributes"));
-	for (;;) {
-		bool none = false;
-		int err =
-			FS_READ(fs, xattr_or_none(listxattr(fs, node, &offset, item, &len), &none));
-
-		if (err < 0 || none)
-			return err;
-		err = fs_errno(xattr_visit_item(item, len, visit, ctx));
-		if (err)
-			return err;
-		if (offset++ == UINT64_MAX)
-			return 0;
-	}
 }

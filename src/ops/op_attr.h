@@ -1,5 +1,6 @@
 /*
- * Attributes between an inode and the public API; for op_attr.c, op_create.c and op_dir.c.
+ * Attributes between an inode and the public API; for the files of this folder that make, show and
+ * change them.
  */
 #ifndef UBTRFS_OPS_OP_ATTR_H
 #define UBTRFS_OPS_OP_ATTR_H
@@ -13,6 +14,10 @@ void attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsig
 /* BTRFS_INODE_* flags; ERR_INVALID for unknown ones and for those that the contents forbid. */
 int attr_flags_apply(struct inode *inode, uint64_t flags) must_check;
 void attr_rdev_apply(struct inode *inode, uint64_t rdev);
+
+/* op_create.c: everything of a new inode but its names and the target of a symlink. */
+int inode_fill_new(struct ubtrfs *fs, struct inode *dir, struct inode *inode,
+		   const struct ubtrfs_new *what) must_check;
 
 /* What an inode item tells; no_xattrs is not known. */
 void attr_from_item(const struct ubtrfs *fs, const uint8_t *item, struct ubtrfs_node node,

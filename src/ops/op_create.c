@@ -9,14 +9,22 @@
 #include "ops/op_attr.h"
 #include "ops/op_names.h"
 
-/* Of an inherited property: a short attribute. */
-#define PROP_BYTES (DIR_ITEM_SIZE + 64u)
-
 /* Items of a new name: DIR_ITEM, DIR_INDEX, INODE_REF, INODE_ITEM. */
 static uint64_t create_bytes(const struct ubtrfs_new *what, size_t name_len)
 {
 	return 2 * (DIR_ITEM_SIZE + name_len) + INODE_REF_SIZE + name_len + INODE_ITEM_SIZE +
-	       FILE_EXTENT_SIZE + what->symlink_len + PROP_BYTES;
+	       FILE_EXTENT_SIZE + what->symlink_len + PROP_ITEM_BYTES;
+}
+
+/* And what a default ACL hands down. */
+static int inherited_bytes(struct inode *dir, const struct ubtrfs_new *what, uint64_t *ret_bytes)
+{
+	uint32_t acl = 0;
+
+	if (what->inherit && !S_ISLNK(what->attr.mode))
+		TRY(acl_bytes(dir, ACL_DEFAULT, &acl));
+	*ret_bytes = (S_ISDIR(what->attr.mode) ? 2 : 1) * (uint64_t)acl;
+	return 0;
 }
 
 static int create_check(const struct ubtrfs *fs, const struct ubtrfs_new *what)
@@ -33,33 +41,30 @@ static int create_check(const struct ubtrfs *fs, const struct ubtrfs_new *what)
 	return 0;
 }
 
-/* New files inherit what Linux lets them inherit from their directory. */
-static uint64_t flags_inherited(const struct inode *dir, uint32_t mode)
+/* New files have what Linux lets them inherit from their directory, and what the options say. */
+static uint64_t flags_of_new(const struct ubtrfs *fs, const struct inode *dir, uint32_t mode)
 {
-	uint64_t flags = inode_item_flags(dir->item);
-	uint64_t inherited =
-		flags & (BTRFS_INODE_NOCOMPRESS | BTRFS_INODE_COMPRESS | BTRFS_INODE_NODATACOW);
+	uint64_t flags = inode_item_flags(dir->item) &
+			 (BTRFS_INODE_NOCOMPRESS | BTRFS_INODE_COMPRESS | BTRFS_INODE_NODATACOW);
 
-	if (inherited & BTRFS_INODE_NODATACOW && S_ISREG(mode))
-		inherited |= BTRFS_INODE_NODATASUM;
-	return inherited;
+	if (flags & BTRFS_INODE_NOCOMPRESS)
+		flags &= ~(uint64_t)BTRFS_INODE_COMPRESS;
+	if (!S_ISREG(mode))
+		return flags;
+	if (fs->nodatacow)
+		flags |= BTRFS_INODE_NODATACOW;
+	if (fs->nodatasum || flags & BTRFS_INODE_NODATACOW)
+		flags |= BTRFS_INODE_NODATASUM;
+	return flags;
 }
 
-static int inode_fill(struct ubtrfs *fs, const struct inode *dir, struct inode *inode,
-		      const struct ubtrfs_new *what)
+static void times_of_new(struct ubtrfs *fs, struct inode *inode, const struct ubtrfs_new *what)
 {
 	static const unsigned times[] = { INODE_ITEM_ATIME_AT, INODE_ITEM_CTIME_AT,
 					  INODE_ITEM_MTIME_AT, INODE_ITEM_OTIME_AT };
 	const unsigned all_times = UBTRFS_ATTR_ATIME | UBTRFS_ATTR_CTIME | UBTRFS_ATTR_MTIME |
 				   UBTRFS_ATTR_OTIME;
-	uint32_t mode = what->attr.mode;
 
-	inode_item_set_mode(inode->item, mode);
-	inode_item_set_nlink(inode->item, 1);
-	inode_item_set_uid(inode->item, what->attr.uid);
-	inode_item_set_gid(inode->item, what->attr.gid);
-	if (S_ISCHR(mode) || S_ISBLK(mode))
-		attr_rdev_apply(inode, what->attr.rdev);
 	if ((what->set & all_times) != all_times) {
 		struct inode_time now = inode_now(&fs->core.inodes);
 
@@ -67,8 +72,38 @@ static int inode_fill(struct ubtrfs *fs, const struct inode *dir, struct inode *
 			inode_set_time(inode, times[i], now);
 	}
 	attr_times_apply(inode, &what->attr, what->set);
-	inode_item_set_flags(inode->item, flags_inherited(dir, mode));
-	return what->set & UBTRFS_ATTR_FLAGS ? attr_flags_apply(inode, what->attr.flags) : 0;
+}
+
+/* Owner and permissions. */
+static int owner_of_new(struct inode *dir, struct inode *inode, const struct ubtrfs_new *what)
+{
+	uint32_t mode = what->attr.mode;
+	bool dir_group = what->inherit && inode_mode(dir) & S_ISGID;
+
+	if (dir_group && S_ISDIR(mode))
+		mode |= S_ISGID;
+	inode_item_set_mode(inode->item, mode);
+	inode_item_set_uid(inode->item, what->attr.uid);
+	inode_item_set_gid(inode->item, dir_group ? inode_item_gid(dir->item) : what->attr.gid);
+	return what->inherit ? acl_inherit(dir, inode, what->umask) : 0;
+}
+
+int inode_fill_new(struct ubtrfs *fs, struct inode *dir, struct inode *inode,
+		   const struct ubtrfs_new *what)
+{
+	uint32_t mode = what->attr.mode;
+
+	inode_item_set_nlink(inode->item, 1);
+	TRY(owner_of_new(dir, inode, what));
+	if (S_ISCHR(mode) || S_ISBLK(mode))
+		attr_rdev_apply(inode, what->attr.rdev);
+	inode_item_set_flags(inode->item, flags_of_new(fs, dir, mode));
+	if (what->set & UBTRFS_ATTR_FLAGS)
+		TRY(attr_flags_apply(inode, what->attr.flags));
+	TRY(prop_inherit(dir, inode));
+	/* Attributes stamp. */
+	times_of_new(fs, inode, what);
+	return 0;
 }
 
 /*
@@ -103,8 +138,7 @@ static int symlink_fill(struct ubtrfs *fs, struct inode *inode, const struct ubt
 static int new_fill(struct ubtrfs *fs, struct inode *dir, struct inode *inode,
 		    const struct ubtrfs_new *what)
 {
-	TRY(inode_fill(fs, dir, inode, what));
-	TRY(prop_inherit(dir, inode));
+	TRY(inode_fill_new(fs, dir, inode, what));
 	return symlink_fill(fs, inode, what);
 }
 
@@ -145,11 +179,13 @@ static int create(struct ubtrfs *fs, struct ubtrfs_node dir_node, const char *na
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *inode = NULL;
+	uint64_t inherited;
 	int err;
 
 	TRY(create_check(fs, what));
-	TRY(door_enter(&fs->core, create_bytes(what, name_len), 2));
 	TRY(node_dir_write(fs, dir_node, &dir));
+	TRY(inherited_bytes(dir, what, &inherited));
+	TRY(door_enter(&fs->core, create_bytes(what, name_len) + inherited, 2));
 	TRY(inode_new_in(fs, dir, what, &inode));
 	err = name_add(fs, dir, name, name_len, inode);
 	if (err < 0) {
@@ -173,14 +209,16 @@ static int tmpfile_new(struct ubtrfs *fs, struct ubtrfs_node dir_node,
 {
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *inode = NULL;
+	uint64_t inherited;
 	int err;
 
 	if (!S_ISREG(what->attr.mode))
 		return THROW(ERR_INVALID, "a file without a name of mode 0%o: it must be regular",
 			     what->attr.mode);
 	TRY(create_check(fs, what));
-	TRY(door_enter(&fs->core, create_bytes(what, 0), 3));
 	TRY(node_dir_write(fs, dir_node, &dir));
+	TRY(inherited_bytes(dir, what, &inherited));
+	TRY(door_enter(&fs->core, create_bytes(what, 0) + inherited, 3));
 	TRY(inode_new_in(fs, dir, what, &inode));
 	inode_item_set_nlink(inode->item, 0);
 	err = inode_add_orphan(fs, inode);
@@ -207,6 +245,7 @@ static int link_check(const struct inode *dir, const struct inode *inode)
 	if (S_ISDIR(inode_mode(inode)))
 		return THROW_SYS(EPERM, "inode %llu is a directory: it has one name",
 				 (unsigned long long)inode->ino);
+	TRY(inode_check_names(inode));
 	if (dir->root != inode->root)
 		return THROW_SYS(EXDEV, "a link from subvolume %llu to %llu",
 				 (unsigned long long)dir->root->objectid,

@@ -81,6 +81,8 @@ static void write_advance(struct write_rest *rest, uint64_t part)
 
 static int write_parts(struct ubtrfs *fs, struct inode *inode, struct write_rest *rest)
 {
+	if (rest->offset < inode_size(inode))
+		TRY(inode_check_not_append(inode));
 	TRY(file_check_range(inode, rest->offset, rest->len));
 	while (rest->len) {
 		uint64_t part;
@@ -127,6 +129,8 @@ static int write_from(struct ubtrfs *fs, struct ubtrfs_node node, struct write_r
 	if (!fs->core.writable)
 		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
 	TRY(node_file(fs, node, true, &inode));
+	if (rest->offset < inode_size(inode))
+		TRY(inode_check_not_append(inode));
 	TRY(file_check_range(inode, rest->offset, rest->len));
 	while (rest->len) {
 		uint64_t part;

@@ -61,12 +61,50 @@ static int inode_check_writable(const struct inode *inode)
 	return 0;
 }
 
-int node_inode_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode)
+static int inode_check_changeable(const struct inode *inode)
+{
+	if (inode_item_flags(inode->item) & BTRFS_INODE_IMMUTABLE)
+		return THROW_SYS(EPERM, "inode %llu is immutable", (unsigned long long)inode->ino);
+	return 0;
+}
+
+int inode_check_not_append(const struct inode *inode)
+{
+	if (inode_item_flags(inode->item) & BTRFS_INODE_APPEND)
+		return THROW_SYS(EPERM, "inode %llu may only be appended to",
+				 (unsigned long long)inode->ino);
+	return 0;
+}
+
+int inode_check_names(const struct inode *inode)
+{
+	TRY(inode_check_changeable(inode));
+	return inode_check_not_append(inode);
+}
+
+int name_check_remove(const struct inode *dir, const struct inode *inode)
+{
+	TRY(inode_check_not_append(dir));
+	return inode_check_names(inode);
+}
+
+int node_inode_flags(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_inode(fs, node, &inode));
 	TRY(inode_check_writable(inode));
+	*ret_inode = inode;
+	inode = NULL;
+	return 0;
+}
+
+int node_inode_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+
+	TRY(node_inode_flags(fs, node, &inode));
+	TRY(inode_check_changeable(inode));
 	*ret_inode = inode;
 	inode = NULL;
 	return 0;
@@ -96,6 +134,7 @@ int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **re
 	TRY(node_dir(fs, node, &dir));
 	TRY(inode_check_writable(dir));
 	TRY(inode_check_named(dir));
+	TRY(inode_check_changeable(dir));
 	*ret_inode = dir;
 	dir = NULL;
 	return 0;
@@ -103,6 +142,12 @@ int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **re
 
 void inode_begin_change(struct ubtrfs *fs, struct inode *inode)
 {
+	uint64_t sync_flags = BTRFS_INODE_SYNC;
+
+	if (S_ISDIR(inode_mode(inode)))
+		sync_flags |= BTRFS_INODE_DIRSYNC;
+	if (inode_item_flags(inode->item) & sync_flags)
+		fs->sync_wanted = true;
 	inode_item_set_transid(inode->item, fs->core.txn->generation);
 }
 

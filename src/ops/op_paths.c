@@ -153,6 +153,32 @@ UBTRFS_API int ubtrfs_inode_paths(struct ubtrfs *fs, struct ubtrfs_node node,
 	return FS_READ(fs, inode_paths(fs, &paths, node));
 }
 
+static int ino_path(struct ubtrfs *fs, struct ubtrfs_node node, char *ret_text, size_t capacity,
+		    size_t *ret_len)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+	SCOPED(back_path) struct back_path path = { 0 };
+
+	TRY(fs_settle(fs));
+	TRY(node_inode(fs, node, &inode));
+	if (!inode_item_nlink(inode->item))
+		return THROW(ERR_NOT_FOUND, "inode %llu of subvolume %llu has no name",
+			     (unsigned long long)node.ino, (unsigned long long)node.subvolid);
+	TRY(back_path_init(&path));
+	TRY(prepend_dir(&fs->core, inode->root, node.ino, &path));
+	*ret_len = strlen(back_path_text(&path));
+	if (*ret_len >= capacity)
+		return THROW(ERR_NAME_TOO_LONG, "a path of %zu bytes", *ret_len);
+	memcpy(ret_text, back_path_text(&path), *ret_len + 1);
+	return 0;
+}
+
+UBTRFS_API int ubtrfs_ino_path(struct ubtrfs *fs, struct ubtrfs_node node, char *path,
+			       size_t capacity, size_t *ret_len)
+{
+	return FS_READ(fs, ino_path(fs, node, path, capacity, ret_len));
+}
+
 /* ---- subvolumes ---- */
 
 int subvolume_path(struct core *core, uint64_t subvolid, uint64_t from, char **ret_path)

@@ -163,6 +163,9 @@ static int target_check(struct ubtrfs *fs, const struct rename *rename)
 
 static int rename_check(struct ubtrfs *fs, const struct rename *rename)
 {
+	TRY(name_check_remove(rename->dir, rename->from.inode));
+	if (rename->has_target)
+		TRY(name_check_remove(rename->new_dir, rename->to.inode));
 	TRY(moved_check(&rename->from, rename->new_dir));
 	if (rename->flags & UBTRFS_RENAME_EXCHANGE) {
 		TRY(moved_check(&rename->to, rename->dir));

@@ -27,6 +27,10 @@ struct ubtrfs {
 	bool told;  /* that it has become read-only */
 	struct background *background; /* NULL: whoever changes something writes back and commits */
 	struct core core;
+	/* Something with the flag SYNC or DIRSYNC changed: fs_change_end commits. */
+	bool sync_wanted;
+	bool nodatacow, nodatasum; /* for new files */
+	enum ubtrfs_atime atime;
 	bool unfinished; /* being populated by mkfs: see ubtrfs_mkfs_finish */
 	bool shrink;	 /* the finish shrinks it */
 	/* Of files stretched for the shrink, by device: what they get back when it fails; owned. */
@@ -42,6 +46,8 @@ void fs_lock(struct ubtrfs *fs);
 void fs_lock_shared(struct ubtrfs *fs);
 /* Unlocks, however it was locked; maps err to a negative errno. */
 int fs_unlock(struct ubtrfs *fs, int err);
+/* The same at the end of a change, which is committed when it must be durable. */
+int fs_change_end(struct ubtrfs *fs, int err);
 /* A private code, or a negative errno, as a negative errno. */
 int fs_errno(int err);
 /* Calls a function that only reads, beside other readers; once more, alone, if it says
@@ -71,7 +77,7 @@ int fs_errno(int err);
 		fs_lock(fs);                                        \
 		while ((fs_change_ret = (call)) == -ERR_WANTS_ROOM) \
 			fs_make_room(fs);                           \
-		fs_unlock(fs, fs_change_ret);                       \
+		fs_change_end(fs, fs_change_ret);                   \
 	})
 /*
  * The lock is held alone; it is given up meanwhile. Bounded: after ROOM_MAX_ROUNDS the door no longer
@@ -83,8 +89,11 @@ int fs_sync_inode(struct ubtrfs *fs, struct inode *inode) must_check;
 
 /* The inode of a node: a reference. */
 int node_inode(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
-/* The same, for changing it: ERR_READ_ONLY in a read-only subvolume. */
+/* The same, for changing it: ERR_READ_ONLY in a read-only subvolume, EPERM when it is immutable. */
 int node_inode_write(struct ubtrfs *fs, struct ubtrfs_node node,
+		     struct inode **ret_inode) must_check;
+/* The same for what also changes when it is immutable: its flags. */
+int node_inode_flags(struct ubtrfs *fs, struct ubtrfs_node node,
 		     struct inode **ret_inode) must_check;
 /* EPERM for a file that fs-verity seals: its contents belong to the tree of hashes beside them. */
 int inode_check_unsealed(const struct inode *inode) must_check;
@@ -95,6 +104,12 @@ int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write,
  * the same is asked for again. op_data.c */
 int inode_write(struct ubtrfs *fs, struct inode *inode, uint64_t offset, const void *data,
 		size_t len) must_check;
+/* EPERM for what is append-only (node_inode_write knows of immutable). */
+int inode_check_not_append(const struct inode *inode) must_check;
+/* EPERM: no name of it may be made or taken away, because it is immutable or append-only. */
+int inode_check_names(const struct inode *inode) must_check;
+/* EPERM: this name may not be taken out of dir (unlink, rmdir, rename, also what a rename replaces). */
+int name_check_remove(const struct inode *dir, const struct inode *inode) must_check;
 /* ERR_NOT_FOUND for a directory that was removed and is still held. */
 int inode_check_named(const struct inode *dir) must_check;
 /* For changing what is in it: writable, and not removed. */
@@ -113,7 +128,7 @@ int entry_node(struct ubtrfs *fs, const struct inode *dir, const struct dir_entr
 /* dir_find with ERR_NOT_FOUND and a sentence. */
 int dir_find_named(struct inode *dir, const char *name, size_t name_len,
 		   struct dir_entry *ret_entry) must_check;
-/* An operation changes this inode now: transid is the transaction's. */
+/* An operation changes this inode now: transid is the transaction's; flags SYNC and DIRSYNC are seen. */
 void inode_begin_change(struct ubtrfs *fs, struct inode *inode);
 /* A UUID: random, or derived from the filesystem's. */
 int fs_new_uuid(struct ubtrfs *fs, uint8_t ret_uuid[16]) must_check;
@@ -140,6 +155,8 @@ struct core_open {
 	size_t cache_bytes;
 	int compress, compress_level;
 	uint32_t max_inline;
+	bool nodatacow, nodatasum;
+	enum ubtrfs_atime atime;
 	const struct ubtrfs_time *now;
 	/* As in ubtrfs_open_options. */
 	bool scan;

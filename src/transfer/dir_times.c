@@ -1,6 +1,6 @@
 /*
  * Times of directories that an archive names: each later change below stamps a directory, so they
- * are set at the end, with flags that forbid further changes. Owns its entries: each is in the table and in the list, or in neither. Takes
+ * are set at the end, with flags that forbid further changes (of files too). Owns its entries: each is in the table and in the list, or in neither. Takes
  * no lock.
  */
 #include "base/mem.h"

@@ -2,6 +2,7 @@
  * Attributes on their way into the filesystem: owner and time options, xattrs. Keeps no state,
  * takes no lock.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "transfer/transfer_priv.h"
@@ -80,6 +81,15 @@ bool import_xattr_is_acl(const char *name)
 	       !strcmp(name, "system.posix_acl_default");
 }
 
+/* What the file that is there cannot have, or nobody: it is left out. */
+static bool xattr_is_refused(const char *name, int ret)
+{
+	if (ret == -EPERM)
+		return true;
+	return (ret == -EINVAL || ret == -EACCES || ret == -EOPNOTSUPP) &&
+	       (import_xattr_is_acl(name) || !strncmp(name, "btrfs.", strlen("btrfs.")));
+}
+
 int import_set_xattrs(struct import *import, struct ubtrfs_node node, const char *path,
 		      const struct import_xattr *xattrs, size_t nr_xattrs)
 {
@@ -88,7 +98,7 @@ int import_set_xattrs(struct import *import, struct ubtrfs_node node, const char
 	for (size_t i = 0; i < nr_xattrs; i++) {
 		ret = ubtrfs_setxattr(import->fs, node, xattrs[i].name, xattrs[i].value,
 				      xattrs[i].len);
-		if (ret == -EPERM) {
+		if (xattr_is_refused(xattrs[i].name, ret)) {
 			TRY(import_warn(import, "%s: xattr %s is left out: %s", path,
 					xattrs[i].name, ubtrfs_error_text()));
 			continue;

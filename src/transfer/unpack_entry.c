@@ -13,6 +13,8 @@
 
 #define ENTRY_XATTRS_MAX 1024
 #define XATTR_NAME_MAX_BYTES 255
+/* They forbid what may follow: more names, more in a directory. They come with the times, when all is there. */
+#define FLAGS_AT_THE_END ((uint64_t)(BTRFS_INODE_IMMUTABLE | BTRFS_INODE_APPEND))
 
 /* An entry in the form the API takes. */
 struct item {
@@ -176,8 +178,7 @@ static int item_merge_dir(struct unpack *unpack, const struct item *item, struct
 	int ret;
 
 	TRY(item_check_dir(unpack, node));
-	/* Those come with the times: there may be more to put into it. */
-	attr.flags &= ~(uint64_t)(BTRFS_INODE_IMMUTABLE | BTRFS_INODE_APPEND);
+	attr.flags &= ~FLAGS_AT_THE_END;
 	ret = ubtrfs_setattr(unpack->import->fs, node, &attr, set);
 	if (ret < 0)
 		return import_fail(unpack->import, ret, "it cannot be made");
@@ -216,6 +217,7 @@ static int item_create(struct unpack *unpack, const struct item *item, struct ub
 	};
 	int ret;
 
+	what.attr.flags &= ~FLAGS_AT_THE_END;
 	if (S_ISLNK(item->meta.mode)) {
 		what.symlink_target = entry_symlink(unpack->entry);
 		if (!what.symlink_target || !*what.symlink_target)
@@ -238,7 +240,9 @@ static int item_finish(struct unpack *unpack, const struct item *item, struct ub
 		return dir_times_set(&unpack->dir_times, node, &item->attr);
 	if (S_ISREG(item->meta.mode))
 		TRY(unpack_data(unpack, item->path, node));
-	else if (!any)
+	if (item->attr.flags & FLAGS_AT_THE_END)
+		return dir_times_set(&unpack->dir_times, node, &item->attr);
+	if (!S_ISREG(item->meta.mode) && !any)
 		return 0;
 	ret = ubtrfs_setattr(unpack->import->fs, node, &item->attr, ATTR_TIMES);
 	return ret < 0 ? import_fail(unpack->import, ret, "it cannot be made") : 0;

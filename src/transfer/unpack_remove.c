@@ -78,9 +78,11 @@ static int remove_at(struct unpack *unpack, struct ubtrfs_node dir, const char *
 	if (ret != 0)
 		return ret < 0 ? ret : 0;
 	TRY(import_check_flags(import, &attr, false, name));
+	/* A file may have other names. */
+	if (attr.nlink <= 1)
+		dir_times_forget(&unpack->dir_times, attr.node);
 	if (S_ISDIR(attr.mode)) {
 		TRY(remove_below(unpack, attr.node, depth));
-		dir_times_forget(&unpack->dir_times, attr.node);
 		ret = ubtrfs_rmdir(import->fs, dir, name, strlen(name));
 	} else {
 		ret = ubtrfs_unlink(import->fs, dir, name, strlen(name));
