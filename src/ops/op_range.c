@@ -183,6 +183,8 @@ static int falloc(struct ubtrfs *fs, struct falloc_job *job)
 	if (!fs->core.writable)
 		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
 	TRY(node_file(fs, job->node, true, &inode));
+	if (job->mode & ~UBTRFS_FALLOC_KEEP_SIZE)
+		TRY(inode_check_not_append(inode));
 	return job->mode & UBTRFS_FALLOC_PUNCH_HOLE ? punch(fs, inode, job) :
 						      allocate(fs, inode, job);
 }

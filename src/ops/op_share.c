@@ -43,7 +43,8 @@ static int share_open(struct ubtrfs *fs, const struct share_job *job, struct sha
 	if (!fs->core.writable)
 		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
 	TRY(node_file(fs, job->src, false, &files->src));
-	return node_file(fs, job->dst, true, &files->dst);
+	TRY(node_file(fs, job->dst, true, &files->dst));
+	return inode_check_not_append(files->dst);
 }
 
 static void share_advance(struct share_job *job, uint64_t len)
