@@ -125,7 +125,8 @@ static uint64_t reserve_bytes(struct core *core)
  */
 static uint64_t pending_copies_bytes(struct core *core, uint64_t more_refs)
 {
-	uint64_t leaves = core->inodes.nr_scattered + core->inodes.nr_scattered / 4;
+	uint64_t scattered = core->inodes.nr_scattered + core->writeback.nr_overwrites;
+	uint64_t leaves = scattered + scattered / 4;
 	uint64_t refs = ref_queue_nr(space_ref_queue(core->space)) + more_refs + 2 * leaves;
 	uint64_t nodesize = core->geometry.nodesize;
 	struct space_totals totals;
@@ -135,18 +136,6 @@ static uint64_t pending_copies_bytes(struct core *core, uint64_t more_refs)
 	       MIN(refs * nodesize, space_trees_bytes(core));
 }
 
-static uint64_t pending_bytes(struct core *core)
-{
-	const struct geometry *geometry = &core->geometry;
-	uint64_t refs = ref_queue_nr(space_ref_queue(core->space));
-	uint64_t runs = core->writeback.nr_in_flight + core->writeback.nr_filling;
-	uint64_t run_csums = (uint64_t)RUN_MAX_BYTES / geometry->sectorsize * geometry->csum_size;
-
-	return runs * (BYTES_PER_RUN + 2 * run_csums) + 2 * (uint64_t)core->inodes.delayed_bytes +
-	       (uint64_t)core->inodes.nr_dirty * 2 * INODE_ITEM_SIZE + refs * BYTES_PER_REF +
-	       pending_copies_bytes(core, 0) + (uint64_t)COMMIT_NODES * geometry->nodesize;
-}
-
 /* Sectors that runs not yet reaped will need when none of them compresses. */
 static uint64_t pending_data_bytes(struct core *core)
 {
@@ -154,7 +143,22 @@ static uint64_t pending_data_bytes(struct core *core)
 
 	return writeback->in_flight_bytes +
 	       (uint64_t)writeback->nr_in_flight * core->geometry.sectorsize +
-	       (uint64_t)writeback->nr_filling * RUN_MAX_BYTES;
+	       writeback->dirty_bytes;
+}
+
+static uint64_t pending_bytes(struct core *core)
+{
+	const struct geometry *geometry = &core->geometry;
+	uint64_t refs = ref_queue_nr(space_ref_queue(core->space));
+	uint64_t runs = core->writeback.nr_in_flight + core->writeback.nr_dirty;
+	uint64_t csum_bytes = pending_data_bytes(core) / geometry->sectorsize * geometry->csum_size;
+
+	return runs * BYTES_PER_RUN + 2 * csum_bytes +
+	       2 * (uint64_t)core->writeback.nr_small *
+		       MIN(core->writeback.config.max_inline, geometry->sectorsize) +
+	       2 * (uint64_t)core->inodes.delayed_bytes +
+	       (uint64_t)core->inodes.nr_dirty * 2 * INODE_ITEM_SIZE + refs * BYTES_PER_REF +
+	       pending_copies_bytes(core, 0) + (uint64_t)COMMIT_NODES * geometry->nodesize;
 }
 
 static bool is_free(struct core *core, enum space_kind kind, uint64_t bytes)
@@ -277,7 +281,7 @@ static bool door_asks(const struct core *core, unsigned max_rounds)
 
 static bool is_pending(const struct core *core)
 {
-	return core->writeback.nr_filling || core->writeback.nr_in_flight || core->inodes.nr_dirty;
+	return core->writeback.nr_dirty || core->writeback.nr_in_flight || core->inodes.nr_dirty;
 }
 
 /* A commit before the operation is refused, if it helps. */
@@ -423,8 +427,8 @@ static bool data_ready(struct core *core, uint64_t bytes)
 int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes, unsigned nr_inodes)
 {
 	TRY(door_check(core));
-	if (door_asks(core, ROOM_MAX_ROUNDS) && pending_data_bytes(core) &&
-	    pending_data_bytes(core) + data_bytes > core->dirty_bytes)
+	if (door_asks(core, ROOM_MAX_ROUNDS) && writeback_ram_bytes(&core->writeback) &&
+	    writeback_ram_bytes(&core->writeback) + data_bytes > core->dirty_bytes)
 		return room_want(core, ROOM_DATA);
 	/* Metadata that grows may take the room that a chunk of data was to have: ask again. */
 	for (unsigned round = 0; round < DOOR_MAX_ROUNDS; round++) {

@@ -81,7 +81,7 @@ static int extent_parse(const struct inode *inode, const struct delayed_view *vi
 	return extent_parse_regular(inode, item, ret_extent);
 }
 
-int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_extent)
+static int item_find(struct inode *inode, uint64_t pos, struct file_extent *ret_extent)
 {
 	SCOPED(delayed_view) struct delayed_view view = { 0 };
 	int err = delayed_last(inode, BTRFS_EXTENT_DATA_KEY, pos, &view);
@@ -97,6 +97,29 @@ int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_
 	/* Mostly in the same leaf. */
 	TRY(delayed_next(inode, BTRFS_EXTENT_DATA_KEY, pos, &view));
 	return extent_parse(inode, &view, ret_extent);
+}
+
+int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_extent)
+{
+	uint64_t open_end = inode->open_offset + inode->open_len;
+	struct file_extent found = { 0 };
+	int err = item_find(inode, pos, &found);
+
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	/* The one that may still grow has no item yet. */
+	if (inode->open_len && pos < open_end && (err < 0 || inode->open_offset < found.start)) {
+		file_extent_fini(&found);
+		*ret_extent = (struct file_extent){ .start = inode->open_offset,
+						    .end = open_end,
+						    .addr = inode->open_addr,
+						    .disk_bytes = inode->open_len,
+						    .ram_bytes = inode->open_len };
+		return 0;
+	}
+	if (err == 0)
+		*ret_extent = found;
+	return err;
 }
 
 int file_extent_end(struct inode *inode, uint64_t *ret_end)
@@ -115,6 +138,8 @@ int file_extent_end(struct inode *inode, uint64_t *ret_end)
 			inode->has_inline = extent.is_inline;
 		}
 		inode->extent_end = extent.end;
+		if (inode->open_len)
+			inode->extent_end = MAX(extent.end, inode->open_offset + inode->open_len);
 		file_extent_fini(&extent);
 	}
 	*ret_end = inode->extent_end;

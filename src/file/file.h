@@ -1,17 +1,24 @@
 /*
- * 15 file: contents. Dirty runs, the ordered writeback, extents of a file, reading, dropping.
+ * 15 file: contents. Dirty ranges, the ordered writeback, extents of a file, reading, dropping.
  *
- * One straight line for data, in the order of submission (law of determinism): a run (up to 128 KiB
- * of one file) is submitted by the caller; a worker reads its source, compresses and checksums it:
- * pure work, in any order; then the caller reaps runs in the order of submission: allocates, notes
- * the file extent in the inode's overlay, the checksums for the csum tree, and hands the bytes to a
- * write batch, which a worker writes to the devices. How far workers run ahead is bounded in bytes
- * and in runs by constants, so every decision is made by one thread in one order, whatever the
- * number of workers.
- * States of a run: filling (dirty_run of its inode) -> submitted (in_flight) -> reaped (in a write batch, or inline, and gone).
+ * What is written gathers in RAM as dirty ranges of its inode (whole sectors, within one piece of
+ * RUN_MAX_BYTES). One straight line leads from there to the disk, in the order of submission (law of
+ * determinism): a range, or a piece of a source, becomes a run; a worker reads its source,
+ * compresses and checksums it: pure work, in any order; then it is reaped, in the order of
+ * submission: allocates, notes the file extent in the inode's overlay, the checksums for the csum
+ * tree, and hands the bytes to a write batch, which a worker writes to the devices. How far workers
+ * run ahead is bounded in bytes and in runs by constants.
+ * States of bytes: DIRTY (in inode->dirty) -> IN FLIGHT (in the window, in inode->writing) -> ON THE WAY
+ * (reaped, part of a batch, still in inode->writing) -> gone from RAM, when the batch was written.
+ * Reading looks at dirty, then at writing, then at the extents. Runs of one inode never overlap: what is
+ * written again above a run waits as a dirty range until that run is gone. So an extent that is
+ * replaced has nothing on the way to it any more, and its space may be given away at once.
+ * Two ways to drive it. Inline: full ranges are submitted by who writes, and the oldest beyond
+ * INLINE_DIRTY_BYTES; the same calls give the same image, whatever the number of workers. With a background
+ * (config.background): nobody submits but writeback_step, which never waits, and writeback_drain.
  * Locks: the lock of ops/, which those who read (file_read, file_read_data, file_seek_data,
- * file_extent_find) may share when the inode is synced; all others are alone. Workers touch only the
- * run or batch they were given.
+ * file_extent_find) may share; all others are alone. Workers touch only the run or batch they were given,
+ * and writeback->done_lock (RANK_WRITEBACK).
  */
 #ifndef UBTRFS_FILE_FILE_H
 #define UBTRFS_FILE_FILE_H
@@ -26,8 +33,8 @@
 #define WINDOW_MAX_RUNS 1024u
 #define BATCH_MAX_BYTES MIB /* of one device write */
 #define BATCH_MAX_PARTS 256
-#define BATCHES_MAX 12u	     /* on their way to the devices */
-#define FILLING_MAX_RUNS 64u /* dirty runs that writers have begun and not filled */
+#define BATCHES_MAX 12u		     /* on their way to the devices */
+#define INLINE_DIRTY_BYTES (8 * MIB) /* dirty without a background */
 
 /* Where a run's bytes come from when they are not copied by the caller. Called on a worker. */
 struct file_source {
@@ -51,18 +58,32 @@ struct run_scratch {
 	uint8_t *packed; /* RUN_MAX_BYTES: compressed into it */
 };
 
+/* Bytes of a file that nobody has handed to a worker yet. Behind the end of the file they are zero. */
+struct dirty_range {
+	struct rb_node node; /* of inode->dirty, by offset */
+	uint64_t offset;
+	uint32_t len, capacity; /* whole sectors */
+	bool overwrites;	/* it lies where the file had extents already */
+	uint8_t *data;
+};
+
 struct file_run {
 	struct job job;
-	struct link link; /* filling, then in_flight */
+	struct link link;    /* in_flight */
+	struct rb_node node; /* of inode->writing, by offset */
+	unsigned count; /* who needs its bytes: the window or the reaper, each part of a batch */
 	struct writeback *writeback;
-	struct inode *inode;	      /* a reference */
+	struct inode *inode;	      /* a reference; NULL: given up before it was reaped */
 	struct shared_source *source; /* NULL: data is filled already */
 	uint64_t offset;
 	uint32_t len;
-	bool whole_file;  /* the run is all of the file: may become inline */
+	uint32_t ram_bytes; /* as accounted */
+	bool whole_file;    /* the run is all of the file: may become inline */
+	bool reaped;
 	int compress;	  /* COMPRESS_* to try */
-	bool by_property; /* it asked for that: tried again and again */
+	bool by_property; /* it asked for that, or the caller insists: tried again and again */
 	bool csum;
+	_Atomic bool finished; /* by its worker */
 	uint8_t *data; /* capacity round_up(len, sectorsize), zero behind len; NULL: still in the source, or only packed */
 	/* results */
 	uint8_t *packed; /* compressed bytes, or NULL */
@@ -87,7 +108,9 @@ struct writeback_config {
 	int compress; /* COMPRESS_* for new data */
 	int compress_level;
 	uint32_t max_inline;
-	bool no_verify; /* what is read is not compared with its checksums */
+	bool no_verify;	     /* what is read is not compared with its checksums */
+	bool compress_force; /* also what did not compress at its start */
+	bool background;     /* nobody submits but writeback_step and writeback_drain */
 };
 
 struct writeback {
@@ -95,9 +118,14 @@ struct writeback {
 	struct geometry geometry;
 	struct space *space;
 	struct volume *volume;
-	struct list filling; /* the dirty runs of inodes, oldest first */
-	unsigned nr_filling;
-	struct list in_flight; /* runs, oldest first */
+	struct list dirty_inodes; /* those with dirty ranges, oldest first */
+	unsigned nr_dirty;	  /* ranges */
+	unsigned nr_overwrites;	  /* ranges that lie where extents are */
+	unsigned nr_small;	  /* ranges and runs in flight that may become inline */
+	uint64_t dirty_bytes;	  /* in ranges */
+	size_t dirty_ram_bytes;	  /* what they take */
+	size_t writing_ram_bytes; /* what runs take, until their bytes are on the devices */
+	struct list in_flight;	  /* runs, oldest first */
 	size_t in_flight_bytes;
 	unsigned nr_in_flight;
 	struct run_scratch *scratches; /* one for each worker */
@@ -106,6 +134,13 @@ struct writeback {
 	struct write_batch *batch; /* being filled */
 	struct list batches;	   /* on their way, oldest first */
 	unsigned nr_batches;
+	bool stepping;	    /* inside writeback_step: nothing waits */
+	uint8_t *sector[2]; /* what a write keeps of its first and last sector */
+	struct mutex done_lock;
+	struct cond done;
+	/* under done_lock */
+	uint64_t nr_started, nr_finished; /* jobs, ever */
+	uint64_t wake_at;		/* of nr_finished: then there is enough to do for a step */
 	unsigned compress_used;		/* bits 1 << COMPRESS_*: the superblock names them */
 	uint64_t disk_bytes, ram_bytes; /* written so far, for statistics */
 };
@@ -114,20 +149,96 @@ int writeback_init(struct writeback *writeback, const struct writeback_config *c
 /* Waits for the workers and drops what was not reaped. */
 void writeback_fini(struct writeback *writeback);
 
-/* writeback.c. Takes the run over (also on failure). May reap older ones. */
+/* writeback.c */
+/* RAM that contents take which are not on the devices yet. */
+static inline size_t writeback_ram_bytes(const struct writeback *writeback)
+{
+	return writeback->dirty_ram_bytes + writeback->writing_ram_bytes;
+}
+/* Takes the run over (also on failure). May reap older ones. Nothing of its range is in writing. */
 int run_submit(struct writeback *writeback, struct file_run *run) must_check;
 /* Everything of this inode is in its overlay afterwards, so that it may be flushed. */
 int file_settle(struct writeback *writeback, struct inode *inode) must_check;
-/* The same for every inode; all bytes are with the devices, all checksums in the tree. */
+/* No run of the inode with bytes in [start, end) is in RAM afterwards. */
+int file_wait_range(struct writeback *writeback, struct inode *inode, uint64_t start,
+		    uint64_t end) must_check;
+/* The same as file_settle for every inode; all bytes are with the devices, all checksums in the tree. */
 int writeback_drain(struct writeback *writeback) must_check;
 /* Space for data as space_alloc_data gives it, out of a new chunk if need be. */
 int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len, uint64_t *ret_addr,
 	       uint64_t *ret_len) must_check;
 
+/* writeback_step.c: for who drives it from a thread of its own. */
+/*
+ * Goes on without waiting for a worker or a device: reaps what is done, submits dirty ranges of the
+ * inodes that have waited longest, up to budget_bytes. *ret_more: something is dirty or on its way still.
+ * The lock of ops/ is held alone.
+ */
+int writeback_step(struct writeback *writeback, size_t budget_bytes, bool *ret_more) must_check;
+/*
+ * Without the lock of ops/: until enough of what the last step left on its way is done for the next one,
+ * or nothing is on its way. From any thread.
+ */
+void writeback_wait(struct writeback *writeback);
+/* Whether so many bytes more may be in flight. */
+bool window_has_room(const struct writeback *writeback, uint32_t len);
+
+/* reap.c */
+/* Reaps the oldest run in flight; waits for its worker. */
+int reap_oldest(struct writeback *writeback) must_check;
+/* The oldest run leaves the window: its job is to be waited for. */
+struct file_run *window_pop(struct writeback *writeback);
+/* A reference goes whose bytes are on the devices, or nowhere: with the last one they leave RAM. */
+void run_written(struct file_run *run);
+/* The file does not want a run in flight any more. */
+void run_give_up(struct file_run *run);
+/* May become inline: counts as that much metadata. */
+static inline bool run_is_small(const struct file_run *run)
+{
+	return run->offset == 0 && run->len <= run->writeback->geometry.sectorsize;
+}
+
+/* writeback_step.c again: a run or a batch was given to the workers; one of them is done with it. */
+void writeback_started(struct writeback *writeback);
+void writeback_finished(struct writeback *writeback, _Atomic bool *finished);
+
+/* dirty.c: dirty ranges */
+/* Bytes within one piece of RUN_MAX_BYTES become dirty. Nothing changes on failure. */
+int dirty_write(struct writeback *writeback, struct inode *inode, uint64_t offset,
+		const uint8_t *data, uint32_t len) must_check;
+/* The whole sectors of [start, end) are dirty no more: their bytes are given up. */
+int dirty_cut(struct writeback *writeback, struct inode *inode, uint64_t start,
+	      uint64_t end) must_check;
+/* The range that covers pos, or the next one behind it; NULL. */
+struct dirty_range *dirty_find(const struct inode *inode, uint64_t pos);
+/* Makes a run out of a range and submits it. */
+int dirty_submit(struct writeback *writeback, struct inode *inode,
+		 struct dirty_range *range) must_check;
+/* Gives up all of the inode, or of all inodes. */
+void dirty_drop(struct writeback *writeback, struct inode *inode);
+void dirty_drop_all(struct writeback *writeback);
+
+/* writing.c: runs by where they are in their file */
+/* The run that covers pos, or the next one behind it; NULL. */
+struct file_run *writing_find(const struct inode *inode, uint64_t pos);
+void writing_add(struct file_run *run);
+void writing_remove(struct file_run *run);
+bool writing_overlaps(const struct inode *inode, uint64_t start, uint64_t end);
+/* What RAM has of a file at pos. */
+struct ram_piece {
+	const uint8_t *data; /* NULL: nothing up to end; the extents tell */
+	uint64_t end;
+	bool from_source; /* data NULL: the bytes are on their way from a source to the devices */
+};
+void ram_find(const struct inode *inode, uint64_t pos, struct ram_piece *ret_piece);
+
 /* run.c */
-int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t capacity,
-	    struct file_run **ret_run) must_check;
-void run_free(struct file_run *run);
+/* data: capacity bytes, taken over on success; NULL: they come from a source, or not at all yet. */
+int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t len,
+	    uint8_t *data, uint32_t capacity, struct file_run **ret_run) must_check;
+struct file_run *run_ref(struct file_run *run);
+/* The last one frees it: it is in no list and not in inode->writing. */
+void run_put(struct file_run *run);
 int run_work(struct job *job, unsigned worker) must_check;
 void scratch_fini(struct run_scratch *scratch);
 /* Drops the compressed form: the run is stored plain after all. */
@@ -141,9 +252,14 @@ int shared_source_reflink(struct shared_source *source, int *ret_fd) must_check;
 int shared_source_read(struct shared_source *source, uint64_t offset, void *data,
 		       size_t len) must_check;
 
-/* write_batch.c. Hands bytes over (buffer is freed by the batch when it was written). */
+/* write_batch.c. Hands bytes of a run over, which stays until they were written. */
 int batch_write(struct writeback *writeback, uint64_t addr, uint8_t *data, uint32_t len,
-		uint8_t *buffer) must_check;
+		struct file_run *run) must_check;
+/* The one that is being filled goes on its way. */
+int batch_submit(struct writeback *writeback) must_check;
+/* Takes those back that are written; the oldest is waited for, if there is one. */
+int batch_reap_done(struct writeback *writeback) must_check;
+int batch_wait_oldest(struct writeback *writeback) must_check;
 int batch_drain(struct writeback *writeback) must_check;
 void batch_drop_all(struct writeback *writeback);
 
@@ -151,6 +267,11 @@ void batch_drop_all(struct writeback *writeback);
 int csum_batch_add(struct writeback *writeback, uint64_t addr, const uint8_t *csums,
 		   uint32_t nr) must_check;
 int csum_batch_flush(struct writeback *writeback) must_check;
+/* Whether checksums of this range wait to be put into the tree. */
+bool csum_batch_overlaps(const struct writeback *writeback, uint64_t addr, uint64_t len);
+/* csum_lookup, those included that wait. From readers, too. */
+int csum_batch_lookup(struct writeback *writeback, uint64_t addr, uint64_t nr,
+		      uint8_t *ret_csums) must_check;
 
 /* file_extent.c: extents of a file in its overlay */
 struct extent_note {
@@ -177,23 +298,21 @@ int file_write_from(struct writeback *writeback, struct inode *inode, uint64_t o
 		    struct shared_source *source) must_check;
 /* ERR_LIMIT when a file cannot reach so far. */
 int file_check_range(const struct inode *inode, uint64_t offset, uint64_t len) must_check;
-/* Submits what a writer has gathered. */
+/* Submits what is dirty of an inode, in order. */
 int file_submit_dirty(struct writeback *writeback, struct inode *inode) must_check;
-/* The same for the inode that has waited longest; there is one. */
-int file_submit_oldest(struct writeback *writeback) must_check;
-/* Gives up what writers have gathered. */
-void file_drop_dirty(struct writeback *writeback);
 
-/* file_drop.c, truncate.c. The inode is settled and flushed by them. */
+/*
+ * file_drop.c, truncate.c. Takes whole sectors out of a file: what is dirty or in flight of them is given
+ * up, what is on the way to the devices is waited for. The inode need not be settled nor flushed.
+ */
 int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t start,
 		    uint64_t end) must_check;
-/* The same for what is in the overlay and the tree already; runs in flight come later. */
+/* The same for extents that are noted: nothing that was written later is touched. */
 int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start,
 		    uint64_t end) must_check;
 int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size) must_check;
-/* Before a file of inline contents grows to size with more than one run: contents become a run.
- * The runs of the inode that are in flight see the new size. */
-int file_uninline(struct writeback *writeback, struct inode *inode, uint64_t size) must_check;
+/* Before a file of inline contents grows behind its first sector: that becomes dirty. */
+int file_uninline(struct writeback *writeback, struct inode *inode) must_check;
 
 /* extent_map.c: one extent of a file as its item tells */
 struct file_extent {
@@ -217,7 +336,10 @@ int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_
 /* End of the last extent item; 0 when none. Notes it in the inode. */
 int file_extent_end(struct inode *inode, uint64_t *ret_end) must_check;
 
-/* file_read.c. Verified, decompressed. */
+/*
+ * file_read.c. Verified, decompressed. Bytes from a source that are still on their way (inode->nr_sources)
+ * are waited for: then the caller is alone.
+ */
 int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data,
 	      size_t len, size_t *ret_len) must_check;
 /*

@@ -1,5 +1,9 @@
 /*
  * Taking extents out of a file: the whole, the front, the back, or a hole in the middle of each.
+ *
+ * Items change in the overlay, which is flushed when it has gathered many. An extent that has no item in the
+ * extent tree yet gives its space back at once; nothing is on its way to it any more, since runs of
+ * a file do not overlap and who drops a range has waited for its runs.
  */
 #include "base/assert.h"
 #include "file/range.h"
@@ -63,6 +67,9 @@ static int drop_one(struct writeback *writeback, struct inode *inode,
 		inode->has_inline = false;
 	} else if (!extent->is_hole) {
 		inode_add_nbytes(inode, -(int64_t)(to - from));
+		/* With the last reference its checksums go: they must be in the tree by then. */
+		if (csum_batch_overlaps(writeback, extent->addr, extent->disk_bytes))
+			TRY(csum_batch_flush(writeback));
 	}
 	if (front)
 		TRY(extent_keep(writeback, inode, extent, extent->start, from));
@@ -75,68 +82,98 @@ static int drop_one(struct writeback *writeback, struct inode *inode,
 	return front && back ? extent_ref(writeback, inode, extent, 1) : 0;
 }
 
-/* At most max_extents items; *ret_pos is how far it came. */
 static int drop_steps(struct writeback *writeback, struct inode *inode, uint64_t start,
-		      uint64_t end, uint64_t max_extents, uint64_t *ret_pos)
+		      uint64_t end)
 {
 	uint64_t pos = start;
 
-	for (uint64_t nr = 1; pos < end && nr <= max_extents; nr++) {
+	for (unsigned nr = 1; pos < end; nr++) {
 		SCOPED(file_extent) struct file_extent extent = { 0 };
 		int err = file_extent_find(inode, pos, &extent);
 
-		if (err == -ERR_KEY_NOT_FOUND || (err == 0 && extent.start >= end)) {
-			pos = end;
+		if (err == -ERR_KEY_NOT_FOUND || (err == 0 && extent.start >= end))
 			break;
-		}
 		TRY(err);
 		pos = extent.end;
 		TRY(drop_one(writeback, inode, &extent, start, end));
 		if (nr % DROP_FLUSH_STEPS == 0)
 			TRY(inode_flush_noted(writeback->config.txn, inode));
 	}
-	*ret_pos = MIN(pos, end);
 	return 0;
 }
 
 int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
 {
-	struct txn *txn = writeback->config.txn;
-	uint64_t pos;
 	int err;
 
-	TRY(inode_flush_noted(txn, inode));
-	/*
-	 * Extents of this very transaction give their space back at once: what is on its way to
-	 * them must have arrived.
-	 */
-	TRY(batch_drain(writeback));
-	TRY(csum_batch_flush(writeback));
-	err = drop_steps(writeback, inode, start, end, UINT64_MAX, &pos);
-	inode->extent_end = UINT64_MAX;
-	return err < 0 ? txn_abort(txn, err, "taking extents out of a file") : 0;
+	TRY(extent_close(writeback, inode));
+	err = drop_steps(writeback, inode, start, end);
+	/* What ends behind the range still ends there. */
+	if (err < 0 || inode->extent_end <= end)
+		inode->extent_end = UINT64_MAX;
+	return err < 0 ? txn_abort(writeback->config.txn, err, "taking extents out of a file") : 0;
+}
+
+/* Runs that the file does not want any more are given up; the others that overlap are waited for. */
+static int writing_cut(struct writeback *writeback, struct inode *inode, uint64_t start,
+		       uint64_t end)
+{
+	uint64_t pos = start;
+	struct file_run *run;
+
+	while ((run = writing_find(inode, pos)) && run->offset < end) {
+		pos = run->offset + round_up(run->len, writeback->geometry.sectorsize);
+		if (!run->reaped && run->offset >= start && pos <= end)
+			run_give_up(run);
+	}
+	return file_wait_range(writeback, inode, start, end);
+}
+
+static int ram_cut(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
+{
+	TRY(dirty_cut(writeback, inode, start, end));
+	return writing_cut(writeback, inode, start, end);
+}
+
+/* Where the extent behind max_extents of them begins; end when there are no more. */
+static int drop_bound(struct inode *inode, uint64_t start, uint64_t end, unsigned max_extents,
+		      uint64_t *ret_pos)
+{
+	uint64_t pos = start;
+
+	for (unsigned nr = 0; pos < end && nr < max_extents; nr++) {
+		SCOPED(file_extent) struct file_extent extent = { 0 };
+		int err = file_extent_find(inode, pos, &extent);
+
+		if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+			return err;
+		pos = err < 0 || extent.start >= end ? end : extent.end;
+	}
+	*ret_pos = MIN(pos, end);
+	return 0;
 }
 
 int file_quiesce(struct writeback *writeback, struct inode *inode)
 {
 	TRY(file_settle(writeback, inode));
-	TRY(batch_drain(writeback));
-	return csum_batch_flush(writeback);
+	return file_wait_range(writeback, inode, 0, UINT64_MAX);
 }
 
 int file_drop_some(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,
 		   unsigned max_extents, uint64_t *ret_pos)
 {
-	int err;
+	uint64_t pos;
 
-	TRY(file_quiesce(writeback, inode));
-	err = drop_steps(writeback, inode, start, end, max_extents, ret_pos);
-	inode->extent_end = UINT64_MAX;
-	return err < 0 ? txn_abort(writeback->config.txn, err, "taking extents out of a file") : 0;
+	TRY(drop_bound(inode, start, end, max_extents, &pos));
+	/* Of a file that ends here nothing is stored any more, however many steps it takes. */
+	TRY(ram_cut(writeback, inode, start, end == UINT64_MAX ? end : pos));
+	TRY(file_drop_noted(writeback, inode, start, pos));
+	*ret_pos = pos;
+	return 0;
 }
 
 int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
 {
-	TRY(file_settle(writeback, inode));
+	TRY(ram_cut(writeback, inode, start, end));
 	return file_drop_noted(writeback, inode, start, end);
 }

@@ -50,12 +50,10 @@ int extent_close(struct writeback *writeback, struct inode *inode)
 	return extent_put(writeback, inode, &note);
 }
 
-int extent_fill_hole(struct writeback *writeback, struct inode *inode, uint64_t end)
+/* The gap [start, end) behind the last extent. */
+static int gap_note(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
 {
-	uint64_t start;
-
-	TRY(file_extent_end(inode, &start));
-	if (inode->table->no_holes || inode->has_inline || start >= end)
+	if (inode->table->no_holes)
 		return 0;
 	TRY(extent_close(writeback, inode));
 	TRY(extent_put(writeback, inode,
@@ -66,6 +64,14 @@ int extent_fill_hole(struct writeback *writeback, struct inode *inode, uint64_t 
 	return 0;
 }
 
+int extent_fill_hole(struct writeback *writeback, struct inode *inode, uint64_t end)
+{
+	uint64_t start;
+
+	TRY(file_extent_end(inode, &start));
+	return inode->has_inline || start >= end ? 0 : gap_note(writeback, inode, start, end);
+}
+
 /* Makes room for [start, end): what the file has there goes; a gap before it becomes a hole. */
 static int extent_prepare(struct writeback *writeback, struct inode *inode, uint64_t start,
 			  uint64_t end)
@@ -74,13 +80,13 @@ static int extent_prepare(struct writeback *writeback, struct inode *inode, uint
 
 	TRY(file_extent_end(inode, &last));
 	if (start < last) {
-		TRY(extent_close(writeback, inode));
 		/* Runs behind this one may be in flight: only what is noted already is dropped. */
 		TRY(file_drop_noted(writeback, inode, start, end));
 		TRY(file_extent_end(inode, &last));
 	}
+	/* Also behind what is inline: that sector is dirty, and will be an extent soon. */
 	if (start > last)
-		TRY(extent_fill_hole(writeback, inode, start));
+		TRY(gap_note(writeback, inode, last, start));
 	inode->extent_end = MAX(MAX(last, inode->extent_end), end);
 	return 0;
 }

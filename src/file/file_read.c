@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/assert.h"
-#include "file/file.h"
+#include "file/range.h"
 
 #define READ_PIECE_MAX (1 * MIB)
 /* Checksums of most extents of small files. */
@@ -21,7 +21,7 @@ struct read_target {
 
 int file_sync_inode(struct writeback *writeback, struct inode *inode)
 {
-	if (!link_is_linked(&inode->dirty_link))
+	if (!link_is_linked(&inode->dirty_link) && !inode->writing.nr)
 		return 0;
 	TRY(file_settle(writeback, inode));
 	/* What was reaped may still be on its way to the devices. */
@@ -43,7 +43,6 @@ static int sectors_read(struct writeback *writeback, struct inode *inode, uint64
 	struct csum_range range = {
 		.volume = writeback->volume, .geometry = geometry, .addr = addr, .nr_sectors = nr
 	};
-	struct root *root;
 
 	if (nr * geometry->csum_size > sizeof(few)) {
 		csums = many = mem_array(nr, geometry->csum_size);
@@ -51,8 +50,7 @@ static int sectors_read(struct writeback *writeback, struct inode *inode, uint64
 			return MEM_FAIL("checksums");
 	}
 	if (verify) {
-		TRY(root_get(inode->table->roots, BTRFS_CSUM_TREE_OBJECTID, &root));
-		TRY(csum_lookup(&root->tree, addr, nr, csums, NULL));
+		TRY(csum_batch_lookup(writeback, addr, nr, csums));
 		range.csums = csums;
 	}
 	return csum_read(&range, data, NULL);
@@ -185,6 +183,26 @@ static int read_step(struct writeback *writeback, struct inode *inode, uint64_t 
 	return 0;
 }
 
+/* The next bytes, from RAM or from the extents. */
+static int read_next(struct writeback *writeback, struct inode *inode, uint64_t offset,
+		     const struct read_target *to, size_t *ret_len)
+{
+	struct read_target part = *to;
+	struct ram_piece piece;
+
+	ram_find(inode, offset, &piece);
+	if (piece.from_source) {
+		TRY(file_wait_range(writeback, inode, offset, piece.end));
+		ram_find(inode, offset, &piece);
+	}
+	part.len = (size_t)MIN(to->len, piece.end - offset);
+	if (!piece.data)
+		return read_step(writeback, inode, offset, &part, ret_len);
+	memcpy(to->data, piece.data, part.len);
+	*ret_len = part.len;
+	return 0;
+}
+
 int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data,
 	      size_t len, size_t *ret_len)
 {
@@ -194,16 +212,70 @@ int file_read(struct writeback *writeback, struct inode *inode, uint64_t offset,
 	if (S_ISDIR(inode_mode(inode)))
 		return THROW(ERR_IS_DIR, "inode %llu is a directory",
 			     (unsigned long long)inode->ino);
-	TRY(file_sync_inode(writeback, inode));
 	len = offset >= size ? 0 : (size_t)MIN(len, size - offset);
 	while (done < len) {
 		struct read_target to = { (uint8_t *)data + done, len - done, capacity - done };
 		size_t step;
 
-		TRY(read_step(writeback, inode, offset + done, &to, &step));
+		TRY(read_next(writeback, inode, offset + done, &to, &step));
 		done += step;
 	}
 	*ret_len = len;
+	return 0;
+}
+
+/* What gives the bytes at pos, or where the hole at pos ends. */
+struct read_source {
+	struct ram_piece ram;	   /* data NULL: not from RAM */
+	struct file_extent extent; /* cut where RAM begins */
+	bool is_data;
+	uint64_t start, end; /* of the bytes, or of the hole */
+};
+
+static void read_source_fini(struct read_source *source)
+{
+	file_extent_fini(&source->extent);
+}
+DEFINE_SCOPED(read_source, read_source_fini)
+
+static int source_extent(struct inode *inode, uint64_t pos, struct read_source *ret_source)
+{
+	struct file_extent *extent = &ret_source->extent;
+	uint64_t limit = ret_source->ram.end;
+	int err = file_extent_find(inode, pos, extent);
+
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	ret_source->start = pos;
+	ret_source->end = limit;
+	if (err < 0 || extent->start >= limit)
+		return 0;
+	extent->end = MIN(extent->end, limit);
+	ret_source->is_data = !extent->is_hole && !extent->is_prealloc;
+	ret_source->end = extent->end;
+	/* The hole before it. */
+	if (extent->start > pos && ret_source->is_data) {
+		ret_source->is_data = false;
+		ret_source->end = extent->start;
+	}
+	return 0;
+}
+
+static int source_find(struct writeback *writeback, struct inode *inode, uint64_t pos,
+		       struct read_source *ret_source)
+{
+	struct ram_piece *ram = &ret_source->ram;
+
+	ram_find(inode, pos, ram);
+	if (ram->from_source) {
+		TRY(file_wait_range(writeback, inode, pos, ram->end));
+		ram_find(inode, pos, ram);
+	}
+	if (!ram->data)
+		return source_extent(inode, pos, ret_source);
+	ret_source->is_data = true;
+	ret_source->start = pos;
+	ret_source->end = ram->end;
 	return 0;
 }
 
@@ -212,43 +284,61 @@ int file_seek_data(struct writeback *writeback, struct inode *inode, uint64_t of
 {
 	uint64_t size = inode_size(inode);
 
-	TRY(file_sync_inode(writeback, inode));
 	while (offset < size) {
-		SCOPED(file_extent) struct file_extent extent = { 0 };
+		SCOPED(read_source) struct read_source source = { 0 };
 
-		TRY(file_extent_find(inode, offset, &extent));
-		if (!extent.is_hole && !extent.is_prealloc && extent.start < size) {
-			*ret_start = MAX(offset, extent.start);
-			*ret_end = MIN(extent.end, size);
+		TRY(source_find(writeback, inode, offset, &source));
+		if (source.is_data) {
+			*ret_start = offset;
+			*ret_end = MIN(source.end, size);
 			return 0;
 		}
-		offset = extent.end;
+		offset = source.end;
 	}
 	return -ERR_KEY_NOT_FOUND;
 }
 
-/* One extent of data at pos, as much as fits; *ret_len 0: it should begin a buffer of its own. */
-static int read_whole(struct writeback *writeback, struct inode *inode,
-		      const struct file_extent *extent, uint64_t pos, uint64_t size,
-		      const struct read_target *to, size_t *ret_len)
+int file_seek_hole(struct writeback *writeback, struct inode *inode, uint64_t offset,
+		   uint64_t *ret_offset)
 {
-	struct read_target part = *to;
-	bool first = to->len == 0;
+	uint64_t size = inode_size(inode), pos = offset;
 
-	part.len = (size_t)MIN(MIN(extent->end, size) - pos, to->capacity);
-	/* Cut, a compressed extent would have to be decompressed once more for the rest. */
-	if (!first && extent->compress && extent->ram_bytes > to->capacity)
-		part.len = 0;
-	/* So that a later piece begins with a whole sector. */
-	if (pos + part.len < MIN(extent->end, size) && part.len > writeback->geometry.sectorsize)
-		part.len = round_down(pos + part.len, writeback->geometry.sectorsize) - pos;
-	*ret_len = part.len;
-	return part.len ? read_extent(writeback, inode, extent, pos, &part) : 0;
+	ASSERT(offset < size);
+	while (pos < size) {
+		SCOPED(read_source) struct read_source source = { 0 };
+
+		TRY(source_find(writeback, inode, pos, &source));
+		if (!source.is_data)
+			break;
+		pos = source.end;
+	}
+	*ret_offset = MIN(pos, size);
+	return 0;
 }
 
-static bool is_data(const struct file_extent *extent)
+/* As much as fits of one extent at pos; *ret_len 0: it should begin a buffer of its own. */
+static int read_whole(struct writeback *writeback, struct inode *inode,
+		      const struct read_source *source, uint64_t pos, uint64_t size,
+		      const struct read_target *to, size_t *ret_len)
 {
-	return !extent->is_hole && !extent->is_prealloc;
+	const struct file_extent *extent = &source->extent;
+	struct read_target part = *to;
+	uint64_t end = MIN(source->end, size);
+	bool first = to->len == 0;
+
+	part.len = (size_t)MIN(end - pos, to->capacity);
+	/* Cut, a compressed extent would have to be decompressed once more for the rest. */
+	if (!first && !source->ram.data && extent->compress && extent->ram_bytes > to->capacity)
+		part.len = 0;
+	/* So that a later piece begins with a whole sector. */
+	if (pos + part.len < end && part.len > writeback->geometry.sectorsize)
+		part.len = round_down(pos + part.len, writeback->geometry.sectorsize) - pos;
+	*ret_len = part.len;
+	if (part.len && source->ram.data)
+		memcpy(to->data, source->ram.data, part.len);
+	else if (part.len)
+		return read_extent(writeback, inode, extent, pos, &part);
+	return 0;
 }
 
 int file_read_data(struct writeback *writeback, struct inode *inode, uint64_t offset, void *data,
@@ -257,23 +347,21 @@ int file_read_data(struct writeback *writeback, struct inode *inode, uint64_t of
 	uint64_t size = inode_size(inode), pos = offset, start = 0;
 	size_t done = 0, step;
 
-	TRY(file_sync_inode(writeback, inode));
 	ASSERT(capacity > 0);
 	while (pos < size && done < capacity) {
-		SCOPED(file_extent) struct file_extent extent = { 0 };
+		SCOPED(read_source) struct read_source source = { 0 };
 		struct read_target to = { (uint8_t *)data + done, done, capacity - done };
-		int err = file_extent_find(inode, pos, &extent);
 
-		if (err == -ERR_KEY_NOT_FOUND)
+		TRY(source_find(writeback, inode, pos, &source));
+		if (done && !source.is_data)
 			break;
-		TRY(err);
-		if (done && (!is_data(&extent) || extent.start > pos))
-			break;
-		if (!done)
-			pos = start = MAX(pos, is_data(&extent) ? extent.start : extent.end);
-		if (!is_data(&extent) || pos >= size)
+		if (!source.is_data) {
+			pos = source.end;
 			continue;
-		TRY(read_whole(writeback, inode, &extent, pos, size, &to, &step));
+		}
+		if (!done)
+			start = pos;
+		TRY(read_whole(writeback, inode, &source, pos, size, &to, &step));
 		if (!step)
 			break;
 		done += step;

@@ -108,6 +108,9 @@ int file_punch_step(struct writeback *writeback, struct inode *inode, uint64_t s
 {
 	uint64_t last, pos;
 
+	/* So that there is an item for all that lies before. */
+	if (!inode->table->no_holes)
+		TRY(file_settle(writeback, inode));
 	TRY(file_drop_some(writeback, inode, start, end, RANGE_STEP_EXTENTS, &pos));
 	TRY(file_extent_end(inode, &last));
 	/* Behind the end of the file there need be none, but before another extent. */
@@ -122,13 +125,15 @@ int file_punch_step(struct writeback *writeback, struct inode *inode, uint64_t s
 int file_uninline_here(struct writeback *writeback, struct inode *inode)
 {
 	uint64_t size = inode_size(inode), last;
+	int err;
 
 	TRY(file_extent_end(inode, &last));
 	if (!inode->has_inline)
 		return 0;
+	TRY(file_uninline(writeback, inode));
 	/* A file that goes on behind its first sector is not inline: so it does for a moment. */
-	TRY(file_uninline(writeback, inode, (uint64_t)writeback->geometry.sectorsize + 1));
-	TRY(file_quiesce(writeback, inode));
+	inode_set_size(inode, (uint64_t)writeback->geometry.sectorsize + 1);
+	err = file_quiesce(writeback, inode);
 	inode_set_size(inode, size);
-	return 0;
+	return err;
 }

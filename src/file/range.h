@@ -21,8 +21,9 @@
  * devices. */
 int file_quiesce(struct writeback *writeback, struct inode *inode) must_check;
 /*
- * Takes out what the file has in [start, end), whole sectors: at most max_extents items. Nothing is
- * left below *ret_pos, which is end when it is done. Leaves a gap.
+ * Takes out what the file has in [start, end), whole sectors: about max_extents items. Nothing is
+ * left below *ret_pos, which is end when it is done. Leaves a gap. What is dirty is given up; end
+ * UINT64_MAX: all of it at once.
  */
 int file_drop_some(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,
 		   unsigned max_extents, uint64_t *ret_pos) must_check;
@@ -103,7 +104,7 @@ int nocow_written(struct writeback *writeback, struct inode *inode, uint64_t off
 int nocow_covers(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t len,
 		 bool *ret_covers) must_check;
 
-/* ---- seek_hole.c ---- */
+/* ---- file_read.c ---- */
 /* The first byte at or after offset, which is in the file, that no data covers; at the latest the
  * end of the file. */
 int file_seek_hole(struct writeback *writeback, struct inode *inode, uint64_t offset,

@@ -70,33 +70,42 @@ int shared_source_read(struct shared_source *source, uint64_t offset, void *data
 	return err;
 }
 
-int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t capacity,
-	    struct file_run **ret_run)
+int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t len,
+	    uint8_t *data, uint32_t capacity, struct file_run **ret_run)
 {
 	struct file_run *run = mem_zalloc(sizeof(*run));
 
-	ASSERT(capacity <= RUN_MAX_BYTES);
+	ASSERT(len && len <= RUN_MAX_BYTES);
 	if (!run)
 		return MEM_FAIL("a run of file data");
-	if (capacity)
-		run->data = mem_alloc(round_up(capacity, writeback->geometry.sectorsize));
-	if (capacity && !run->data) {
-		mem_free(run);
-		return MEM_FAIL("a run of file data");
-	}
 	job_init(&run->job, run_work);
+	atomic_init(&run->finished, false);
+	run->count = 1;
 	run->writeback = writeback;
 	run->inode = inode_ref(inode);
 	run->offset = offset;
+	run->len = len;
+	run->data = data;
+	run->ram_bytes = data ? capacity : RUN_MAX_BYTES;
 	*ret_run = run;
 	return 0;
 }
 
-void run_free(struct file_run *run)
+struct file_run *run_ref(struct file_run *run)
 {
+	run->count++;
+	return run;
+}
+
+void run_put(struct file_run *run)
+{
+	ASSERT(run->count > 0);
+	if (--run->count)
+		return;
 	if (run->source)
 		shared_source_put(run->source);
-	inode_put(run->inode);
+	if (run->inode)
+		inode_put(run->inode);
 	mem_free(run->data);
 	mem_free(run->packed);
 	mem_free(run->csums);
@@ -242,9 +251,8 @@ static int run_pack(struct file_run *run, unsigned worker, uint32_t limit)
 	return 0;
 }
 
-int run_work(struct job *job, unsigned worker)
+static int run_steps(struct file_run *run, unsigned worker)
 {
-	struct file_run *run = container_of(job, struct file_run, job);
 	uint32_t limit = run->compress ? run_packed_limit(run) : 0;
 
 	if (limit) {
@@ -258,4 +266,13 @@ int run_work(struct job *job, unsigned worker)
 	if (run->csum)
 		TRY(run_checksum(run));
 	return 0;
+}
+
+int run_work(struct job *job, unsigned worker)
+{
+	struct file_run *run = container_of(job, struct file_run, job);
+	int err = run_steps(run, worker);
+
+	writeback_finished(run->writeback, &run->finished);
+	return err;
 }

@@ -36,30 +36,29 @@ static int truncate_down(struct writeback *writeback, struct inode *inode, uint6
 	return tail_len ? put_back(writeback, inode, keep, tail, got) : 0;
 }
 
-int file_uninline(struct writeback *writeback, struct inode *inode, uint64_t size)
+int file_uninline(struct writeback *writeback, struct inode *inode)
 {
+	uint32_t sectorsize = writeback->geometry.sectorsize;
+	const struct dirty_range *range = dirty_find(inode, 0);
 	uint64_t len = inode_size(inode);
 	SCOPED_MEM uint8_t *data = NULL;
 	uint64_t last;
 	size_t got;
 
 	TRY(file_extent_end(inode, &last));
-	if (!inode->has_inline)
+	/* What stands above it already will not be inline when it is reaped: the file is longer then. */
+	if (!inode->has_inline || (range && range->offset == 0) ||
+	    writing_overlaps(inode, 0, sectorsize))
 		return 0;
-	/* A run that replaces the contents may be in flight already. */
-	TRY(file_settle(writeback, inode));
-	TRY(file_extent_end(inode, &last));
-	if (!inode->has_inline)
-		return 0;
-	CORRUPT_IF(len > writeback->geometry.sectorsize, "inode %llu: %llu bytes of inline data",
+	CORRUPT_IF(len > sectorsize, "inode %llu: %llu bytes of inline data",
 		   (unsigned long long)inode->ino, (unsigned long long)len);
+	if (!len)
+		return 0;
 	data = mem_alloc(len);
 	if (!data)
 		return MEM_FAIL("inline data");
 	TRY(file_read(writeback, inode, 0, data, len, &got));
-	TRY(file_drop_range(writeback, inode, 0, UINT64_MAX));
-	inode_set_size(inode, MAX(size, inode_size(inode)));
-	return put_back(writeback, inode, 0, data, got);
+	return dirty_write(writeback, inode, 0, data, (uint32_t)len);
 }
 
 int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size)
@@ -69,15 +68,12 @@ int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t siz
 	if (size > INT64_MAX)
 		return THROW(ERR_LIMIT, "inode %llu: a size of %llu",
 			     (unsigned long long)inode->ino, (unsigned long long)size);
-	TRY(file_submit_dirty(writeback, inode));
 	if (size < old)
 		return truncate_down(writeback, inode, size);
 	if (size == old)
 		return 0;
-	/* What is inline must end with the file: it becomes a run of its own first. */
-	if (old <= writeback->geometry.sectorsize)
-		TRY(file_settle(writeback, inode));
-	TRY(file_uninline(writeback, inode, size));
+	/* What is inline must end with the file. */
+	TRY(file_uninline(writeback, inode));
 	inode_set_size(inode, size);
 	return 0;
 }

@@ -2,8 +2,8 @@
  * Write batches: neighbouring runs go to the devices in one write, on a worker. (A thread of its own
  * for them was measured: it made plain imports slower.)
  *
- * A batch owns the buffers of its parts. At most BATCHES_MAX are on their way; the oldest is waited
- * for first.
+ * A batch holds a reference on the run of each of its parts, whose bytes stay in RAM until they are
+ * written. At most BATCHES_MAX are on their way; the oldest is waited for first.
  */
 #include "base/assert.h"
 #include "file/file.h"
@@ -11,30 +11,34 @@
 struct write_batch {
 	struct job job;
 	struct link link;
-	struct volume *volume;
+	struct writeback *writeback;
+	_Atomic bool finished; /* by its worker */
 	uint64_t addr;
 	uint64_t len;
 	int nr_parts;
 	struct iovec parts[BATCH_MAX_PARTS];
-	uint8_t *buffers[BATCH_MAX_PARTS];
+	struct file_run *runs[BATCH_MAX_PARTS];
 };
 
 static int batch_work(struct job *job, unsigned worker)
 {
 	struct write_batch *batch = container_of(job, struct write_batch, job);
+	int err =
+		volume_writev(batch->writeback->volume, batch->addr, batch->parts, batch->nr_parts);
 
 	(void)worker;
-	return volume_writev(batch->volume, batch->addr, batch->parts, batch->nr_parts);
+	writeback_finished(batch->writeback, &batch->finished);
+	return err;
 }
 
 static void batch_free(struct write_batch *batch)
 {
 	for (int i = 0; i < batch->nr_parts; i++)
-		mem_free(batch->buffers[i]);
+		run_written(batch->runs[i]);
 	mem_free(batch);
 }
 
-static int batch_wait_oldest(struct writeback *writeback)
+int batch_wait_oldest(struct writeback *writeback)
 {
 	struct write_batch *batch =
 		list_entry(list_pop_front(&writeback->batches), struct write_batch, link);
@@ -46,7 +50,19 @@ static int batch_wait_oldest(struct writeback *writeback)
 	return err < 0 ? txn_abort(writeback->config.txn, err, "writing file data") : 0;
 }
 
-static int batch_submit(struct writeback *writeback)
+int batch_reap_done(struct writeback *writeback)
+{
+	while (writeback->nr_batches) {
+		struct link *oldest = list_first(&writeback->batches);
+
+		if (!atomic_load(&list_entry(oldest, struct write_batch, link)->finished))
+			break;
+		TRY(batch_wait_oldest(writeback));
+	}
+	return 0;
+}
+
+int batch_submit(struct writeback *writeback)
 {
 	struct write_batch *batch = writeback->batch;
 
@@ -55,8 +71,9 @@ static int batch_submit(struct writeback *writeback)
 	writeback->batch = NULL;
 	list_push_back(&writeback->batches, &batch->link);
 	writeback->nr_batches++;
+	writeback_started(writeback);
 	workq_submit(writeback->config.workq, &batch->job);
-	while (writeback->nr_batches > BATCHES_MAX)
+	while (writeback->nr_batches > BATCHES_MAX && !writeback->stepping)
 		TRY(batch_wait_oldest(writeback));
 	return 0;
 }
@@ -67,31 +84,32 @@ static bool batch_takes(const struct write_batch *batch, uint64_t addr, uint32_t
 	       batch->len + len <= BATCH_MAX_BYTES;
 }
 
-int batch_write(struct writeback *writeback, uint64_t addr, uint8_t *data, uint32_t len,
-		uint8_t *buffer)
+static int batch_begin(struct writeback *writeback, uint64_t addr)
 {
-	struct write_batch *batch = writeback->batch;
-	int err = 0;
+	struct write_batch *batch = mem_zalloc(sizeof(*batch));
 
-	if (batch && !batch_takes(batch, addr, len))
-		err = batch_submit(writeback);
-	if (err == 0 && !writeback->batch) {
-		writeback->batch = mem_zalloc(sizeof(*batch));
-		if (!writeback->batch)
-			err = MEM_FAIL("a batch of writes");
-	}
-	if (err < 0) {
-		mem_free(buffer);
-		return err;
-	}
+	if (!batch)
+		return MEM_FAIL("a batch of writes");
+	job_init(&batch->job, batch_work);
+	atomic_init(&batch->finished, false);
+	batch->writeback = writeback;
+	batch->addr = addr;
+	writeback->batch = batch;
+	return 0;
+}
+
+int batch_write(struct writeback *writeback, uint64_t addr, uint8_t *data, uint32_t len,
+		struct file_run *run)
+{
+	struct write_batch *batch;
+
+	if (writeback->batch && !batch_takes(writeback->batch, addr, len))
+		TRY(batch_submit(writeback));
+	if (!writeback->batch)
+		TRY(batch_begin(writeback, addr));
 	batch = writeback->batch;
-	if (!batch->nr_parts) {
-		job_init(&batch->job, batch_work);
-		batch->volume = writeback->volume;
-		batch->addr = addr;
-	}
 	batch->parts[batch->nr_parts] = (struct iovec){ .iov_base = data, .iov_len = len };
-	batch->buffers[batch->nr_parts++] = buffer;
+	batch->runs[batch->nr_parts++] = run_ref(run);
 	batch->len += len;
 	return 0;
 }

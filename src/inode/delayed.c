@@ -212,7 +212,7 @@ static int flush_inode_item(struct flush *flush, struct inode *inode)
 
 int inode_flush(struct txn *txn, struct inode *inode)
 {
-	ASSERT(!inode->nr_in_flight && !inode->dirty_run);
+	ASSERT(!inode_has_dirty_data(inode));
 	return inode_flush_noted(txn, inode);
 }
 
@@ -248,7 +248,7 @@ int inode_flush_noted(struct txn *txn, struct inode *inode)
 	inode->in_tree = true;
 	inode->item_in_tree = true;
 	/* Those who still work on it hold references; it comes back behind what is dirty now. */
-	busy = inode->dirty_run || inode->nr_in_flight;
+	busy = inode_has_dirty_data(inode);
 	inode_drop_dirty(inode);
 	if (busy)
 		inode_mark_dirty(inode);
@@ -262,7 +262,7 @@ int inode_remove_items(struct txn *txn, struct inode *inode)
 	uint64_t nr;
 	int err = 0;
 
-	ASSERT(!inode->nr_in_flight && !inode->dirty_run && !inode->open_len);
+	ASSERT(!inode_has_dirty_data(inode) && !inode->open_len);
 	if (inode->in_tree)
 		err = tree_remove_range(txn, &inode->root->tree, &first, &last, &nr);
 	if (err < 0)

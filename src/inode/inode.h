@@ -31,8 +31,6 @@ struct inode_time {
 	uint32_t nsec;
 };
 
-struct file_run; /* of file/; only its pointer is kept here */
-
 struct inode_table {
 	struct mutex lock; /* inodes, and the count of each */
 	struct root_table *roots;
@@ -76,10 +74,13 @@ struct inode {
 	uint64_t extent_end; /* no extent item reaches beyond; UINT64_MAX = not known yet */
 	bool has_inline;
 	uint64_t open_addr, open_offset,
-		open_len;	    /* extent that may still grow; open_len 0 = none */
-	struct file_run *dirty_run; /* of file/: bytes not yet handed to a worker */
-	unsigned nr_in_flight;	    /* runs that are not in the overlay yet */
-	size_t nr_scattered;	    /* its part of the table's */
+		open_len;	/* extent that may still grow; open_len 0 = none */
+	struct rbtree dirty;	/* of file/: ranges of bytes not yet handed to a worker */
+	struct rbtree writing;	/* of file/: runs whose bytes are not on the devices yet */
+	struct link dirty_data; /* of file/: in the list of those with dirty ranges */
+	unsigned nr_in_flight;	/* runs that are not in the overlay yet */
+	unsigned nr_sources;	/* runs in writing whose bytes are not in RAM */
+	size_t nr_scattered;	/* its part of the table's */
 };
 
 /* One delayed item. */
@@ -184,6 +185,11 @@ void inode_drop_dirty(struct inode *inode);
 int inode_remove_items(struct txn *txn, struct inode *inode) must_check;
 
 /* inode_attr.c: the inode item by meaning */
+/* Contents that are not in the overlay yet. */
+static inline bool inode_has_dirty_data(const struct inode *inode)
+{
+	return inode->dirty.nr || inode->nr_in_flight;
+}
 static inline uint64_t inode_size(const struct inode *inode)
 {
 	return inode_item_size(inode->item);

@@ -170,7 +170,7 @@ void inode_put(struct inode *inode)
 	if (!last)
 		return;
 	ASSERT(!inode->overlay.nr && !link_is_linked(&inode->dirty_link));
-	ASSERT(!inode->dirty_run && !inode->nr_in_flight);
+	ASSERT(!inode->dirty.nr && !inode->writing.nr && !inode->nr_in_flight);
 	mem_free(inode);
 }
 

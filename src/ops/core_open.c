@@ -138,6 +138,7 @@ static int contents_open(struct core *core, const struct core_open *how)
 					   .compress = how->compress,
 					   .compress_level = how->compress_level,
 					   .max_inline = how->max_inline,
+					   .background = how->background,
 					   .no_verify = how->no_verify };
 
 	TRY(inode_table_init(&core->inodes, core->roots, &core->geometry, core->store.incompat));

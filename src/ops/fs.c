@@ -77,9 +77,18 @@ int fs_change_end(struct ubtrfs *fs, int err)
 	return err;
 }
 
+int fs_ready_to_read(struct ubtrfs *fs, struct inode *inode)
+{
+	if (!inode->nr_sources)
+		return 0;
+	if (!fs->alone)
+		return -ERR_WANTS_ALONE;
+	return file_wait_range(&fs->core.writeback, inode, 0, UINT64_MAX);
+}
+
 int fs_sync_inode(struct ubtrfs *fs, struct inode *inode)
 {
-	if (!link_is_linked(&inode->dirty_link))
+	if (!link_is_linked(&inode->dirty_link) && !inode->writing.nr)
 		return 0;
 	if (!fs->alone)
 		return -ERR_WANTS_ALONE;

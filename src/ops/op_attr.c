@@ -59,7 +59,7 @@ int getattr_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr 
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_inode(fs, node, &inode));
-	if (S_ISREG(inode_mode(inode)) && (inode->dirty_run || inode->nr_in_flight)) {
+	if (S_ISREG(inode_mode(inode)) && inode_has_dirty_data(inode)) {
 		if (!fs->alone)
 			return -ERR_WANTS_ALONE;
 		TRY(file_settle(&fs->core.writeback, inode));

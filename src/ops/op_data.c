@@ -171,7 +171,7 @@ static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_file(fs, node, false, &inode));
-	TRY(fs_sync_inode(fs, inode));
+	TRY(fs_ready_to_read(fs, inode));
 	return file_read(&fs->core.writeback, inode, offset, data, len, ret_len);
 }
 
@@ -194,7 +194,7 @@ static int seek_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset
 	int err;
 
 	TRY(node_file(fs, node, false, &inode));
-	TRY(fs_sync_inode(fs, inode));
+	TRY(fs_ready_to_read(fs, inode));
 	err = file_seek_data(&fs->core.writeback, inode, offset, ret_start, ret_end);
 	return err == -ERR_KEY_NOT_FOUND ? no_data(node, offset) : err;
 }
@@ -212,7 +212,7 @@ static int read_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset
 	int err;
 
 	TRY(node_file(fs, node, false, &inode));
-	TRY(fs_sync_inode(fs, inode));
+	TRY(fs_ready_to_read(fs, inode));
 	err = capacity ? file_read_data(&fs->core.writeback, inode, offset, data, capacity,
 					ret_start, ret_len) :
 			 THROW(ERR_INVALID, "a buffer of no bytes");

@@ -206,7 +206,7 @@ static int seek_hole(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_file(fs, node, false, &inode));
-	TRY(fs_sync_inode(fs, inode));
+	TRY(fs_ready_to_read(fs, inode));
 	if (offset >= inode_size(inode))
 		return THROW_SYS(ENXIO, "inode %llu: byte %llu is not in the file",
 				 (unsigned long long)node.ino, (unsigned long long)offset);

@@ -48,7 +48,7 @@ static int readlink_into(struct ubtrfs *fs, struct inode *inode, char *target, s
 	if (!S_ISLNK(inode_mode(inode)))
 		return THROW(ERR_INVALID, "inode %llu is not a symbolic link",
 			     (unsigned long long)inode->ino);
-	TRY(fs_sync_inode(fs, inode));
+	TRY(fs_ready_to_read(fs, inode));
 	return file_read(&fs->core.writeback, inode, 0, target, capacity, ret_len);
 }
 

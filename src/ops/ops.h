@@ -86,6 +86,8 @@ int fs_errno(int err);
 void fs_make_room(struct ubtrfs *fs);
 /* The trees tell all of this inode afterwards; ERR_WANTS_ALONE (no THROW text) under a shared lock. */
 int fs_sync_inode(struct ubtrfs *fs, struct inode *inode) must_check;
+/* Its contents can be read; ERR_WANTS_ALONE as above while bytes of a source are on their way. */
+int fs_ready_to_read(struct ubtrfs *fs, struct inode *inode) must_check;
 
 /* The inode of a node: a reference. */
 int node_inode(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **ret_inode) must_check;
