@@ -4,11 +4,14 @@
  * NODATACOW files, with and without NO_HOLES, sectors of 4 and 64 KiB; everything is compared now and
  * then, after each reopening and at the end, and `btrfs check` judges the image.
  *
- * UBTRFS_SIM_SEEDS=FIRST-LAST and UBTRFS_SIM_OPS=N choose others than the few of the normal run; a
+ * With UBTRFS_SIM_MIRROR=DIR every call is made on files of that directory too, in a kernel's btrfs:
+ * answers, what is a hole, and the sectors in use must be the same. UBTRFS_SIM_SEEDS=FIRST-LAST and UBTRFS_SIM_OPS=N choose others than the few of the normal run; a
  * failure names its seed. UBTRFS_SIM_KEEP=FILE: the image of the last seed is moved there
- * (in the same filesystem).
+ * (in the same filesystem); UBTRFS_SIM_FILES=DIR: what the files should hold is put there.
+ * UBTRFS_SIM_4K: no sectors of 64 KiB, which not every kernel mounts.
  */
 #include "ops/fs_fixture.h"
+#include "sim/range_mirror.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +34,8 @@ struct range_sim {
 	bool nodatasum[NR_FILES];
 	uint32_t sectorsize;
 	bool verbose;
+	struct range_mirror mirror;
+	bool aligned; /* only whole sectors */
 };
 
 /* ---- random ranges ---- */
@@ -40,7 +45,7 @@ static uint64_t random_offset(struct range_sim *sim, unsigned file)
 {
 	uint64_t at;
 
-	switch (rng_below(&sim->rng, 6)) {
+	switch (sim->aligned ? 5 : rng_below(&sim->rng, 6)) {
 	case 0:
 		return rng_below(&sim->rng, MAX_FILE);
 	case 1:
@@ -59,7 +64,7 @@ static uint64_t random_offset(struct range_sim *sim, unsigned file)
 
 static uint64_t random_len(struct range_sim *sim)
 {
-	switch (rng_below(&sim->rng, 4)) {
+	switch (sim->aligned ? 3 : rng_below(&sim->rng, 4)) {
 	case 0:
 		return 1 + rng_below(&sim->rng, 5000);
 	case 1:
@@ -83,6 +88,13 @@ static unsigned random_file(struct range_sim *sim)
 	return (unsigned)rng_below(&sim->rng, NR_FILES);
 }
 
+/* What the kernel answers to the same call. */
+#define MIRRORED(sim, err, call)                                                             \
+	do {                                                                                 \
+		int mirrored_ret = (sim)->mirror.dir ? (call) : (err);                       \
+		if (mirrored_ret != (err))                                                   \
+			fail_msg("%s: the kernel says %d, we %d", #call, mirrored_ret, err); \
+	} while (0)
 #define TELL(sim, ...) ((sim)->verbose ? print_message(__VA_ARGS__) : (void)0)
 
 /* ---- operations ---- */
@@ -98,6 +110,8 @@ static void op_write(struct range_sim *sim)
 	     (unsigned long long)len);
 	content_write(&sim->fx, sim->nodes[file], &sim->contents[file], offset, len,
 		      rng_next(&sim->rng));
+	MIRRORED(sim, 0,
+		 mirror_write(&sim->mirror, file, offset, sim->contents[file].data + offset, len));
 }
 
 static void op_truncate(struct range_sim *sim)
@@ -109,6 +123,7 @@ static void op_truncate(struct range_sim *sim)
 		return;
 	TELL(sim, "truncate %u %llu\n", file, (unsigned long long)size);
 	content_truncate(&sim->fx, sim->nodes[file], &sim->contents[file], size);
+	MIRRORED(sim, 0, mirror_truncate(&sim->mirror, file, size));
 }
 
 static void content_zero(struct content *content, uint64_t offset, uint64_t end)
@@ -138,6 +153,7 @@ static void op_fallocate(struct range_sim *sim)
 	TELL(sim, "fallocate %u mode %x %llu+%llu\n", file, mode, (unsigned long long)offset,
 	     (unsigned long long)len);
 	OK(ubtrfs_fallocate(sim->fx.fs, sim->nodes[file], mode, offset, len));
+	MIRRORED(sim, 0, mirror_fallocate(&sim->mirror, file, mode, offset, len));
 	if (mode & (UBTRFS_FALLOC_PUNCH_HOLE | UBTRFS_FALLOC_ZERO_RANGE))
 		content_zero(content, offset, offset + len);
 	if (!(mode & UBTRFS_FALLOC_KEEP_SIZE))
@@ -177,6 +193,7 @@ static void op_clone(struct range_sim *sim)
 	     (unsigned long long)dst_offset, (unsigned long long)len);
 	err = ubtrfs_clone_range(sim->fx.fs, sim->nodes[src], src_offset, sim->nodes[dst],
 				 dst_offset, len);
+	MIRRORED(sim, err, mirror_clone(&sim->mirror, src, src_offset, dst, dst_offset, len));
 	if (sim->nodatasum[src] != sim->nodatasum[dst] ||
 	    overlap(src, src_offset, dst, dst_offset, round_up(len, sim->sectorsize)) ||
 	    (len % sim->sectorsize && dst_offset + len < sim->contents[dst].len)) {
@@ -193,7 +210,7 @@ static void op_dedupe(struct range_sim *sim)
 	uint64_t offset = round_down(random_offset(sim, src), sim->sectorsize);
 	uint64_t len = sim->sectorsize * (1 + rng_below(&sim->rng, 20));
 	struct content *from = &sim->contents[src], *to = &sim->contents[dst];
-	bool same = false;
+	bool same = false, mirror_same;
 
 	if (src == dst || sim->nodatasum[src] != sim->nodatasum[dst] ||
 	    offset + len > MIN(from->len, to->len))
@@ -202,11 +219,15 @@ static void op_dedupe(struct range_sim *sim)
 	if (!rng_one_in(&sim->rng, 4)) {
 		content_copy(to, offset, from, offset, len);
 		OK(ubtrfs_write(sim->fx.fs, sim->nodes[dst], offset, to->data + offset, len));
+		MIRRORED(sim, 0, mirror_write(&sim->mirror, dst, offset, to->data + offset, len));
 	}
 	TELL(sim, "dedupe %u -> %u %llu+%llu\n", src, dst, (unsigned long long)offset,
 	     (unsigned long long)len);
 	OK(ubtrfs_dedupe_range(sim->fx.fs, sim->nodes[src], offset, sim->nodes[dst], offset, len,
 			       &same));
+	mirror_same = same;
+	MIRRORED(sim, 0, mirror_dedupe(&sim->mirror, src, offset, dst, offset, len, &mirror_same));
+	assert_int_equal(same, mirror_same);
 	assert_int_equal(same, memcmp(from->data + offset, to->data + offset, len) == 0);
 }
 
@@ -219,7 +240,8 @@ static void op_copy(struct range_sim *sim)
 	uint64_t real = src_offset < size ? MIN(len, size - src_offset) : 0;
 	int err;
 
-	if (dst_offset + len > MAX_FILE)
+	/* The kernel shares all or nothing. */
+	if (dst_offset + len > MAX_FILE || sim->mirror.dir)
 		return;
 	TELL(sim, "copy %u %llu -> %u %llu +%llu\n", src, (unsigned long long)src_offset, dst,
 	     (unsigned long long)dst_offset, (unsigned long long)len);
@@ -237,6 +259,49 @@ static void op_copy(struct range_sim *sim)
 }
 
 /* ---- comparing ---- */
+
+static void compare_mirror_holes(struct range_sim *sim, unsigned file)
+{
+	uint64_t pos = 0, start, end, hole = 0, theirs = 0;
+
+	while (pos < sim->contents[file].len) {
+		int err = ubtrfs_seek_data(sim->fx.fs, sim->nodes[file], pos, &start, &end);
+
+		assert_int_equal(mirror_seek(&sim->mirror, file, pos, SEEK_DATA, &theirs), err);
+		if (err == -ENXIO)
+			break;
+		OK(err);
+		assert_int_equal(start, theirs);
+		OK(ubtrfs_seek_hole(sim->fx.fs, sim->nodes[file], start, &hole));
+		assert_int_equal(mirror_seek(&sim->mirror, file, start, SEEK_HOLE, &theirs), 0);
+		assert_int_equal(hole, theirs);
+		pos = hole;
+	}
+}
+
+/*
+ * What the kernel has of the same file. Where a file ends within a sector, the kernel makes data of
+ * holes when it clears the rest of it: sectors are compared where there is none of that.
+ */
+static void compare_mirror(struct range_sim *sim, unsigned file)
+{
+	const struct content *content = &sim->contents[file];
+	uint64_t ours;
+	struct stat st;
+
+	if (!sim->mirror.dir)
+		return;
+	mirror_stat(&sim->mirror, file, &st);
+	assert_int_equal(st.st_size, content->len);
+	assert_true(mirror_holds(&sim->mirror, file, content->data, content->len));
+	if (!sim->aligned)
+		return;
+	ours = fixture_attr(&sim->fx, sim->nodes[file]).allocated_bytes;
+	if ((uint64_t)st.st_blocks * 512 != ours)
+		fail_msg("file %u: the kernel has %llu bytes, we %llu", file,
+			 (unsigned long long)st.st_blocks * 512, (unsigned long long)ours);
+	compare_mirror_holes(sim, file);
+}
 
 /* What is said to be a hole is zero. */
 static void compare_holes(struct range_sim *sim, unsigned file)
@@ -272,6 +337,7 @@ static void compare_all(struct range_sim *sim)
 	for (unsigned i = 0; i < NR_FILES; i++) {
 		content_compare(&sim->fx, sim->nodes[i], &sim->contents[i]);
 		compare_holes(sim, i);
+		compare_mirror(sim, i);
 	}
 }
 
@@ -282,6 +348,7 @@ static void op_read(struct range_sim *sim)
 	TELL(sim, "read %u\n", file);
 	content_compare(&sim->fx, sim->nodes[file], &sim->contents[file]);
 	compare_holes(sim, file);
+	compare_mirror(sim, file);
 }
 
 static void op_reopen(struct range_sim *sim)
@@ -315,6 +382,18 @@ static void sim_step(struct range_sim *sim)
 		op_reopen(sim);
 }
 
+/* What is dirty is stored now, by both: when it is stored makes a difference. */
+static void sim_settle(struct range_sim *sim)
+{
+	struct stat st;
+
+	if (!sim->mirror.dir)
+		return;
+	OK(ubtrfs_commit(sim->fx.fs));
+	for (unsigned i = 0; i < NR_FILES; i++)
+		mirror_stat(&sim->mirror, i, &st);
+}
+
 /* ---- kinds ---- */
 
 static void sim_options(struct range_sim *sim)
@@ -324,10 +403,13 @@ static void sim_options(struct range_sim *sim)
 	struct fs_fixture *fx = &sim->fx;
 
 	fx->mkfs.byte_count = 300 * MIB;
+	sim->sectorsize = 4096;
+	/* Both as the kernel does it by itself. */
+	if (getenv("UBTRFS_SIM_MIRROR"))
+		return;
 	fx->mkfs.features = features[rng_below(&sim->rng, ARRAY_LEN(features))];
 	fx->mkfs.nodesize = nodesizes[rng_below(&sim->rng, ARRAY_LEN(nodesizes))];
-	sim->sectorsize = 4096;
-	if (rng_one_in(&sim->rng, 5))
+	if (rng_one_in(&sim->rng, 5) && !getenv("UBTRFS_SIM_4K"))
 		sim->sectorsize = fx->mkfs.nodesize = fx->mkfs.sectorsize = 65536;
 	fx->how.compress = (int)rng_below(&sim->rng, 4);
 #ifndef HAVE_LZO
@@ -343,20 +425,29 @@ static void sim_files(struct range_sim *sim)
 	static const uint64_t flags[] = { 0, 0, BTRFS_INODE_NODATASUM,
 					  BTRFS_INODE_NODATASUM | BTRFS_INODE_NODATACOW };
 	uint64_t all = flags[rng_below(&sim->rng, ARRAY_LEN(flags))];
+	const char *mirror = getenv("UBTRFS_SIM_MIRROR");
+	bool nodatacow[NR_FILES];
 
 	for (unsigned i = 0; i < NR_FILES; i++) {
 		uint64_t own = rng_one_in(&sim->rng, 5) ?
 				       flags[rng_below(&sim->rng, ARRAY_LEN(flags))] :
 				       all;
-		struct ubtrfs_new what = { .attr = { .mode = S_IFREG | 0600, .flags = own },
+		struct ubtrfs_new what = { .attr = { .mode = S_IFREG | 0600 },
 					   .set = UBTRFS_ATTR_FLAGS };
 		char name[16];
+
+		/* chattr has no flag for checksums alone. */
+		if (mirror && own)
+			own = BTRFS_INODE_NODATASUM | BTRFS_INODE_NODATACOW;
+		what.attr.flags = own;
 
 		snprintf(name, sizeof(name), "file%u", i);
 		OK(ubtrfs_create(sim->fx.fs, sim->fx.top, name, strlen(name), &what,
 				 &sim->nodes[i]));
 		sim->nodatasum[i] = own & BTRFS_INODE_NODATASUM;
+		nodatacow[i] = own & BTRFS_INODE_NODATACOW;
 	}
+	mirror_open(&sim->mirror, mirror, NR_FILES, nodatacow);
 }
 
 static void image_keep(const struct fs_fixture *fx)
@@ -367,6 +458,23 @@ static void image_keep(const struct fs_fixture *fx)
 		assert_int_equal(rename(fx->path, keep), 0);
 }
 
+static void files_keep(const struct range_sim *sim)
+{
+	const char *dir = getenv("UBTRFS_SIM_FILES");
+	char path[4096];
+
+	for (unsigned i = 0; dir && i < NR_FILES; i++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/file%u", dir, i);
+		file = fopen(path, "we");
+		assert_non_null(file);
+		assert_int_equal(fwrite(sim->contents[i].data, 1, sim->contents[i].len, file),
+				 sim->contents[i].len);
+		assert_int_equal(fclose(file), 0);
+	}
+}
+
 static void sim_run(uint64_t seed, unsigned nr_ops)
 {
 	struct range_sim *sim = calloc(1, sizeof(*sim));
@@ -374,18 +482,23 @@ static void sim_run(uint64_t seed, unsigned nr_ops)
 	assert_non_null(sim);
 	rng_init(&sim->rng, seed);
 	sim->verbose = getenv("UBTRFS_SIM_VERBOSE");
+	sim->aligned = getenv("UBTRFS_SIM_MIRROR") && seed % 2;
 	fixture_init(&sim->fx);
 	sim_options(sim);
 	fixture_make(&sim->fx);
 	fixture_finish(&sim->fx);
 	fixture_open(&sim->fx, true);
 	sim_files(sim);
-	for (unsigned i = 0; i < nr_ops; i++)
+	for (unsigned i = 0; i < nr_ops; i++) {
 		sim_step(sim);
+		sim_settle(sim);
+	}
 	compare_all(sim);
 	fixture_reopen(&sim->fx, false);
 	compare_all(sim);
 	fixture_close(&sim->fx);
+	mirror_close(&sim->mirror);
+	files_keep(sim);
 	image_keep(&sim->fx);
 	fixture_fini(&sim->fx);
 	for (unsigned i = 0; i < NR_FILES; i++)
