@@ -33,6 +33,16 @@ static bool group_allows(struct writeback *writeback, uint64_t addr)
 	return group && !group->read_only && !group->removed;
 }
 
+/* The extent that may still grow has no item yet: it gets one where it is asked about. */
+static int items_tell(struct writeback *writeback, struct inode *inode, uint64_t offset,
+		      uint64_t len)
+{
+	bool overlaps = inode->open_len && inode->open_offset < offset + len &&
+			offset < inode->open_offset + inode->open_len;
+
+	return overlaps ? extent_close(writeback, inode) : 0;
+}
+
 static int place_allows(struct writeback *writeback, struct inode *inode,
 			const struct file_extent *extent, uint64_t addr, uint64_t len,
 			bool *ret_allows)
@@ -52,6 +62,7 @@ static int place_allows(struct writeback *writeback, struct inode *inode,
 		return 0;
 	TRY(root_get(inode->table->roots, BTRFS_CSUM_TREE_OBJECTID, &csums));
 	TRY(csum_any(&csums->tree, addr, len, &refused));
+	refused |= csum_batch_overlaps(writeback, addr, len);
 	*ret_allows = !refused;
 	return 0;
 }
@@ -65,7 +76,7 @@ int nocow_lookup(struct writeback *writeback, struct inode *inode, uint64_t offs
 	int err;
 
 	ASSERT(len && is_aligned(offset | len, writeback->geometry.sectorsize));
-	TRY(extent_close(writeback, inode));
+	TRY(items_tell(writeback, inode, offset, len));
 	err = file_extent_find(inode, offset, &extent);
 	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
 		return err;
@@ -92,6 +103,8 @@ int nocow_covers(struct writeback *writeback, struct inode *inode, uint64_t offs
 	*ret_covers = false;
 	if (!nocow_possible(inode))
 		return 0;
+	/* What is on its way there may make data of what is preallocated now. */
+	TRY(file_quiesce(writeback, inode));
 	while (pos < end) {
 		struct nocow_place place;
 
@@ -166,7 +179,6 @@ int nocow_written(struct writeback *writeback, struct inode *inode, uint64_t off
 	SCOPED(file_extent) struct file_extent extent = { 0 };
 	int err;
 
-	TRY(extent_close(writeback, inode));
 	TRY(file_extent_find(inode, offset, &extent));
 	ASSERT(extent.is_prealloc && extent.start <= offset && offset + len <= extent.end);
 	err = prealloc_split(writeback, inode, &extent, offset, offset + len);

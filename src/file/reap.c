@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "file/file.h"
+#include "file/range.h"
 
 int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len, uint64_t *ret_addr,
 	       uint64_t *ret_len)
@@ -88,6 +88,25 @@ static int reap_plain_piece(struct writeback *writeback, struct file_run *run, u
 	return batch_write(writeback, addr + shared, run->data + at + shared, len - shared, run);
 }
 
+/* Over what is there. Nothing is on its way there: runs of a file do not overlap. */
+static int reap_in_place(struct writeback *writeback, struct file_run *run, uint32_t at,
+			 const struct nocow_place *place)
+{
+	const struct geometry *geometry = &writeback->geometry;
+	uint32_t len = (uint32_t)place->len;
+
+	if (place->is_prealloc)
+		TRY(nocow_written(writeback, run->inode, run->offset + at, len));
+	if (run->csum)
+		TRY(csum_batch_add(writeback, place->addr,
+				   run->csums + (size_t)(at / geometry->sectorsize) *
+							geometry->csum_size,
+				   len / geometry->sectorsize));
+	writeback->disk_bytes += len;
+	inode_mark_dirty(run->inode);
+	return batch_write(writeback, place->addr, run->data + at, len, run);
+}
+
 static int reap_plain(struct writeback *writeback, struct file_run *run)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;
@@ -95,12 +114,32 @@ static int reap_plain(struct writeback *writeback, struct file_run *run)
 	uint32_t at = 0;
 
 	while (at < padded) {
-		uint64_t addr, len;
+		struct nocow_place place = { .len = padded - at };
+		uint64_t addr;
 
-		TRY(data_alloc(writeback, padded - at, sectorsize, &addr, &len));
-		TRY(reap_plain_piece(writeback, run, at, addr, (uint32_t)len));
-		at += (uint32_t)len;
+		if (nocow_possible(run->inode))
+			TRY(nocow_lookup(writeback, run->inode, run->offset + at, padded - at,
+					 &place));
+		if (place.addr) {
+			TRY(reap_in_place(writeback, run, at, &place));
+		} else {
+			TRY(data_alloc(writeback, place.len, sectorsize, &addr, &place.len));
+			TRY(reap_plain_piece(writeback, run, at, addr, (uint32_t)place.len));
+		}
+		at += (uint32_t)place.len;
 	}
+	return 0;
+}
+
+/* What can be written in place, or some of it, is not compressed (Linux). */
+static int run_wants_place(struct writeback *writeback, const struct file_run *run, bool *ret_wants)
+{
+	uint64_t padded = round_up(run->len, writeback->geometry.sectorsize);
+	struct nocow_place place = { .len = padded };
+
+	if (nocow_possible(run->inode))
+		TRY(nocow_lookup(writeback, run->inode, run->offset, padded, &place));
+	*ret_wants = place.addr || place.len < padded;
 	return 0;
 }
 
@@ -119,12 +158,19 @@ static bool run_is_inline(const struct writeback *writeback, const struct file_r
 static int run_finish(struct writeback *writeback, struct file_run *run)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;
+	bool in_place = false;
 
 	if (run_is_inline(writeback, run))
 		return extent_note_inline(writeback, run->inode,
 					  run->packed ? run->packed : run->data,
 					  run->packed ? run->packed_len : run->len, run->len,
 					  run->packed ? run->compress : COMPRESS_NONE);
+	if (run->packed)
+		TRY(run_wants_place(writeback, run, &in_place));
+	if (in_place) {
+		TRY(run_unpack(run));
+		return reap_plain(writeback, run);
+	}
 	/* Compressed only to be inline, and the file grew meanwhile: not worth it. */
 	if (run->packed && round_up(run->packed_len, sectorsize) < round_up(run->len, sectorsize)) {
 		int err = reap_compressed(writeback, run);

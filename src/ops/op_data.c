@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/assert.h"
+#include "file/range.h"
 #include "ops/ops.h"
 
 int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write, struct inode **ret_inode)
@@ -49,17 +50,36 @@ static uint64_t write_item_bytes(const struct ubtrfs *fs, uint64_t len)
 		       2;
 }
 
+/* What is written in place needs no space: also on a full filesystem. */
+static int write_enter_in_place(struct ubtrfs *fs, struct inode *inode, uint64_t offset,
+				uint64_t part)
+{
+	uint32_t sectorsize = fs->core.geometry.sectorsize;
+	uint64_t start = round_down(offset, sectorsize);
+	struct err_report report;
+	bool covers;
+
+	err_capture(-ERR_NO_SPACE, &report);
+	TRY(nocow_covers(&fs->core.writeback, inode, start,
+			 round_up(offset + part, sectorsize) - start, &covers));
+	return covers ? door_enter(&fs->core, write_item_bytes(fs, part), 1) : err_rethrow(&report);
+}
+
 /*
  * The door for the next part of a write: its end is a multiple of PART_BYTES, or that of the
  * write.
  */
-static int write_enter(struct ubtrfs *fs, uint64_t offset, uint64_t len, uint64_t *ret_part)
+static int write_enter(struct ubtrfs *fs, struct inode *inode, uint64_t offset, uint64_t len,
+		       uint64_t *ret_part)
 {
 	uint64_t part = MIN(len, PART_BYTES - offset % PART_BYTES);
 	/* A sector before and one behind, and what is inline now. */
 	uint64_t data_bytes = part + 3 * (uint64_t)fs->core.geometry.sectorsize;
+	int err = door_enter_data(&fs->core, data_bytes, write_item_bytes(fs, part), 1);
 
-	TRY(door_enter_data(&fs->core, data_bytes, write_item_bytes(fs, part), 1));
+	if (err == -ERR_NO_SPACE && nocow_possible(inode))
+		err = write_enter_in_place(fs, inode, offset, part);
+	TRY(err);
 	*ret_part = part;
 	return 0;
 }
@@ -87,7 +107,7 @@ static int write_parts(struct ubtrfs *fs, struct inode *inode, struct write_rest
 	while (rest->len) {
 		uint64_t part;
 
-		TRY(write_enter(fs, rest->offset, rest->len, &part));
+		TRY(write_enter(fs, inode, rest->offset, rest->len, &part));
 		TRY(file_write(&fs->core.writeback, inode, rest->offset, rest->bytes, part));
 		file_changed(fs, inode);
 		write_advance(rest, part);
@@ -135,7 +155,7 @@ static int write_from(struct ubtrfs *fs, struct ubtrfs_node node, struct write_r
 	while (rest->len) {
 		uint64_t part;
 
-		TRY(write_enter(fs, rest->offset, rest->len, &part));
+		TRY(write_enter(fs, inode, rest->offset, rest->len, &part));
 		inode_begin_change(fs, inode);
 		TRY(file_write_from(&fs->core.writeback, inode, rest->offset, part, rest->source));
 		write_advance(rest, part);
