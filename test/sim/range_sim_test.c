@@ -418,6 +418,9 @@ static void sim_options(struct range_sim *sim)
 #endif
 	fx->how.threads = 1 + (unsigned)rng_below(&sim->rng, 3);
 	fx->how.max_inline = rng_one_in(&sim->rng, 4) ? 0 : UINT32_MAX;
+	/* In a thread of its own, with little room for what is dirty. */
+	fx->how.background = rng_one_in(&sim->rng, 3);
+	fx->how.dirty_bytes = rng_one_in(&sim->rng, 2) ? MIB : 0;
 }
 
 static void sim_files(struct range_sim *sim)
