@@ -100,7 +100,7 @@ bool mirror_holds(struct range_mirror *mirror, unsigned file, const void *data, 
 
 	assert_non_null(theirs);
 	assert_int_equal(pread(mirror->fds[file], theirs, len + 1, 0), len);
-	same = memcmp(theirs, data, len) == 0;
+	same = !len || memcmp(theirs, data, len) == 0;
 	free(theirs);
 	return same;
 }

@@ -20,7 +20,7 @@
 #include "base/rng.h"
 #include "ops/ops.h"
 
-#define SEEDS 24u
+#define SEEDS 16u
 #define SEEDS_FULL 2000u
 #define OPS 250u
 #define NR_FILES 3u
