@@ -151,53 +151,47 @@ int dir_check_add(struct inode *dir, const char *name, size_t name_len, bool rep
 	return 0;
 }
 
-/* Copies the entry under the cursor; false when it is not one of this directory. */
-static int dir_entry_load(const struct inode *dir, const struct cursor *cursor,
-			  struct dir_entry *ret_entry, bool *ret_is_entry)
-{
-	struct key key = cursor_key(cursor);
-	struct pack_entry packed;
-
-	*ret_is_entry = key.objectid == dir->ino && key.type == BTRFS_DIR_INDEX_KEY;
-	if (!*ret_is_entry)
-		return 0;
-	TRY(pack_entry_at(&pack_dir_item, cursor_data(cursor), cursor_len(cursor), 0, &packed));
-	return entry_parse(&packed, key.offset, ret_entry);
-}
-
 int dir_list(struct inode *dir, uint64_t cookie, struct dir_entry *ret_entries, size_t capacity,
 	     size_t *ret_nr)
 {
-	SCOPED(cursor) struct cursor cursor;
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
+	struct pack_entry packed;
 	size_t nr = 0;
-	bool is_entry = true, exact;
-	int err;
 
-	cursor_init(&cursor, &dir->root->tree);
-	*ret_nr = 0;
-	if (cookie == UINT64_MAX)
-		return 0;
-	err = cursor_seek(&cursor, &KEY(dir->ino, BTRFS_DIR_INDEX_KEY, cookie + 1), &exact);
-	while (err == 0 && nr < capacity) {
-		err = dir_entry_load(dir, &cursor, &ret_entries[nr], &is_entry);
-		if (err < 0 || !is_entry)
+	while (nr < capacity && cookie != UINT64_MAX) {
+		int err = delayed_next(dir, BTRFS_DIR_INDEX_KEY, cookie + 1, &view);
+
+		if (err == -ERR_KEY_NOT_FOUND)
 			break;
-		if (++nr < capacity)
-			err = cursor_next(&cursor);
+		TRY(err);
+		TRY(pack_entry_at(&pack_dir_item, view.data, view.len, 0, &packed));
+		cookie = view.key.offset;
+		TRY(entry_parse(&packed, cookie, &ret_entries[nr++]));
 	}
-	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
-		return err;
 	*ret_nr = nr;
 	return 0;
 }
 
 int dir_is_empty(struct inode *dir, bool *ret_empty)
 {
-	struct dir_entry entry;
-	size_t nr;
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
+	int err = delayed_next(dir, BTRFS_DIR_INDEX_KEY, 0, &view);
 
-	TRY(dir_list(dir, 0, &entry, 1, &nr));
-	*ret_empty = nr == 0;
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	*ret_empty = err == -ERR_KEY_NOT_FOUND;
+	return 0;
+}
+
+int dir_parent(struct inode *dir, uint64_t *ret_parent)
+{
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
+	int err = delayed_next(dir, BTRFS_INODE_REF_KEY, 0, &view);
+
+	CORRUPT_IF(err == -ERR_KEY_NOT_FOUND, "directory %llu has no reference to its parent",
+		   (unsigned long long)dir->ino);
+	TRY(err);
+	*ret_parent = view.key.offset;
 	return 0;
 }
 

@@ -11,7 +11,7 @@
  * is on the table's dirty list (which holds a reference on it), oldest first.
  * Locks: the lock of ops/, held shared by those who only read and alone by those who change. What
  * readers do change, the index of inodes and their counts, is under table->lock (RANK_INODE_TABLE).
- * Readers: inode_get, inode_find, inode_ref, inode_put, dir_find, dir_list, xattr_get, xattr_next,
+ * Readers: inode_get, inode_find, inode_ref, inode_put, inode_hold, inode_unhold, dir_find, dir_list, dir_is_empty, dir_parent, xattr_get, xattr_next,
  * inode_item_peek, delayed_view, delayed_next, delayed_last, the questions about the inode item. Everything else is for who is alone.
  */
 #ifndef UBTRFS_INODE_INODE_H
@@ -231,17 +231,16 @@ int dir_remove(struct inode *dir, const struct dir_entry *entry) must_check;
 int dir_check_add(struct inode *dir, const char *name, size_t name_len, bool replacing) must_check;
 /*
  * The index of a name, found by looking at every entry: for entries that no reference leads back
- * to. The directory is flushed by the caller first. ERR_CORRUPT when it is not there.
+ * to. ERR_CORRUPT when it is not there.
  */
 int dir_find_index(struct inode *dir, const char *name, size_t name_len,
 		   uint64_t *ret_index) must_check;
-/*
- * Up to capacity entries behind cookie, in order of index; fewer when there are no more. The
- * directory is flushed by the caller first.
- */
+/* Up to capacity entries behind cookie, in order of index; fewer when there are no more. */
 int dir_list(struct inode *dir, uint64_t cookie, struct dir_entry *ret_entries, size_t capacity,
 	     size_t *ret_nr) must_check;
 int dir_is_empty(struct inode *dir, bool *ret_empty) must_check;
+/* The number of the directory above. ERR_CORRUPT for one without a name. */
+int dir_parent(struct inode *dir, uint64_t *ret_parent) must_check;
 
 /* inode_ref.c: INODE_REF, INODE_EXTREF */
 int inode_ref_add(struct inode *inode, uint64_t parent, uint64_t index, const char *name,

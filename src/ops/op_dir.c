@@ -85,7 +85,6 @@ static int listing_fill(struct ubtrfs *fs, struct ubtrfs_node node, struct listi
 
 	TRY(node_dir(fs, node, &dir));
 	TRY(inode_check_named(dir));
-	TRY(fs_sync_inode(fs, dir));
 	TRY(dir_list(dir, listing->cookie, listing->entries, LISTING_ENTRIES, &listing->nr));
 	listing->subvolid = dir->root->objectid;
 	for (size_t i = 0; i < listing->nr; i++) {

@@ -50,7 +50,7 @@ int name_check_attach(struct inode *dir, const char *name, size_t name_len, bool
 				   stays ? what->entry.name_len : 0);
 }
 
-int name_check_detach(struct ubtrfs *fs, const struct name_ref *ref)
+int name_check_detach(const struct name_ref *ref)
 {
 	struct inode *inode = ref->inode;
 	bool empty;
@@ -65,7 +65,6 @@ int name_check_detach(struct ubtrfs *fs, const struct name_ref *ref)
 		   (unsigned long long)inode->ino);
 	if (!S_ISDIR(inode_mode(inode)))
 		return 0;
-	TRY(fs_sync_inode(fs, inode));
 	TRY(dir_is_empty(inode, &empty));
 	if (!empty)
 		return THROW(ERR_DIR_NOT_EMPTY, "\"%s\" is not empty", ref->entry.name);
@@ -86,7 +85,6 @@ static int reference_remove(struct ubtrfs *fs, struct name_ref *ref)
 				       entry->location.objectid, dir->ino, entry->name,
 				       entry->name_len, &entry->index);
 	case NAME_STALE:
-		TRY(fs_sync_inode(fs, dir));
 		return dir_find_index(dir, entry->name, entry->name_len, &entry->index);
 	}
 	return 0;

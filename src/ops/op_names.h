@@ -46,7 +46,7 @@ int name_check_attach(struct inode *dir, const char *name, size_t name_len, bool
  * Whether a name may go for good: the directory is empty (ERR_DIR_NOT_EMPTY), the subvolume is not
  * (removing subvolumes is not built: ERR_UNSUPPORTED).
  */
-int name_check_detach(struct ubtrfs *fs, const struct name_ref *ref) must_check;
+int name_check_detach(const struct name_ref *ref) must_check;
 /*
  * Takes the name out of its directory, and the reference to it out of what it names. A failure
  * changes nothing, or aborts the transaction.

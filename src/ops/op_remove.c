@@ -28,7 +28,7 @@ static int remove_name(struct ubtrfs *fs, struct ubtrfs_node dir_node, const cha
 	TRY(name_find(fs, dir, name, name_len, &ref));
 	TRY(kind_check(&ref, want_dir));
 	TRY(name_check_remove(dir, ref.inode));
-	TRY(name_check_detach(fs, &ref));
+	TRY(name_check_detach(&ref));
 	TRY(name_detach(fs, &ref));
 	return ref.kind == NAME_INODE ? inode_lose_name(fs, ref.inode, left) : 0;
 }

@@ -147,7 +147,7 @@ static int moved_check(const struct name_ref *ref, const struct inode *new_dir)
 	return 0;
 }
 
-static int target_check(struct ubtrfs *fs, const struct rename *rename)
+static int target_check(const struct rename *rename)
 {
 	const struct name_ref *to = &rename->to;
 
@@ -158,10 +158,10 @@ static int target_check(struct ubtrfs *fs, const struct rename *rename)
 	if (to->kind == NAME_SUBVOLUME)
 		return THROW(ERR_DIR_NOT_EMPTY, "\"%s\" is a subvolume: nothing is moved over it",
 			     to->entry.name);
-	return name_check_detach(fs, to);
+	return name_check_detach(to);
 }
 
-static int rename_check(struct ubtrfs *fs, const struct rename *rename)
+static int rename_check(const struct rename *rename)
 {
 	TRY(name_check_remove(rename->dir, rename->from.inode));
 	if (rename->has_target)
@@ -172,7 +172,7 @@ static int rename_check(struct ubtrfs *fs, const struct rename *rename)
 		TRY(name_check_attach(rename->dir, rename->from.entry.name,
 				      rename->from.entry.name_len, true, &rename->to));
 	} else if (rename->has_target) {
-		TRY(target_check(fs, rename));
+		TRY(target_check(rename));
 	}
 	return name_check_attach(rename->new_dir, rename->new_name, rename->new_name_len,
 				 rename->has_target, &rename->from);
@@ -256,7 +256,7 @@ static int rename_locked(struct ubtrfs *fs, struct rename *rename, struct name_l
 	if (rename->has_target && rename->from.kind != NAME_STALE &&
 	    rename->from.inode == rename->to.inode)
 		return 0;
-	TRY(rename_check(fs, rename));
+	TRY(rename_check(rename));
 	if (rename->flags & UBTRFS_RENAME_EXCHANGE)
 		return exchange(fs, rename);
 	if (rename->flags & UBTRFS_RENAME_WHITEOUT)

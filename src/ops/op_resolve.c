@@ -14,7 +14,6 @@ int node_parent(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node *
 	SCOPED(inode) struct inode *dir = NULL;
 	char name[INODE_NAME_MAX + 1];
 	uint64_t parent, dirid;
-	bool exact;
 	int err;
 
 	if (node.ino == UBTRFS_ROOT_INO) {
@@ -30,15 +29,8 @@ int node_parent(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_node *
 		return THROW(ERR_UNSUPPORTED,
 			     "the empty directories in place of subvolumes share an inode: what is "
 			     "above one is not known");
-	TRY(fs_sync_inode(fs, dir));
-	SCOPED(cursor) struct cursor cursor;
-
-	cursor_init(&cursor, &dir->root->tree);
-	TRY(cursor_seek(&cursor, &KEY(node.ino, BTRFS_INODE_REF_KEY, 0), &exact));
-	CORRUPT_IF(cursor_key(&cursor).objectid != node.ino ||
-			   cursor_key(&cursor).type != BTRFS_INODE_REF_KEY,
-		   "directory %llu has no reference to its parent", (unsigned long long)node.ino);
-	*ret_parent = (struct ubtrfs_node){ node.subvolid, cursor_key(&cursor).offset };
+	TRY(dir_parent(dir, &parent));
+	*ret_parent = (struct ubtrfs_node){ node.subvolid, parent };
 	return 0;
 }
 
