@@ -311,6 +311,12 @@ int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t s
 int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start,
 		    uint64_t end) must_check;
 int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size) must_check;
+/*
+ * Before a file becomes smaller: takes about max_extents from its end, which makes it smaller but not
+ * as small as size; *ret_done: no more than so many are left to file_truncate.
+ */
+int file_shrink_some(struct writeback *writeback, struct inode *inode, uint64_t size,
+		     unsigned max_extents, bool *ret_done) must_check;
 /* Before a file of inline contents grows behind its first sector: that becomes dirty. */
 int file_uninline(struct writeback *writeback, struct inode *inode) must_check;
 

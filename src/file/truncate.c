@@ -36,6 +36,49 @@ static int truncate_down(struct writeback *writeback, struct inode *inode, uint6
 	return tail_len ? put_back(writeback, inode, keep, tail, got) : 0;
 }
 
+/*
+ * The start of the extent that is the nr-th from the end of the file, or *floor when there are not so
+ * many behind that.
+ */
+static int nth_extent_from_end(struct inode *inode, uint64_t floor, unsigned nr,
+			       uint64_t *ret_start)
+{
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
+	uint64_t at = UINT64_MAX;
+
+	for (unsigned i = 0; i < nr; i++) {
+		int err = delayed_last(inode, BTRFS_EXTENT_DATA_KEY, at, &view);
+
+		if (err == -ERR_KEY_NOT_FOUND || (err == 0 && view.key.offset <= floor)) {
+			*ret_start = floor;
+			return 0;
+		}
+		TRY(err);
+		at = view.key.offset - 1;
+	}
+	*ret_start = at + 1;
+	return 0;
+}
+
+int file_shrink_some(struct writeback *writeback, struct inode *inode, uint64_t size,
+		     unsigned max_extents, bool *ret_done)
+{
+	uint64_t sectorsize = writeback->geometry.sectorsize;
+	uint64_t floor, start;
+
+	*ret_done = true;
+	if (size >= inode_size(inode) || (inode_size(inode) - size) / sectorsize < max_extents)
+		return 0;
+	floor = round_up(size, sectorsize);
+	TRY(nth_extent_from_end(inode, floor, max_extents, &start));
+	if (start == floor)
+		return 0;
+	*ret_done = false;
+	TRY(file_drop_range(writeback, inode, start, UINT64_MAX));
+	inode_set_size(inode, MIN(start, inode_size(inode)));
+	return 0;
+}
+
 int file_uninline(struct writeback *writeback, struct inode *inode)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;

@@ -110,6 +110,11 @@ int inode_get(struct inode_table *table, struct root *root, uint64_t ino,
  */
 int inode_new(struct inode_table *table, struct root *root, uint64_t ino, uint64_t generation,
 	      struct inode **ret_inode) must_check;
+/*
+ * Before anything is deleted in a subvolume: the numbers that inodes have now are not given to others
+ * as long as the table lives.
+ */
+int inode_numbers_load(struct inode_table *table, struct root *root) must_check;
 /* Only if it is in RAM: a reference; NULL otherwise. */
 struct inode *inode_find(struct inode_table *table, const struct root *root, uint64_t ino);
 struct inode *inode_ref(struct inode *inode);

@@ -304,13 +304,28 @@ static int next_ino_load(struct inode_table *table, struct root *root, struct ne
 	return 0;
 }
 
-static int inode_next_number(struct inode_table *table, struct root *root, uint64_t *ret_ino)
+static int next_ino_get(struct inode_table *table, struct root *root, struct next_ino **ret_next)
 {
 	struct hash_node *found = hash_find(&table->next_inos, root->objectid);
-	struct next_ino *next = found ? hash_entry(found, struct next_ino, hash) : NULL;
 
-	if (!next)
-		TRY(next_ino_load(table, root, &next));
+	if (!found)
+		return next_ino_load(table, root, ret_next);
+	*ret_next = hash_entry(found, struct next_ino, hash);
+	return 0;
+}
+
+int inode_numbers_load(struct inode_table *table, struct root *root)
+{
+	struct next_ino *next;
+
+	return next_ino_get(table, root, &next);
+}
+
+static int inode_next_number(struct inode_table *table, struct root *root, uint64_t *ret_ino)
+{
+	struct next_ino *next;
+
+	TRY(next_ino_get(table, root, &next));
 	if (next->ino >= BTRFS_LAST_FREE_OBJECTID)
 		return THROW(ERR_LIMIT, "subvolume %llu has no inode numbers left",
 			     (unsigned long long)root->objectid);

@@ -215,6 +215,8 @@ void fs_make_room(struct ubtrfs *fs)
 	enum room room = fs->core.room_wanted;
 	unsigned round = fs->core.room_round;
 
+	if (fs_clean_wanted(fs))
+		return;
 	(void)fs_unlock(fs, 0);
 	background_make_room(fs, room);
 	fs_lock(fs);

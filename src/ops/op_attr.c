@@ -9,6 +9,9 @@
 
 #define XATTR_CAPABILITY "security.capability"
 
+/* Extents that one step of making a file smaller takes away. */
+#define SHRINK_STEP_EXTENTS 1024u
+
 /* Linux's encoding of device numbers in rdev: 20 bits of minor, then major. */
 static uint64_t rdev_to_disk(uint64_t rdev)
 {
@@ -235,8 +238,29 @@ static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 	return 0;
 }
 
+/*
+ * What is too big for one transaction becomes smaller in steps, each of which is a file of a size in
+ * between: that is what a death of the process leaves (Linux).
+ */
+static int shrink_step(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
+		       unsigned set, bool *ret_done)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+
+	TRY(door_enter_remove(&fs->core, 4));
+	TRY(node_inode_write(fs, node, &inode));
+	TRY(setattr_check(inode, attr, set));
+	inode_begin_change(fs, inode);
+	return file_shrink_some(&fs->core.writeback, inode, attr->size, SHRINK_STEP_EXTENTS,
+				ret_done);
+}
+
 UBTRFS_API int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node,
 			      const struct ubtrfs_attr *attr, unsigned set)
 {
+	bool done = !(set & UBTRFS_ATTR_SIZE);
+
+	while (!done)
+		TRY(FS_CHANGE(fs, shrink_step(fs, node, attr, set, &done)));
 	return FS_CHANGE(fs, setattr(fs, node, attr, set));
 }

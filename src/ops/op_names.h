@@ -79,7 +79,14 @@ int inode_add_orphan(struct ubtrfs *fs, struct inode *inode) must_check;
 int inode_drop_orphan(struct ubtrfs *fs, struct inode *inode) must_check;
 /* Without the lock. A failure leaves an orphan, for the next opening. */
 int left_finish(struct ubtrfs *fs, const struct name_left *left) must_check;
-/* orphans_clean.c. Without the lock: what a death of the process left in a subvolume is deleted. */
+/*
+ * orphans_clean.c. Before the first change in a subvolume: ERR_WANTS_ROOM when a death of the process
+ * left something in it, which fs_make_room deletes.
+ */
+int fs_check_orphans(struct ubtrfs *fs, struct root *root) must_check;
+/* The lock is held alone, and given up meanwhile. False: it was not asked for. */
+bool fs_clean_wanted(struct ubtrfs *fs);
+/* Without the lock: what a death of the process left in a subvolume is deleted. */
 int fs_clean_orphans(struct ubtrfs *fs, uint64_t subvolid) must_check;
 /* At the end: everything that is held is released; deleted, if deleting says so. */
 void fs_release_all(struct ubtrfs *fs, bool deleting);

@@ -94,6 +94,7 @@ int node_inode_flags(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **
 
 	TRY(node_inode(fs, node, &inode));
 	TRY(inode_check_writable(inode));
+	TRY(fs_check_orphans(fs, inode->root));
 	*ret_inode = inode;
 	inode = NULL;
 	return 0;
@@ -133,6 +134,7 @@ int node_dir_write(struct ubtrfs *fs, struct ubtrfs_node node, struct inode **re
 
 	TRY(node_dir(fs, node, &dir));
 	TRY(inode_check_writable(dir));
+	TRY(fs_check_orphans(fs, dir->root));
 	TRY(inode_check_named(dir));
 	TRY(inode_check_changeable(dir));
 	*ret_inode = dir;

@@ -36,8 +36,9 @@ struct ubtrfs {
 	/* Of files stretched for the shrink, by device: what they get back when it fails; owned. */
 	uint64_t *original_bytes;
 	uint64_t size_limit; /* with shrink: what a device may have at the end; 0 = anything */
-	bool derive_uuids;   /* new UUIDs come from the fsid and a counter (reproducible) */
-	uint64_t derived;    /* how many so far */
+	uint64_t unclean_subvolid; /* orphans are to be deleted there before it is changed; 0 = none */
+	bool derive_uuids;	   /* new UUIDs come from the fsid and a counter (reproducible) */
+	uint64_t derived;	   /* how many so far */
 };
 
 /* For those who change. */

@@ -4,11 +4,14 @@
  * Every orphan of a subvolume that nobody holds is from before the opening: an inode without links,
  * which goes; one with links, whose truncation an old kernel did not finish, which loses what lies
  * behind its end; or nothing at all, and the item goes alone.
+ * The subvolumes that are opened first are cleaned at opening, the others before the first change in
+ * them: to look into each costs reading.
  * Bounds: the numbers only rise, but for a file that loses extents with each step.
  */
 #include <sys/stat.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "file/range.h"
 #include "ops/op_names.h"
 
@@ -58,6 +61,8 @@ static int orphan_step(struct ubtrfs *fs, uint64_t subvolid, uint64_t *ino, bool
 
 	*ret_found = false;
 	TRY(root_get(fs->core.roots, subvolid, &root));
+	root->orphans_seen = true;
+	TRY(inode_numbers_load(&fs->core.inodes, root));
 	TRY(orphan_next(&root->tree, ino, ret_found));
 	if (!*ret_found)
 		return 0;
@@ -77,4 +82,36 @@ int fs_clean_orphans(struct ubtrfs *fs, uint64_t subvolid)
 		TRY(left_finish(fs, &left));
 	} while (found && ino);
 	return 0;
+}
+
+int fs_check_orphans(struct ubtrfs *fs, struct root *root)
+{
+	uint64_t ino = 0;
+	bool found;
+
+	if (root->orphans_seen)
+		return 0;
+	TRY(inode_numbers_load(&fs->core.inodes, root));
+	TRY(orphan_next(&root->tree, &ino, &found));
+	/* Once: what fails is for the next opening. */
+	root->orphans_seen = true;
+	if (!found)
+		return 0;
+	fs->unclean_subvolid = root->objectid;
+	return -ERR_WANTS_ROOM;
+}
+
+bool fs_clean_wanted(struct ubtrfs *fs)
+{
+	uint64_t subvolid = fs->unclean_subvolid;
+
+	if (!subvolid)
+		return false;
+	fs->unclean_subvolid = 0;
+	(void)fs_unlock(fs, 0);
+	if (fs_clean_orphans(fs, subvolid) < 0)
+		log_warn("subvolume %llu: not all that has lost its name could be deleted: %s",
+			 (unsigned long long)subvolid, ubtrfs_error_text());
+	fs_lock(fs);
+	return true;
 }

@@ -26,6 +26,7 @@ struct root {
 	uint64_t item_offset; /* offset of the ROOT_ITEM key (0, or the generation of a snapshot) */
 	bool item_dirty;      /* item changed: must be written even if the tree did not change */
 	bool has_item;	      /* false: root and chunk tree */
+	bool orphans_seen;    /* of ops/: what a death left in this subvolume was looked for */
 	_Atomic uint64_t
 		used_bytes; /* of nodes that this tree holds: kept by the policies, written as bytes_used */
 };

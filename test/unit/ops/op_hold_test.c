@@ -253,6 +253,65 @@ static void test_op_hold__reading_leaves_orphans(void **state)
 	done(&fx);
 }
 
+static void test_op_hold__orphans_of_a_subvolume(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node sub, file, other;
+
+	(void)state;
+	fresh(&fx);
+	OK(ubtrfs_subvolume_create(fx.fs, fx.top, "sub", 3, NULL, &sub));
+	file = fixture_create(&fx, sub, "file", S_IFREG | 0644);
+	make_big(&fx, file, 1500);
+	OK(ubtrfs_hold(fx.fs, file));
+	OK(ubtrfs_unlink(fx.fs, sub, "file", 4));
+	OK(ubtrfs_commit(fx.fs));
+	dies(&fx);
+	assert_true(is_there(&fx, file));
+	fixture_file(&fx, "elsewhere");
+	assert_true(is_there(&fx, file));
+	other = fixture_create(&fx, sub, "other", S_IFREG | 0644);
+	assert_false(is_there(&fx, file));
+	assert_true(other.ino > file.ino);
+	assert_int_equal(used_bytes(&fx), 0);
+	done(&fx);
+}
+
+/* In steps: what is refused has changed nothing, what is done is as if it were one. */
+static void test_op_hold__big_truncation(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node file;
+	struct ubtrfs_attr attr = { .size = 100 * 8192 + 5, .mtime = { 0, 2000000000 } };
+	char data[2];
+	size_t len = 0;
+
+	(void)state;
+	for (unsigned holes = 0; holes < 2; holes++) {
+		fixture_init(&fx);
+		fx.mkfs.byte_count = 256 * MIB;
+		fx.mkfs.features = holes ? "^no-holes" : "";
+		fixture_make(&fx);
+		fixture_finish(&fx);
+		fixture_open(&fx, true);
+		file = fixture_file(&fx, "file");
+		make_big(&fx, file, 3000);
+		assert_true(used_bytes(&fx) == 3000 * 4096);
+		FAILS(EINVAL,
+		      ubtrfs_setattr(fx.fs, file, &attr, UBTRFS_ATTR_SIZE | UBTRFS_ATTR_MTIME));
+		assert_int_equal(fixture_attr(&fx, file).size, 2999 * 8192 + 1);
+		OK(ubtrfs_setattr(fx.fs, file, &attr, UBTRFS_ATTR_SIZE));
+		assert_int_equal(fixture_attr(&fx, file).size, 100 * 8192 + 5);
+		assert_true(used_bytes(&fx) == 101 * 4096);
+		OK(ubtrfs_read(fx.fs, file, 100 * 8192, data, 2, &len));
+		assert_int_equal(len, 2);
+		assert_int_equal(data[0], 1);
+		fixture_truncate(&fx, file, 0);
+		assert_int_equal(used_bytes(&fx), 0);
+		done(&fx);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -263,6 +322,8 @@ int main(void)
 		cmocka_unit_test(test_op_hold__tmpfile),
 		cmocka_unit_test(test_op_hold__big_files),
 		cmocka_unit_test(test_op_hold__reading_leaves_orphans),
+		cmocka_unit_test(test_op_hold__orphans_of_a_subvolume),
+		cmocka_unit_test(test_op_hold__big_truncation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
