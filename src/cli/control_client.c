@@ -57,17 +57,20 @@ static int find_socket(dev_t dev, uid_t owner, int *ret_fd)
 {
 	const uid_t users[] = { geteuid(), owner };
 	char dir[CONTROL_PATH_MAX], path[CONTROL_PATH_MAX];
-	int err = -ENOENT;
+	int err, result = -ENOENT;
 
-	for (size_t i = 0; i < ARRAY_LEN(users) && err < 0; i++)
-		for (unsigned n = 0; err < 0 && control_dir(users[i], n, dir); n++) {
+	for (size_t i = 0; i < ARRAY_LEN(users); i++)
+		for (unsigned n = 0; control_dir(users[i], n, dir); n++) {
 			if (!dir[0] || control_socket_path(dir, dev, path) < 0)
 				continue;
 			err = connect_to(path, ret_fd);
+			if (err == 0)
+				return 0;
+			/* Another place may be open to us. */
 			if (err == -EACCES || err == -EPERM)
-				return err;
+				result = err;
 		}
-	return err;
+	return result;
 }
 
 /* What the path is instead. */
@@ -84,7 +87,7 @@ int control_client_open(const char *path, struct control_client **ret_client)
 {
 	struct control_client *client;
 	struct stat st;
-	int fd, err;
+	int fd = -1, err;
 
 	if (stat(path, &st) < 0)
 		return THROW_SYS(errno, "%s", path);
