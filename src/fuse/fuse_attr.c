@@ -3,11 +3,8 @@
  *
  * Keeps nothing. Compares no permissions: the kernel does (default_permissions).
  */
-#include <limits.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-
-#include <ubtrfs/admin.h>
 
 #include "base/bytes.h"
 #include "fuse/fuse_priv.h"
@@ -171,23 +168,21 @@ void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 
 void front_statfs(fuse_req_t req, fuse_ino_t id)
 {
-	struct front *front = front_of(req);
-	struct ubtrfs_info info;
+	struct ubtrfs_statfs from;
 	struct statvfs st = { 0 };
-	uint64_t available;
-	int err;
+	int err = ubtrfs_statfs(front_of(req)->fs, &from);
 
 	(void)id;
-	err = ubtrfs_info(front->fs, &info);
-	if (err == 0)
-		err = ubtrfs_available(front->fs, &available);
 	if (err < 0) {
 		reply_error(req, err);
 		return;
 	}
-	st.f_bsize = st.f_frsize = info.sectorsize;
-	st.f_blocks = info.total_bytes / info.sectorsize;
-	st.f_bfree = st.f_bavail = available / info.sectorsize;
-	st.f_namemax = NAME_MAX;
+	st.f_bsize = st.f_frsize = from.block_size;
+	st.f_blocks = from.blocks;
+	st.f_bfree = from.blocks_free;
+	st.f_bavail = from.blocks_available;
+	st.f_files = from.files;
+	st.f_ffree = from.files_free;
+	st.f_namemax = from.name_max;
 	fuse_reply_statfs(req, &st);
 }

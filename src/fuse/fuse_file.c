@@ -73,10 +73,11 @@ void front_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, o
 
 void front_fsync(fuse_req_t req, fuse_ino_t id, int data_only, struct fuse_file_info *file)
 {
-	(void)id;
-	(void)data_only;
+	struct ubtrfs_node node;
+
 	(void)file;
-	reply_result(req, ubtrfs_commit(front_of(req)->fs));
+	if (request_node(req, id, &node))
+		reply_result(req, ubtrfs_fsync(front_of(req)->fs, node, data_only));
 }
 
 void front_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
