@@ -102,14 +102,6 @@ void front_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file)
 		reply_attr(req, id, node);
 }
 
-static struct ubtrfs_time time_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return time_from_stat(&now);
-}
-
 static unsigned attr_from_stat(const struct stat *st, int set, struct ubtrfs_attr *ret_attr)
 {
 	unsigned wanted = 0;
@@ -129,17 +121,52 @@ static unsigned attr_from_stat(const struct stat *st, int set, struct ubtrfs_att
 		wanted |= UBTRFS_ATTR_GID;
 	if (set & FUSE_SET_ATTR_SIZE)
 		wanted |= UBTRFS_ATTR_SIZE;
-	if (set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW))
+	if (set & FUSE_SET_ATTR_ATIME_NOW)
+		wanted |= UBTRFS_ATTR_ATIME_NOW;
+	else if (set & FUSE_SET_ATTR_ATIME)
 		wanted |= UBTRFS_ATTR_ATIME;
-	if (set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
+	if (set & FUSE_SET_ATTR_MTIME_NOW)
+		wanted |= UBTRFS_ATTR_MTIME_NOW;
+	else if (set & FUSE_SET_ATTR_MTIME)
 		wanted |= UBTRFS_ATTR_MTIME;
 	if (set & FUSE_SET_ATTR_CTIME)
 		wanted |= UBTRFS_ATTR_CTIME;
-	if (set & FUSE_SET_ATTR_ATIME_NOW)
-		ret_attr->atime = time_now();
-	if (set & FUSE_SET_ATTR_MTIME_NOW)
-		ret_attr->mtime = time_now();
 	return wanted;
+}
+
+#define GROUPS_MAX 1024
+
+static bool request_is_of_group(fuse_req_t req, gid_t gid)
+{
+	gid_t groups[GROUPS_MAX];
+	int nr = fuse_req_ctx(req)->gid == gid ? 0 : fuse_req_getgroups(req, GROUPS_MAX, groups);
+
+	if (fuse_req_ctx(req)->gid == gid)
+		return true;
+	for (int i = 0; i < MIN(nr, GROUPS_MAX); i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+int request_kill_setid(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
+{
+	struct front *front = front_of(req);
+	struct ubtrfs_attr attr;
+	unsigned set = UBTRFS_ATTR_KILL_SETID;
+
+	TRY(ubtrfs_getattr(front->fs, node, &attr));
+	if (!(attr.mode & (S_ISUID | S_ISGID)))
+		return 0;
+	/* What the group may not execute only strangers take away. */
+	if (attr.mode & S_ISGID && !(attr.mode & S_IXGRP) && !request_is_of_group(req, attr.gid)) {
+		attr.mode &= ~(uint32_t)S_ISGID;
+		set |= UBTRFS_ATTR_MODE;
+	}
+	TRY(ubtrfs_setattr(front->fs, node, &attr, set));
+	/* The reply to a write says nothing of the mode; a negative offset means no contents. */
+	(void)fuse_lowlevel_notify_inval_inode(front->session, id, -1, 0);
+	return 0;
 }
 
 void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
@@ -151,10 +178,13 @@ void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 	unsigned wanted;
 	int err = 0;
 
-	(void)file;
 	if (!request_node(req, id, &node))
 		return;
 	wanted = attr_from_stat(st, set, &attr);
+	/* Who gives a file away, or cuts it without a right to such bits, takes them off. */
+	if (front->wire.kills_privileges && (wanted & (UBTRFS_ATTR_UID | UBTRFS_ATTR_GID) ||
+					     (file && file->fh == WIRE_KILL_HANDLE)))
+		wanted |= UBTRFS_ATTR_KILL_SETID;
 	if ((wanted & UBTRFS_ATTR_UID && front->options->map_uid) ||
 	    (wanted & UBTRFS_ATTR_GID && front->options->map_gid))
 		err = -EPERM;

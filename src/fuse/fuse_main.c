@@ -216,6 +216,8 @@ static int mount_and_serve(const struct mount_request *request, struct backgroun
 	if (err == 0)
 		err = session_mount(&front, request);
 	if (err == 0)
+		err = wire_start(&front);
+	if (err == 0)
 		err = front_serve(&front, background);
 	err_capture(err, &report);
 	close_err = front_close(&front);

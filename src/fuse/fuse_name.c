@@ -106,6 +106,9 @@ static int make(fuse_req_t req, fuse_ino_t parent, const char *name, struct ubtr
 
 	TRY(node_of_id(&front->ids, parent, &dir));
 	TRY(request_owner(req, dir, &what->attr));
+	/* The kernel leaves the umask to us, because a default ACL comes before it. */
+	what->inherit = true;
+	what->umask = fuse_req_ctx(req)->umask;
 	return ubtrfs_create(front->fs, dir, name, strlen(name), what, ret_node);
 }
 
@@ -262,15 +265,34 @@ static int rename_name(struct front *front, struct ubtrfs_node dir, const char *
 	return err;
 }
 
+/* As all that is made, it belongs to whoever asked for it. */
+static int whiteout_own(fuse_req_t req, struct ubtrfs_node dir, const char *name)
+{
+	struct ubtrfs *fs = front_of(req)->fs;
+	struct ubtrfs_attr attr, dir_attr;
+	struct ubtrfs_node node;
+
+	TRY(ubtrfs_lookup(fs, dir, name, strlen(name), &node));
+	TRY(ubtrfs_getattr(fs, dir, &dir_attr));
+	TRY(request_owner(req, dir, &attr));
+	if (dir_attr.mode & S_ISGID)
+		attr.gid = dir_attr.gid;
+	return ubtrfs_setattr(fs, node, &attr, UBTRFS_ATTR_UID | UBTRFS_ATTR_GID);
+}
+
 void front_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 		  const char *new_name, unsigned int flags)
 {
 	struct ubtrfs_node dir, new_dir;
+	int err;
 
 	if (!request_node(req, parent, &dir) || !request_node(req, new_parent, &new_dir))
 		return;
 	/* The values of renameat2(2) are the library's. */
-	reply_result(req, rename_name(front_of(req), dir, name, new_dir, new_name, flags));
+	err = rename_name(front_of(req), dir, name, new_dir, new_name, flags);
+	if (err == 0 && flags & UBTRFS_RENAME_WHITEOUT)
+		err = whiteout_own(req, dir, name);
+	reply_result(req, err);
 }
 
 void front_readlink(fuse_req_t req, fuse_ino_t id)

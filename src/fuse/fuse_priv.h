@@ -58,6 +58,8 @@ int request_owner(fuse_req_t req, struct ubtrfs_node dir, struct ubtrfs_attr *at
 void front_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
 void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 		   struct fuse_file_info *file);
+/* Somebody without a right to set-id bits has written. */
+int request_kill_setid(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node) must_check;
 void front_statfs(fuse_req_t req, fuse_ino_t id);
 
 /* ---- fuse_name.c ---- */
@@ -108,6 +110,12 @@ void front_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_
 void front_copy_file_range(fuse_req_t req, fuse_ino_t src, off_t src_offset,
 			   struct fuse_file_info *src_file, fuse_ino_t dst, off_t dst_offset,
 			   struct fuse_file_info *dst_file, size_t len, int flags);
+
+/* ---- fuse_ioctl.c ---- */
+
+void front_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int number, void *arg,
+		 struct fuse_file_info *file, unsigned flags, const void *in, size_t in_size,
+		 size_t out_size);
 
 /* ---- fuse_xattr.c ---- */
 

@@ -18,16 +18,18 @@
 static void front_init(void *userdata, struct fuse_conn_info *conn)
 {
 	const struct front *front = userdata;
-	unsigned wanted = FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_PARALLEL_DIROPS |
-			  FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-			  FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA |
-			  FUSE_CAP_IOCTL_DIR | FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO;
+	unsigned wanted =
+		FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
+		FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA |
+		FUSE_CAP_IOCTL_DIR | FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_DONT_MASK;
 
+	if (!front->options->no_permissions)
+		wanted |= FUSE_CAP_POSIX_ACL;
 	if (front->options->writeback_cache)
 		wanted |= FUSE_CAP_WRITEBACK_CACHE;
 	/*
 	 * Attributes never change behind the kernel's back; it truncates before it opens, as it
-	 * opens by itself; and it takes the set-id bits away.
+	 * opens by itself; who takes set-id bits away is agreed on in fuse_wire.c.
 	 */
 	conn->want &=
 		~(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_HANDLE_KILLPRIV);
@@ -68,6 +70,7 @@ static const struct fuse_lowlevel_ops front_ops = {
 	.fsyncdir = front_fsync,
 	.lseek = front_lseek,
 	.fallocate = front_fallocate,
+	.ioctl = front_ioctl,
 	.copy_file_range = front_copy_file_range,
 	.setxattr = front_setxattr,
 	.getxattr = front_getxattr,

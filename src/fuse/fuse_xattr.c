@@ -1,42 +1,23 @@
 /*
  * Extended attributes.
  *
- * The kernel has compared permissions and handles security.capability; names are passed as they are.
+ * The kernel has compared permissions; names are passed as they are, those of ACLs too.
  */
 #include <string.h>
-#include <sys/xattr.h>
 
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "fuse/fuse_priv.h"
 
-/* XATTR_CREATE and XATTR_REPLACE need an answer before anything is changed. */
-static int check_presence(struct ubtrfs *fs, struct ubtrfs_node node, const char *name, int flags)
-{
-	size_t len;
-	int err;
-
-	if (!(flags & (XATTR_CREATE | XATTR_REPLACE)))
-		return 0;
-	err = ubtrfs_getxattr(fs, node, name, NULL, 0, &len);
-	if (flags & XATTR_CREATE)
-		return err == 0 ? -EEXIST : err == -ENODATA ? 0 : err;
-	return err;
-}
-
 void front_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *value, size_t size,
 		    int flags)
 {
-	struct ubtrfs *fs = front_of(req)->fs;
 	struct ubtrfs_node node;
-	int err;
 
-	if (!request_node(req, id, &node))
-		return;
-	err = check_presence(fs, node, name, flags);
-	if (err == 0)
-		err = ubtrfs_setxattr(fs, node, name, value, size);
-	reply_result(req, err);
+	/* The values of setxattr(2) are the library's. */
+	if (request_node(req, id, &node))
+		reply_result(req, ubtrfs_setxattr_flags(front_of(req)->fs, node, name, value, size,
+							(unsigned)flags));
 }
 
 void front_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size)

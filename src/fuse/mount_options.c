@@ -40,6 +40,7 @@ int mount_options_init(struct mount_options *options)
 	memset(options, 0, sizeof(*options));
 	ubtrfs_open_options_init(&options->how);
 	options->how.writable = true;
+	options->how.atime = UBTRFS_ATIME_RELATIME;
 	strbuf_init(&options->to_fuse);
 	/* The first is the image. */
 	options->how.nr_devices = 1;
@@ -292,6 +293,29 @@ static int take_switch(struct mount_options *options, const char *name, const ch
 	return 0;
 }
 
+static int take_atime(struct mount_options *options, const char *name, const char *value)
+{
+	(void)value;
+	options->how.atime = strcmp(name, "noatime") == 0     ? UBTRFS_ATIME_NONE :
+			     strcmp(name, "strictatime") == 0 ? UBTRFS_ATIME_STRICT :
+								UBTRFS_ATIME_RELATIME;
+	return 0;
+}
+
+/* What is not copied before it is overwritten has no checksums either. */
+static int take_data(struct mount_options *options, const char *name, const char *value)
+{
+	bool off = strncmp(name, "no", 2) == 0;
+	bool is_sum = strcmp(off ? name + 2 : name, "datasum") == 0;
+
+	(void)value;
+	if (!is_sum || !off)
+		options->how.nodatacow = off;
+	if (is_sum || off)
+		options->how.nodatasum = off;
+	return 0;
+}
+
 static const struct option known[] = {
 	{ "ro", take_writable, WITHOUT_VALUE },
 	{ "rw", take_writable, WITHOUT_VALUE },
@@ -299,6 +323,15 @@ static const struct option known[] = {
 	{ "subvolid", take_subvolid, WITH_VALUE },
 	{ "device", take_device, WITH_VALUE },
 	{ "compress", take_compress, MAYBE_VALUE },
+	{ "nodatacow", take_data, WITHOUT_VALUE },
+	{ "datacow", take_data, WITHOUT_VALUE },
+	{ "nodatasum", take_data, WITHOUT_VALUE },
+	{ "datasum", take_data, WITHOUT_VALUE },
+	{ "noatime", take_atime, WITHOUT_VALUE },
+	{ "relatime", take_atime, WITHOUT_VALUE },
+	{ "strictatime", take_atime, WITHOUT_VALUE },
+	{ "atime", take_atime, WITHOUT_VALUE },
+	{ "nodiratime", pass_on, WITHOUT_VALUE },
 	{ "commit", take_number, WITH_VALUE },
 	{ "dirty_bytes", take_dirty_bytes, WITH_VALUE },
 	{ "max_inline", take_max_inline, WITH_VALUE },

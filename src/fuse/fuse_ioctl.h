@@ -1,0 +1,21 @@
+/*
+ * An ioctl on its way to its function. See fuse_ioctl.c.
+ */
+#ifndef UBTRFS_FUSE_FUSE_IOCTL_H
+#define UBTRFS_FUSE_FUSE_IOCTL_H
+
+#include "fuse/fuse_priv.h"
+
+struct ioctl_call {
+	struct front *front;
+	struct ubtrfs_node node;
+	bool privileged; /* from root, or from who mounted */
+	void *data;	 /* what was given, zeroes behind it; becomes the answer */
+	size_t size;
+	int result; /* of the ioctl, with its answer; negative: an errno */
+};
+
+/* ioctl_search.c */
+int ioctl_tree_search(struct ioctl_call *call) must_check;
+
+#endif
