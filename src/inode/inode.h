@@ -311,8 +311,7 @@ int xattr_get(struct inode *inode, const char *name, size_t name_len, uint8_t *r
 	      uint32_t *ret_len) must_check;
 /*
  * The next item of attributes whose offset is at least *offset: copied into a buffer of nodesize;
- * *offset becomes its own. ERR_KEY_NOT_FOUND (no THROW text) behind the last. The inode is flushed by
- * the caller first.
+ * *offset becomes its own. ERR_KEY_NOT_FOUND (no THROW text) behind the last.
  */
 int xattr_next(struct inode *inode, uint64_t *offset, uint8_t *ret_item,
 	       uint32_t *ret_len) must_check;

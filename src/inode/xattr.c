@@ -120,17 +120,11 @@ int xattr_visit_item(const uint8_t *item, uint32_t len,
 
 int xattr_next(struct inode *inode, uint64_t *offset, uint8_t *ret_item, uint32_t *ret_len)
 {
-	SCOPED(cursor) struct cursor cursor;
-	struct key key;
-	bool exact;
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
 
-	cursor_init(&cursor, &inode->root->tree);
-	TRY(cursor_seek(&cursor, &KEY(inode->ino, BTRFS_XATTR_ITEM_KEY, *offset), &exact));
-	key = cursor_key(&cursor);
-	if (key.objectid != inode->ino || key.type != BTRFS_XATTR_ITEM_KEY)
-		return -ERR_KEY_NOT_FOUND;
-	*offset = key.offset;
-	*ret_len = cursor_len(&cursor);
-	memcpy(ret_item, cursor_data(&cursor), *ret_len);
+	TRY(delayed_next(inode, BTRFS_XATTR_ITEM_KEY, *offset, &view));
+	*offset = view.key.offset;
+	*ret_len = view.len;
+	memcpy(ret_item, view.data, view.len);
 	return 0;
 }

@@ -26,4 +26,7 @@ void attr_from_item(const struct ubtrfs *fs, const uint8_t *item, struct ubtrfs_
 int getattr_node(struct ubtrfs *fs, struct ubtrfs_node node,
 		 struct ubtrfs_attr *ret_attr) must_check;
 
+/* op_atime.c. Without the lock: what was just read. */
+void atime_note_read(struct ubtrfs *fs, struct ubtrfs_node node);
+
 #endif

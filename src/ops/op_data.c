@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "file/range.h"
-#include "ops/ops.h"
+#include "ops/op_attr.h"
 
 int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write, struct inode **ret_inode)
 {
@@ -198,7 +198,9 @@ static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 UBTRFS_API int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
 			   size_t len, size_t *ret_len)
 {
-	return FS_READ(fs, read_bytes(fs, node, offset, data, len, ret_len));
+	TRY(FS_READ(fs, read_bytes(fs, node, offset, data, len, ret_len)));
+	atime_note_read(fs, node);
+	return 0;
 }
 
 static int no_data(struct ubtrfs_node node, uint64_t offset)
@@ -242,5 +244,7 @@ static int read_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset
 UBTRFS_API int ubtrfs_read_data(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
 				void *data, size_t capacity, uint64_t *ret_start, size_t *ret_len)
 {
-	return FS_READ(fs, read_data(fs, node, offset, data, capacity, ret_start, ret_len));
+	TRY(FS_READ(fs, read_data(fs, node, offset, data, capacity, ret_start, ret_len)));
+	atime_note_read(fs, node);
+	return 0;
 }

@@ -137,12 +137,16 @@ static int list_dir(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cookie, 
 		    plus_visit visit, void *ctx)
 {
 	SCOPED_MEM struct listing *listing = mem_alloc(sizeof(*listing));
+	int ret;
 
 	if (!listing)
 		return fs_errno(MEM_FAIL("listing a directory"));
 	listing->with_attrs = with_attrs;
 	listing->cookie = cookie;
-	return listing_run(fs, dir, listing, visit, ctx);
+	ret = listing_run(fs, dir, listing, visit, ctx);
+	if (ret >= 0)
+		atime_note_read(fs, dir);
+	return ret;
 }
 
 /* A visitor without attributes behind one with them. */

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/assert.h"
+#include "ops/op_attr.h"
 #include "ops/op_names.h"
 
 #define SYMLINKS_MAX 40u
@@ -190,5 +191,7 @@ static int readlink_node(struct ubtrfs *fs, struct ubtrfs_node node, char *targe
 UBTRFS_API int ubtrfs_readlink(struct ubtrfs *fs, struct ubtrfs_node node, char *target,
 			       size_t capacity, size_t *ret_len)
 {
-	return FS_READ(fs, readlink_node(fs, node, target, capacity, ret_len));
+	TRY(FS_READ(fs, readlink_node(fs, node, target, capacity, ret_len)));
+	atime_note_read(fs, node);
+	return 0;
 }

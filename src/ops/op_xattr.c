@@ -251,7 +251,6 @@ static int listxattr(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t *offse
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_inode(fs, node, &inode));
-	TRY(fs_sync_inode(fs, inode));
 	return xattr_next(inode, offset, item, ret_len);
 }
 

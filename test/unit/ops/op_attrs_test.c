@@ -609,6 +609,105 @@ static void test_op_attrs__kill_setid(void **state)
 	done(&fx);
 }
 
+static int count_xattr(void *ctx, const char *name, size_t name_len, const void *value, size_t len)
+{
+	(void)name;
+	(void)value;
+	*(size_t *)ctx += name_len + 1000 * len;
+	return 0;
+}
+
+/* What is in no tree yet is listed too, and what is taken away is not. */
+static void test_op_attrs__xattrs_are_listed(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node file;
+	size_t sum = 0;
+
+	(void)state;
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	OK(ubtrfs_setxattr(fx.fs, file, "user.a", "1", 1));
+	OK(ubtrfs_setxattr(fx.fs, file, "user.bb", "22", 2));
+	OK(ubtrfs_listxattr(fx.fs, file, count_xattr, &sum));
+	assert_int_equal(sum, 3013);
+	OK(ubtrfs_commit(fx.fs));
+	OK(ubtrfs_removexattr(fx.fs, file, "user.a"));
+	OK(ubtrfs_setxattr(fx.fs, file, "user.ccc", "333", 3));
+	sum = 0;
+	OK(ubtrfs_listxattr(fx.fs, file, count_xattr, &sum));
+	assert_int_equal(sum, 5015);
+	done(&fx);
+}
+
+static struct ubtrfs_time atime_of(struct fs_fixture *fx, struct ubtrfs_node node)
+{
+	return fixture_attr(fx, node).atime;
+}
+
+static void read_one(struct fs_fixture *fx, struct ubtrfs_node node)
+{
+	char byte;
+	size_t len;
+
+	OK(ubtrfs_read(fx->fs, node, 0, &byte, 1, &len));
+}
+
+static int no_visit(void *ctx, const struct ubtrfs_dirent *entry)
+{
+	(void)ctx;
+	(void)entry;
+	return 0;
+}
+
+/* A file last read, changed and seen at these seconds is read at now: its time of access becomes what. */
+static void atime_case(enum ubtrfs_atime policy, uint32_t flags, int64_t atime, int64_t mtime,
+		       int64_t now, int64_t what)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node file, dir;
+	struct ubtrfs_attr attr = { .atime.sec = atime, .mtime.sec = mtime, .ctime.sec = mtime };
+	const unsigned set = UBTRFS_ATTR_ATIME | UBTRFS_ATTR_MTIME | UBTRFS_ATTR_CTIME;
+
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
+	OK(ubtrfs_write(fx.fs, file, 0, "x", 1));
+	OK(ubtrfs_fsflags_set(fx.fs, file, flags, ~0u));
+	OK(ubtrfs_fsflags_set(fx.fs, dir, flags, ~0u));
+	OK(ubtrfs_setattr(fx.fs, file, &attr, set));
+	OK(ubtrfs_setattr(fx.fs, dir, &attr, set));
+	fixture_close(&fx);
+	fx.how.atime = policy;
+	fx.now = (struct ubtrfs_time){ .sec = now };
+	fixture_open(&fx, true);
+	read_one(&fx, file);
+	OK(ubtrfs_readdir(fx.fs, dir, 0, no_visit, NULL));
+	fixture_reopen(&fx, false);
+	read_one(&fx, file);
+	if (atime_of(&fx, file).sec != what || atime_of(&fx, dir).sec != what)
+		fail_msg("policy %d, flags %x, %lld %lld: read at %lld: %lld, %lld instead of %lld",
+			 policy, flags, (long long)atime, (long long)mtime, (long long)now,
+			 (long long)atime_of(&fx, file).sec, (long long)atime_of(&fx, dir).sec,
+			 (long long)what);
+	assert_int_equal(fixture_attr(&fx, file).ctime.sec, mtime);
+	fixture_close(&fx);
+	fixture_fini(&fx);
+}
+
+static void test_op_attrs__atime(void **state)
+{
+	(void)state;
+	atime_case(UBTRFS_ATIME_NONE, 0, 100, 200, 5000, 100);
+	atime_case(UBTRFS_ATIME_RELATIME, 0, 100, 200, 5000, 5000);
+	atime_case(UBTRFS_ATIME_RELATIME, 0, 200, 200, 5000, 5000);
+	atime_case(UBTRFS_ATIME_RELATIME, 0, 300, 200, 5000, 300);
+	atime_case(UBTRFS_ATIME_RELATIME, 0, 300, 200, 300 + 86399, 300);
+	atime_case(UBTRFS_ATIME_RELATIME, 0, 300, 200, 300 + 86400, 300 + 86400);
+	atime_case(UBTRFS_ATIME_STRICT, 0, 300, 200, 5000, 5000);
+	atime_case(UBTRFS_ATIME_STRICT, FS_NOATIME_FL, 300, 200, 5000, 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -622,6 +721,8 @@ int main(void)
 		cmocka_unit_test(test_op_attrs__sync),
 		cmocka_unit_test(test_op_attrs__xattr_rules),
 		cmocka_unit_test(test_op_attrs__kill_setid),
+		cmocka_unit_test(test_op_attrs__xattrs_are_listed),
+		cmocka_unit_test(test_op_attrs__atime),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
