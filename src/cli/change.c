@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/session.h"
 
 int change_init(struct change *change, unsigned max_devices)
 {
@@ -37,6 +38,9 @@ int change_option(struct change *change, int option)
 
 	if (code >= 0)
 		return code;
+	if (session_current() &&
+	    (option == OPTION_COMPRESS || option == OPTION_COMMIT_EVERY || option == 'j'))
+		return cli_error("options -j, --compress and --commit-every belong to the shell");
 	switch (option) {
 	case OPTION_COMPRESS:
 		code = compress_option(optarg, &change->view.how.compress,
@@ -70,7 +74,8 @@ static void no_last_resort(void *ctx)
 
 int change_begin(struct change *change)
 {
-	if (interrupt_start(&change->interrupt, no_last_resort, NULL) < 0)
+	change->in_session = session_current();
+	if (!change->in_session && interrupt_start(&change->interrupt, no_last_resort, NULL) < 0)
 		return cli_error("%s", ubtrfs_error_text());
 	progress_start(&change->progress, !change->quiet);
 	return 0;
@@ -78,7 +83,7 @@ int change_begin(struct change *change)
 
 bool change_interrupted(const struct change *change)
 {
-	return interrupt_asked(&change->interrupt);
+	return change->in_session ? session_interrupted() : interrupt_asked(&change->interrupt);
 }
 
 static int on_progress(void *ctx, const struct import_progress *state)
@@ -124,20 +129,22 @@ void change_import_options(struct change *change, struct import_options *options
 	options->ctx = change;
 }
 
+/* In the shell the image stays open, and what was done waits for the user's commit. */
 static int change_close(struct change *change, int err)
 {
 	struct ubtrfs *fs = change->view.fs;
 
-	change->view.fs = NULL;
-	if (err == 0 && interrupt_asked(&change->interrupt))
+	if (err == 0 && change_interrupted(change))
 		err = THROW(ERR_INTERRUPTED, "interrupted");
+	if (!fs || change->view.borrowed)
+		return err;
+	change->view.fs = NULL;
 	if (err < 0) {
 		ubtrfs_abandon(fs);
 		return err;
 	}
-	if (!fs)
-		return 0;
-	interrupt_hold(&change->interrupt);
+	if (!change->in_session)
+		interrupt_hold(&change->interrupt);
 	return err_adopt(ubtrfs_close(fs));
 }
 
@@ -156,9 +163,10 @@ int change_end(struct change *change, int err)
 	bool interrupted;
 
 	err = change_close(change, err);
-	interrupted = err == -ERR_INTERRUPTED || interrupt_asked(&change->interrupt);
+	interrupted = err == -ERR_INTERRUPTED || change_interrupted(change);
 	progress_clear(&change->progress);
-	interrupt_stop(&change->interrupt);
+	if (!change->in_session)
+		interrupt_stop(&change->interrupt);
 	if (err == 0)
 		return 0;
 	cli_error("%s", ubtrfs_error_text());

@@ -40,6 +40,7 @@ struct change {
 	struct image_view view; /* the image, open for writing */
 	struct interrupt interrupt;
 	struct progress progress;
+	bool in_session; /* of the shell, whose signals count */
 	bool quiet;
 	bool has_option; /* one of CHANGE_LONG_OPTIONS was given */
 	uint64_t commit_every_bytes;

@@ -34,10 +34,9 @@ static int take_option(const struct change_spec *spec, struct change_command *co
 	return code ? 1 : -1;
 }
 
-/* -1: go on; otherwise the exit code. */
-static int take_arguments(const struct change_spec *spec, struct change_command *command, int argc,
-			  char **argv)
+int change_command_arguments(const struct change_spec *spec, void *ctx, int argc, char **argv)
 {
+	struct change_command *command = ctx;
 	int option, code = -1;
 
 	optind = 0;
@@ -65,7 +64,7 @@ int change_command_run(const struct change_spec *spec, void *ctx, int argc, char
 	umask((mode_t)command->umask);
 	if (change_init(&command->change, (unsigned)argc) < 0)
 		return cli_error("%s", ubtrfs_error_text());
-	code = take_arguments(spec, command, argc, argv);
+	code = change_command_arguments(spec, command, argc, argv);
 	if (code < 0) {
 		code = change_begin(&command->change);
 		if (!code)

@@ -42,6 +42,13 @@ struct change_spec {
 /* Yields the exit code. ctx is zeroed but for what the command has set of its own. */
 int change_command_run(const struct change_spec *spec, void *ctx, int argc, char **argv) must_check;
 
+/*
+ * Only the first part of that, for one who needs to know before: options and operands, into a view
+ * that is initialized. -1: go on; otherwise the exit code.
+ */
+int change_command_arguments(const struct change_spec *spec, void *ctx, int argc,
+			     char **argv) must_check;
+
 /* Calls one for each operand, until one fails. */
 int change_each_operand(struct change_command *command,
 			int (*one)(void *ctx, const char *operand)) must_check;

@@ -25,6 +25,8 @@ int cmd_tree(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
 int cmd_cp(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_edit(int argc, char **argv);
+int cmd_shell(int argc, char **argv);
 int cmd_mkdir(int argc, char **argv);
 int cmd_rmdir(int argc, char **argv);
 int cmd_rm(int argc, char **argv);

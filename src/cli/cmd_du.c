@@ -14,6 +14,7 @@
 #include "base/pair_set.h"
 #include "cli/cli.h"
 #include "cli/image_walk.h"
+#include "cli/session.h"
 
 enum du_option { OPTION_APPARENT = 0x300, OPTION_SI };
 
@@ -143,6 +144,7 @@ static int du_visit(void *ctx, const struct walk_entry *entry, bool *ret_enter)
 	uint64_t bytes = entry_bytes(du, entry);
 	int first;
 
+	TRY(session_check());
 	/* Another image has other inodes. */
 	if (!entry->depth && du->nr_opened != du->view.nr_opened)
 		pair_set_clear(&du->seen);
@@ -288,6 +290,7 @@ static int du_options(struct du *du, int argc, char **argv)
 		if (take_option(du, option))
 			return 1;
 	}
+	argc = image_default_here(argc, argv);
 	if (optind == argc)
 		return cli_error("du: no IMAGE:/PATH given (see --help)");
 	if (du->summarize && du->all)
@@ -312,6 +315,7 @@ int cmd_du(int argc, char **argv)
 	code = du_options(&du, argc, argv);
 	if (code < 0) {
 		code = 0;
+		argc = image_default_here(argc, argv);
 		du.see_all = argc - optind > 1;
 		for (int i = optind; i < argc; i++)
 			code |= du_argument(&du, argv[i]);

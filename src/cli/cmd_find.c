@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/find_expr.h"
+#include "cli/session.h"
 
 #define OUTPUT_BYTES ((size_t)64 << 10)
 
@@ -29,6 +30,7 @@ static int find_visit(void *ctx, const struct walk_entry *entry, bool *ret_enter
 {
 	struct find *find = ctx;
 
+	TRY(session_check());
 	if (entry->depth >= find->min_depth)
 		(void)find_matches(find, entry, ret_enter);
 	if (find->one_subvolume && entry->is_subvolume && entry->depth)
@@ -81,7 +83,8 @@ static int find_options(struct find *find, int argc, char **argv)
 				return 1;
 		}
 	}
-	if (optind == argc || begins_expression(argv[optind]))
+	/* In the shell it is about the directory that the user is in. */
+	if (!session_current() && (optind == argc || begins_expression(argv[optind])))
 		return cli_error("find: no IMAGE:/PATH given (see --help)");
 	return -1;
 }
@@ -101,6 +104,8 @@ static int find_all(struct find *find, int argc, char **argv)
 	if (find_parse(find))
 		return 1;
 	(void)setvbuf(stdout, NULL, _IOFBF, OUTPUT_BYTES);
+	if (!nr_paths)
+		code = find_argument(find, ".");
 	for (int i = 0; i < nr_paths && !find->quit; i++)
 		code |= find_argument(find, find->args[i]);
 	return code | cli_finish_output();

@@ -150,8 +150,9 @@ static int import_all(struct import_request *request)
 	TRY(find_dest(request, &dir));
 	change_import_options(&request->change, &request->options);
 	for (int i = 0; i < request->nr_archives; i++)
-		TRY(import_archive(request->change.view.fs, dir, request->archives[i],
-				   &request->options, &stats));
+		TRY(import_archive(request->change.view.fs, dir,
+				   image_path_host(request->archives[i]), &request->options,
+				   &stats));
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/entry_list.h"
 #include "cli/image_path.h"
+#include "cli/session.h"
 
 struct ls {
 	struct image_view view;
@@ -98,6 +99,8 @@ static int list_dir(struct ls *ls, struct ubtrfs_node dir, const char *path, uns
 	struct entry_list list;
 	int code = 0;
 
+	if (session_interrupted())
+		return 1;
 	if (depth > WALK_MAX_DEPTH)
 		return cli_error("%s is deeper than %u directories", path, WALK_MAX_DEPTH);
 	if (ls->recursive && dir_meet(&ls->met, dir, path))
@@ -111,7 +114,7 @@ static int list_dir(struct ls *ls, struct ubtrfs_node dir, const char *path, uns
 	}
 	if (entry_list_read(ls->view.fs, dir, &list) < 0)
 		code = cli_fail("%s", path);
-	for (size_t i = 0; i < list.nr; i++) {
+	for (size_t i = 0; i < list.nr && !session_interrupted(); i++) {
 		const struct entry *entry = &list.entries[i];
 
 		if ((entry->name[0] != '.' || ls->all) &&
@@ -179,6 +182,7 @@ static int ls_options(struct ls *ls, int argc, char **argv)
 				return 1;
 		}
 	}
+	argc = image_default_here(argc, argv);
 	if (optind == argc)
 		return cli_error("ls: no IMAGE:/PATH given (see --help)");
 	return -1;
@@ -195,10 +199,13 @@ int cmd_ls(int argc, char **argv)
 	code = ls_options(&ls, argc, argv);
 	if (code < 0) {
 		code = 0;
+		argc = image_default_here(argc, argv);
 		ls.headed = ls.recursive || argc - optind > 1;
 		for (int i = optind; i < argc; i++)
 			code |= list_argument(&ls, argv[i]);
 		code |= cli_finish_output();
+		if (session_interrupted())
+			code = cli_error("interrupted");
 	}
 	pair_set_fini(&ls.met);
 	image_view_fini(&ls.view);

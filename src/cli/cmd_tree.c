@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "cli/entry_list.h"
 #include "cli/image_path.h"
+#include "cli/session.h"
 
 /* What stands before a name and before the names below it. */
 struct tree_lines {
@@ -95,7 +96,7 @@ static int draw_dir(struct tree_job *job, struct ubtrfs_node dir, const char *na
 		code = cli_fail("%s", name);
 	for (size_t i = 0; i < list.nr; i++)
 		nr_left += shown(job, &list.entries[i]);
-	for (size_t i = 0; i < list.nr; i++)
+	for (size_t i = 0; i < list.nr && !session_interrupted(); i++)
 		if (shown(job, &list.entries[i]))
 			code |= draw_entry(job, &list.entries[i], --nr_left == 0, depth);
 	entry_list_release(&list);
@@ -157,6 +158,7 @@ static int tree_options(struct tree_job *job, int argc, char **argv)
 				return 1;
 		}
 	}
+	argc = image_default_here(argc, argv);
 	if (optind == argc)
 		return cli_error("tree: no IMAGE:/PATH given (see --help)");
 	return -1;
@@ -174,8 +176,11 @@ int cmd_tree(int argc, char **argv)
 	code = tree_options(&job, argc, argv);
 	if (code < 0) {
 		code = 0;
+		argc = image_default_here(argc, argv);
 		for (int i = optind; i < argc; i++)
 			code |= draw_argument(&job, argv[i]);
+		if (session_interrupted())
+			code = cli_error("interrupted");
 		printf("\n%llu director%s", (unsigned long long)job.nr_dirs,
 		       job.nr_dirs == 1 ? "y" : "ies");
 		if (!job.dirs_only)

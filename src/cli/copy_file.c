@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cli/session.h"
 #include "cli/cli.h"
 #include "cli/copy_out_priv.h"
 #include "cli/entry_list.h"
@@ -57,6 +58,7 @@ int copy_out_stream(struct ubtrfs *fs, struct ubtrfs_node node, uint8_t *buffer,
 	size_t len;
 
 	do {
+		TRY(session_check());
 		TRY(ubtrfs_read(fs, node, offset, buffer, COPY_BUFFER_BYTES, &len));
 		TRY(write_all(fd, buffer, len));
 		offset += len;

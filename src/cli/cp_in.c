@@ -1,8 +1,7 @@
 /*
  * cp into an image: where each source goes; transfer/copy_in.h makes it, in one transaction.
  *
- * A source in an image is read through a filesystem of its own, opened read-only: of the image that
- * is written too it shows the last commit, which stays as it is until the end.
+ * A source in another image is read through a filesystem of its own, opened read-only.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -106,57 +105,39 @@ static bool same_file(const char *a, const char *b)
 	       st_a.st_ino == st_b.st_ino;
 }
 
-/* Options about the image mean the destination's; of the same one the source needs them too. */
-static int from_use(struct in *in, const char *image)
+/* Options about the image mean the destination's. */
+static int from_open(struct in *in, const char *image, struct copy_source *source)
 {
-	const struct image_view *view = in->view;
-
-	if (in->from.image && strcmp(in->from.image, image) == 0)
-		return 0;
-	TRY(copy_in_drain(in->copy));
-	if (!same_file(image, in->dest.image)) {
-		in->from.how.nr_devices = 1;
-		in->from.how.partition = 0;
-		in->from.how.offset = 0;
-		in->from.how.super_copy = -1;
-		in->from.subvolid = 0;
-		in->from.how.warn = view->how.warn;
-		return 0;
-	}
-	for (unsigned i = 1; i < view->how.nr_devices; i++)
-		in->from.devices[i] = view->devices[i];
-	in->from.how.nr_devices = view->how.nr_devices;
-	in->from.how.partition = view->how.partition;
-	in->from.how.offset = view->how.offset;
-	in->from.how.super_copy = view->how.super_copy;
-	in->from.subvolid = view->subvolid;
-	/* It is us who write it; what else there is to tell was told. */
-	in->from.how.warn = NULL;
-	return 0;
-}
-
-/* The node of a source in an image. */
-static int from_find(struct in *in, const char *text, struct copy_source *source)
-{
-	SCOPED_MEM char *image = NULL;
-	bool follow = in->request->rules.follow != COPY_FOLLOW_NEVER;
-	struct image_path path;
-	int err;
-
-	TRY(image_path_parse(text, &path));
-	image = path.image;
-	if (text[strlen(text) - 1] == '/')
-		follow = true;
-	TRY(from_use(in, image));
-	err = image_view_open_quiet(&in->from, image);
-	if (err == 0)
-		err = err_adopt(ubtrfs_resolve(in->from.fs, image_view_top(&in->from), path.path,
-					       follow, &source->node));
-	if (err < 0)
-		return err_prefix(err, "%s", text);
+	if (in->from.image && strcmp(in->from.image, image) != 0)
+		TRY(copy_in_drain(in->copy));
+	TRY(image_view_open_quiet(&in->from, image));
 	source->fs = in->from.fs;
 	source->fs_nr = in->from.nr_opened;
 	return 0;
+}
+
+/* The node of a source in an image; in that of the destination it is as it is by now. */
+static int from_find(struct in *in, const char *text, struct copy_source *source)
+{
+	bool follow = in->request->rules.follow != COPY_FOLLOW_NEVER;
+	struct ubtrfs_node top;
+	struct image_path path;
+	int err = 0;
+
+	TRY(image_path_parse(text, &path));
+	if (text[strlen(text) - 1] == '/')
+		follow = true;
+	if (strcmp(path.image, in->dest.image) == 0 || same_file(path.image, in->dest.image)) {
+		source->fs = in->view->fs;
+		top = image_view_top(in->view);
+	} else {
+		err = from_open(in, path.image, source);
+		top = image_view_top(&in->from);
+	}
+	if (err == 0)
+		err = err_adopt(ubtrfs_resolve(source->fs, top, path.path, follow, &source->node));
+	image_path_release(&path);
+	return err < 0 ? err_prefix(err, "%s", text) : 0;
 }
 
 static int name_for(const struct in *in, const char *text, bool inside, char **ret_name)
@@ -167,7 +148,7 @@ static int name_for(const struct in *in, const char *text, bool inside, char **r
 	if (in->is_whole)
 		return 0;
 	name = in->name ? mem_strdup(in->name) :
-			  cp_source_name(inside ? image_path_inside(text) : text);
+			  cp_source_name(inside ? image_path_inside(text) : image_path_host(text));
 	if (!name)
 		return MEM_FAIL("a name");
 	if (strcmp(name, ".") == 0) {
@@ -201,9 +182,9 @@ static int check_slash(const struct in *in, const struct copy_source *source)
 static int copy_argument(struct in *in, const char *text)
 {
 	SCOPED_MEM char *name = NULL, *shown = NULL;
-	struct copy_source source = { .path = text };
-	struct copy_dest dest = { .dir = in->dir };
 	bool inside = image_path_is_inside(text);
+	struct copy_source source = { .path = inside ? text : image_path_host(text) };
+	struct copy_dest dest = { .dir = in->dir };
 
 	if (inside)
 		TRY(from_find(in, text, &source));

@@ -22,7 +22,7 @@ struct out {
 static int copy_argument(struct out *out, const char *text)
 {
 	SCOPED_MEM char *path = NULL, *name = NULL;
-	const char *dest = out->request->dest;
+	const char *dest = image_path_host(out->request->dest);
 	bool follow = out->request->rules.follow != COPY_FOLLOW_NEVER;
 	struct ubtrfs_node node;
 
@@ -46,7 +46,7 @@ static int copy_argument(struct out *out, const char *text)
 static int check_dest(struct out *out)
 {
 	const struct cp_request *request = out->request;
-	const char *dest = request->dest;
+	const char *dest = image_path_host(request->dest);
 	size_t len = strlen(dest);
 	struct stat st;
 

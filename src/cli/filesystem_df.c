@@ -38,6 +38,7 @@ static int answer_df(struct question *question, int argc, char **argv)
 {
 	int code = 0;
 
+	argc = image_default_here(argc, argv);
 	if (argc - optind != 1)
 		return cli_error("df: one image or mount is needed (see --help)");
 	if (question_open(question, argv[optind]))

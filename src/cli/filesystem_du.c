@@ -340,6 +340,7 @@ static int answer_du(struct du *du, int argc, char **argv)
 {
 	struct question *question = du->question;
 
+	argc = image_default_here(argc, argv);
 	if (optind == argc)
 		return cli_error("du: no IMAGE:/PATH given (see --help)");
 	hash_init(&du->seen);

@@ -115,6 +115,7 @@ static int answer_show(struct question *question, int argc, char **argv)
 {
 	int code = 0;
 
+	argc = image_default_here(argc, argv);
 	if (optind == argc)
 		return cli_error("show: no image given (see --help)");
 	if (question->out.wanted) {

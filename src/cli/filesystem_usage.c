@@ -412,6 +412,7 @@ static int answer_usage(struct question *question, bool tabular, int argc, char 
 {
 	int code = 0;
 
+	argc = image_default_here(argc, argv);
 	if (optind == argc)
 		return cli_error("usage: no image given (see --help)");
 	if (question->out.wanted) {

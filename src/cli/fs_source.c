@@ -10,23 +10,26 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/session.h"
 
 #define STRIPES_MAX 1024u
 
 int fs_source_open(struct image_view *view, const char *argument, struct fs_source *source)
 {
+	const char *host = session_host_text(argument);
 	struct ubtrfs_node node;
 	struct stat st;
 
 	*source = (struct fs_source){ 0 };
-	if (stat(argument, &st) == 0 && S_ISDIR(st.st_mode)) {
-		if (control_client_open(argument, &source->channel) < 0)
+	if (host && stat(host, &st) == 0 && S_ISDIR(st.st_mode)) {
+		if (control_client_open(host, &source->channel) < 0)
 			return cli_error("%s", ubtrfs_error_text());
 		return 0;
 	}
 	if (image_view_find_any(view, argument, &node))
 		return 1;
 	source->fs = view->fs;
+	source->view = view;
 	return 0;
 }
 
@@ -211,7 +214,7 @@ int fs_source_set_label(struct fs_source *source, const char *label)
 
 	if (source->fs) {
 		TRY(ubtrfs_set_label(source->fs, label));
-		return ubtrfs_commit(source->fs);
+		return image_view_commit(source->view);
 	}
 	TRY(control_client_ask(source->channel, "label", label, &result));
 	json_decref(result);
@@ -223,7 +226,7 @@ int fs_source_sync(struct fs_source *source)
 	json_t *result;
 
 	if (source->fs)
-		return ubtrfs_commit(source->fs);
+		return image_view_commit(source->view);
 	TRY(ask(source, "sync", &result));
 	json_decref(result);
 	return 0;

@@ -12,7 +12,8 @@
 #include "cli/image_path.h"
 
 struct fs_source {
-	struct ubtrfs *fs; /* borrowed from the view; NULL: the channel is asked */
+	struct ubtrfs *fs;	 /* borrowed from the view; NULL: the channel is asked */
+	struct image_view *view; /* with fs */
 	struct control_client *channel;
 };
 
@@ -36,7 +37,7 @@ int fs_source_device_each(struct fs_source *source,
 int fs_source_chunk_each(struct fs_source *source,
 			 int (*visit)(void *ctx, const struct ubtrfs_chunk *chunk),
 			 void *ctx) must_check;
-/* Durable afterwards. */
+/* Durable afterwards; in the shell what it does waits for the commit. */
 int fs_source_set_label(struct fs_source *source, const char *label) must_check;
 int fs_source_sync(struct fs_source *source) must_check;
 

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/session.h"
 
 /* Where the image's name ends; NULL without a colon. */
 static const char *separator(const char *text)
@@ -22,7 +23,7 @@ static const char *separator(const char *text)
 	return colon_slash ? colon_slash : colon;
 }
 
-int image_path_parse(const char *text, struct image_path *ret_path)
+static int host_path_parse(const char *text, struct image_path *ret_path)
 {
 	const char *end = separator(text);
 	char *image;
@@ -44,11 +45,53 @@ int image_path_parse(const char *text, struct image_path *ret_path)
 	return 0;
 }
 
+/* In a session: the image's name and the path from its top, in one piece of memory. */
+static int session_path_parse(const struct session *session, const char *text,
+			      struct image_path *ret_path)
+{
+	SCOPED_MEM char *path = NULL;
+	const char *image = session->view->image ? session->view->image : "";
+	size_t image_len = strlen(image) + 1, path_len;
+	char *both;
+
+	if (!*text)
+		return THROW(ERR_INVALID, "an empty path");
+	path = session_path(session, text);
+	if (!path)
+		return MEM_FAIL("a path");
+	path_len = strlen(path) + 1;
+	both = mem_alloc(image_len + path_len);
+	if (!both)
+		return MEM_FAIL("a path");
+	memcpy(both, image, image_len);
+	memcpy(both + image_len, path, path_len);
+	ret_path->image = both;
+	ret_path->path = both + image_len;
+	return 0;
+}
+
+int image_path_parse(const char *text, struct image_path *ret_path)
+{
+	const char *host = session_host_text(text);
+
+	return host ? host_path_parse(host, ret_path) :
+		      session_path_parse(session_current(), text, ret_path);
+}
 const char *image_path_inside(const char *text)
 {
-	const char *end = separator(text);
+	const char *host = session_host_text(text);
+	const char *end = host ? separator(host) : NULL;
 
+	if (!host)
+		return text;
 	return end ? end + 1 : NULL;
+}
+
+const char *image_path_host(const char *text)
+{
+	const char *host = session_host_text(text);
+
+	return host ? host : text;
 }
 
 void image_path_release(struct image_path *path)
@@ -58,14 +101,17 @@ void image_path_release(struct image_path *path)
 
 bool image_path_is_inside(const char *text)
 {
-	const char *end = separator(text);
+	const char *host = session_host_text(text);
+	const char *end = host ? separator(host) : NULL;
 	struct image_path path;
 	struct stat st;
 	bool inside;
 
+	if (!host)
+		return true;
 	if (!end)
 		return false;
-	if (!memchr(text, '/', (size_t)(end - text)))
+	if (!memchr(host, '/', (size_t)(end - host)))
 		return true;
 	/* A local path may well have a colon in a later part; an image is a file. */
 	if (image_path_parse(text, &path) < 0)
@@ -104,11 +150,23 @@ static int option_number(const char *name, uint64_t max, uint64_t *ret_number)
 	return 0;
 }
 
+/* In a session the image is open already. */
+static int option_not_here(int option)
+{
+	bool about_image = option == 'D' || (option >= OPTION_PARTITION && option <= OPTION_NOSCAN);
+
+	return about_image ? cli_error("options about opening the image belong to the shell: it is "
+				       "open") :
+			     -1;
+}
+
 int image_view_option(struct image_view *view, int option)
 {
 	uint64_t number = 0;
 	int code = 0;
 
+	if (session_current())
+		return option_not_here(option);
 	switch (option) {
 	case 'D':
 		view->devices[view->how.nr_devices++] = optarg;
@@ -138,9 +196,11 @@ int image_view_option(struct image_view *view, int option)
 	}
 }
 
-static void view_close(struct image_view *view)
+void image_view_close(struct image_view *view)
 {
-	ubtrfs_abandon(view->fs);
+	if (!view->borrowed)
+		ubtrfs_abandon(view->fs);
+	view->borrowed = false;
 	mem_free(view->image);
 	view->fs = NULL;
 	view->image = NULL;
@@ -148,29 +208,59 @@ static void view_close(struct image_view *view)
 
 void image_view_fini(struct image_view *view)
 {
-	view_close(view);
+	image_view_close(view);
 	mem_free(view->devices);
+}
+
+static int view_borrow(struct image_view *view, struct session *session)
+{
+	int ret = session_lend(session, view->how.writable, &view->fs);
+
+	if (ret < 0) {
+		image_view_close(view);
+		return ret;
+	}
+	view->borrowed = true;
+	view->subvolid = session->view->subvolid;
+	view->nr_opened++;
+	return 0;
 }
 
 int image_view_open_quiet(struct image_view *view, const char *image)
 {
+	struct session *session = session_current();
 	int err;
 
 	if (view->image && strcmp(view->image, image) == 0)
 		return 0;
-	view_close(view);
+	image_view_close(view);
 	view->image = mem_strdup(image);
 	if (!view->image)
 		return MEM_FAIL("a name");
+	if (session && session->view->image && strcmp(session->view->image, image) == 0)
+		return view_borrow(view, session);
 	view->devices[0] = view->image;
 	view->how.devices = view->devices;
 	err = err_adopt(ubtrfs_open(&view->how, &view->fs));
 	if (err < 0) {
-		view_close(view);
+		image_view_close(view);
 		return err;
 	}
 	view->nr_opened++;
 	return 0;
+}
+
+int image_view_commit(struct image_view *view)
+{
+	return view->borrowed ? 0 : err_adopt(ubtrfs_commit(view->fs));
+}
+
+int image_default_here(int argc, char **argv)
+{
+	if (optind < argc || !session_current())
+		return argc;
+	argv[argc] = (char *)(uintptr_t) ".";
+	return argc + 1;
 }
 
 int image_view_open(struct image_view *view, const char *image)

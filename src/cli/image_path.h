@@ -4,6 +4,9 @@
  * As in scp the first colon separates, when no '/' stands before it. An image that is named with a
  * directory (out/disk.img, ./disk:1.img) is separated by the first colon that a '/' follows, or
  * else by the first colon. So an image name with a colon in it gets ./ before.
+ *
+ * In the shell (session.h) a text without "host:" before it is a path inside the image that is open,
+ * which stays open and belongs to the shell.
  */
 #ifndef UBTRFS_CLI_IMAGE_PATH_H
 #define UBTRFS_CLI_IMAGE_PATH_H
@@ -22,6 +25,8 @@ int image_path_parse(const char *text, struct image_path *ret_path) must_check;
 void image_path_release(struct image_path *path);
 /* What stands behind the separator, borrowed; NULL when there is none. */
 const char *image_path_inside(const char *text);
+/* A path of this machine, without the prefix that it has in the shell. */
+const char *image_path_host(const char *text);
 /* True for a text that can only mean a place inside an image: for the destination of cp. */
 bool image_path_is_inside(const char *text);
 
@@ -63,6 +68,7 @@ struct image_view {
 	const char **devices;		/* [0] is the image, then further members; owned array */
 	char *image;			/* what is open; owned */
 	struct ubtrfs *fs;		/* NULL: nothing */
+	bool borrowed;			/* fs is the shell's (session.h), and stays open */
 	unsigned nr_opened;		/* how many were, so that users notice a change */
 };
 
@@ -76,6 +82,15 @@ void image_view_fini(struct image_view *view);
 int image_view_open(struct image_view *view, const char *image) must_check;
 /* The same with the failure for the caller. */
 int image_view_open_quiet(struct image_view *view, const char *image) must_check;
+/* Closes without committing what is open. */
+void image_view_close(struct image_view *view);
+/* Makes durable what was done; in the shell that is left to the user. */
+int image_view_commit(struct image_view *view) must_check;
+/*
+ * In the shell a command without operands is about the directory that the user is in: makes "." the
+ * operand. Yields the new argc. Behind the last option.
+ */
+int image_default_here(int argc, char **argv) must_check;
 /* The directory that paths begin at. */
 struct ubtrfs_node image_view_top(const struct image_view *view);
 /* Opens the image of the argument (read-only) if another one is open, and finds the node that it

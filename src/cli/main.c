@@ -12,15 +12,10 @@
 
 #include "base/bytes.h"
 #include "cli/cli.h"
+#include "cli/command_table.h"
 
 static int cmd_version(int argc, char **argv);
 static int cmd_help(int argc, char **argv);
-
-struct command {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *summary;
-};
 
 static const struct command commands[] = {
 	{ "mkfs", cmd_mkfs, "make a filesystem, empty or from a directory or archives" },
@@ -40,6 +35,8 @@ static const struct command commands[] = {
 	{ "chmod", cmd_chmod, "change the permissions of files in an image" },
 	{ "chown", cmd_chown, "change the owner of files in an image" },
 	{ "chgrp", cmd_chgrp, "change the group of files in an image" },
+	{ "edit", cmd_edit, "edit a file of an image" },
+	{ "shell", cmd_shell, "work inside an image: an interactive session, or a script" },
 	{ "restore", cmd_restore, "bring out what can still be read of a damaged filesystem" },
 	{ "undelete", cmd_undelete, "bring out what was deleted and not written over yet" },
 	{ "filesystem", cmd_filesystem, "ask about a filesystem: show, df, usage, du, label" },
@@ -52,6 +49,24 @@ static const struct command commands[] = {
 	{ "version", cmd_version, "show the version" },
 	{ "help", cmd_help, "show this, or the help of a command" },
 };
+
+const struct command *command_at(unsigned index)
+{
+	return index < ARRAY_LEN(commands) ? &commands[index] : NULL;
+}
+
+/* These are about images as a whole, or about none. */
+bool command_is_inside(const struct command *command)
+{
+	static const char *const outside[] = { "mkfs",	  "mount",    "shell",
+					       "restore", "undelete", "inspect-internal",
+					       "version", "help" };
+
+	for (size_t i = 0; i < ARRAY_LEN(outside); i++)
+		if (strcmp(command->name, outside[i]) == 0)
+			return false;
+	return true;
+}
 
 static const char *command_name(unsigned index)
 {

@@ -198,6 +198,8 @@ static int note_link(struct copy_walk *walk, const struct scan_entry *entry,
 static int contents_write(struct copy_walk *walk, struct scan_entry *entry,
 			  const struct ubtrfs_attr *attr, struct ubtrfs_node node)
 {
+	if (walk->source->fs == walk->copy->fs)
+		return copy_same_write(walk, entry, node, attr);
 	return walk->stream_fd >= 0 ? copy_stream_write(walk, node) :
 				      source_file_write(walk->import, entry, node, attr);
 }

@@ -216,8 +216,8 @@ static int check_not_inside(const struct copy_walk *walk)
 	return 0;
 }
 
-/* Of the filesystem that is written the source shows the last commit, whose blocks stay until the
- * next one. */
+/* Opened a second time, the filesystem that is written shows as a source the last commit, whose blocks
+ * stay until the next one. */
 static int source_is_same_fs(struct copy_in *copy, const struct copy_source *source, bool *ret_same)
 {
 	struct copy_devices devices;
@@ -225,13 +225,17 @@ static int source_is_same_fs(struct copy_in *copy, const struct copy_source *sou
 	*ret_same = false;
 	if (!source->fs)
 		return 0;
+	if (source->fs == copy->fs) {
+		*ret_same = true;
+		return 0;
+	}
 	TRY(copy_devices_read(source->fs, &devices));
 	*ret_same = copy_devices_meet(&devices, &copy->devices);
 	copy_devices_fini(&devices);
 	if (*ret_same && copy->options.commit_every_bytes)
 		return THROW(ERR_UNSUPPORTED,
-			     "option --commit-every: not for a copy within one filesystem, which "
-			     "reads what the last commit holds");
+			     "option --commit-every: not for a copy from the other members of the "
+			     "filesystem, which reads what the last commit holds");
 	return 0;
 }
 

@@ -59,7 +59,8 @@ struct copy_rules {
 	void *ctx;
 };
 
-/* A source: a path of this machine (fs NULL), or a node of another filesystem. */
+/* A source: a path of this machine (fs NULL), or a node of another filesystem, or of the one that is
+ * written. */
 struct copy_source {
 	const char *path; /* as the user wrote it; in messages */
 	/* Of several that are open in turn each has a number of its own: links of one are not

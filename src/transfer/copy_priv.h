@@ -5,6 +5,7 @@
  *   copy_target.c  a name that may be there already: what is to become of it
  *   copy_entry.c   making or overwriting one entry
  *   copy_acl.c     what a directory hands down
+ *   copy_same.c    contents of a file of the same filesystem
  *   copy_stream.c  contents of what is no regular file (a pipe)
  *   copy_devices.c what a filesystem lies on: is a source the destination
  *
@@ -60,7 +61,7 @@ struct copy_walk {
 	const struct copy_source *source;
 	const struct copy_dest *dest;
 	struct copy_acl acl;
-	bool same_fs;  /* the source is the destination as it was committed */
+	bool same_fs;  /* the source is the destination, or that as it was committed */
 	int stream_fd; /* the source is no file with a length, and read from here; or -1 */
 };
 
@@ -116,6 +117,11 @@ void copy_devices_fini(struct copy_devices *devices);
 bool copy_devices_have(const struct copy_devices *devices, uint64_t dev, uint64_t ino);
 /* Both are the same filesystem. */
 bool copy_devices_meet(const struct copy_devices *a, const struct copy_devices *b);
+
+/* --- copy_same.c --- */
+/* Contents of an entry of copy->fs itself, into a file that is empty; attr: of the new file. */
+int copy_same_write(struct copy_walk *walk, const struct scan_entry *entry,
+		    struct ubtrfs_node node, const struct ubtrfs_attr *attr) must_check;
 
 /* --- copy_stream.c --- */
 /* The source, open as stream_fd, as a file at the name. */
