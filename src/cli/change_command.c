@@ -106,6 +106,7 @@ static bool errno_is_plain(int number)
 	case ENAMETOOLONG:
 	case ELOOP:
 	case EMLINK:
+	case EBUSY:
 		return true;
 	default:
 		return false;

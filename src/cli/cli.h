@@ -30,6 +30,7 @@ int cmd_shell(int argc, char **argv);
 int cmd_mkdir(int argc, char **argv);
 int cmd_rmdir(int argc, char **argv);
 int cmd_rm(int argc, char **argv);
+int cmd_mv(int argc, char **argv);
 int cmd_ln(int argc, char **argv);
 int cmd_touch(int argc, char **argv);
 int cmd_truncate(int argc, char **argv);

@@ -1,5 +1,5 @@
 /*
- * `ubtrfs ln`: further names and symlinks, with the options of ln(1).
+ * `ubtrfs ln`: further names, symlinks, and copies that share their data, with the options of ln(1).
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,11 +8,14 @@
 
 #include "base/cleanup.h"
 #include "cli/dest.h"
+#include "cli/reflink.h"
+
+enum { OPTION_REFLINK = 0x500 };
 
 struct ln {
 	struct change_command command;
 	struct dest dest;
-	bool symbolic, force, follow;
+	bool symbolic, force, follow, reflink;
 };
 
 static const char help_text[] =
@@ -20,9 +23,11 @@ static const char help_text[] =
 	"       ubtrfs ln [OPTIONS] IMAGE:/TARGET... IMAGE:/DIRECTORY\n"
 	"       ubtrfs ln -s [OPTIONS] TEXT IMAGE:/NAME\n"
 	"\n"
-	"Make names in an image: hard links, with -s symlinks (to any text). All of them or none.\n"
+	"Make names in an image: hard links, with -s symlinks (to any text), with --reflink files of\n"
+	"their own that share the data. All of them or none.\n"
 	"\n"
 	"  -s, --symbolic        symlinks\n"
+	"      --reflink         copies that share their data with the original\n"
 	"  -f, --force           remove what has the name\n"
 	"  -L, --logical         of a symlink: link to what it leads to\n"
 	"  -P, --physical        link to the symlink itself (the default)\n"
@@ -35,6 +40,7 @@ static const char help_text[] =
 static const struct option long_options[] = {
 	IMAGE_LONG_OPTIONS,
 	{ "symbolic", no_argument, NULL, 's' },
+	{ "reflink", no_argument, NULL, OPTION_REFLINK },
 	{ "force", no_argument, NULL, 'f' },
 	{ "logical", no_argument, NULL, 'L' },
 	{ "physical", no_argument, NULL, 'P' },
@@ -53,6 +59,9 @@ static int take_option(void *ctx, int option)
 	switch (option) {
 	case 's':
 		job->symbolic = true;
+		return 0;
+	case OPTION_REFLINK:
+		job->reflink = true;
 		return 0;
 	case 'f':
 		job->force = true;
@@ -80,13 +89,15 @@ static int check(void *ctx)
 {
 	struct ln *job = ctx;
 
+	if (job->symbolic && job->reflink)
+		return cli_error("ln: --symbolic and --reflink exclude one another");
 	job->dest.keeps_text = job->symbolic;
 	return dest_take(&job->dest, &job->command);
 }
 
 static const char *kind_text(const struct ln *job)
 {
-	return job->symbolic ? "symbolic link" : "hard link";
+	return job->symbolic ? "symbolic link" : job->reflink ? "reflink copy" : "hard link";
 }
 
 static int cannot(const struct ln *job, int err, const struct place *place)
@@ -141,8 +152,11 @@ static int make_link(struct ln *job, const char *text, const struct place *place
 	if (S_ISDIR(attr.mode))
 		return THROW(ERR_IS_DIR, "%s: hard link not allowed for directory", text);
 	TRY(make_room(job, place, &attr));
-	ret = err_adopt(ubtrfs_link(change_fs(&job->command), attr.node, place->dir, place->name,
-				    strlen(place->name)));
+	if (job->reflink)
+		ret = reflink_make(&job->command, &attr, place);
+	else
+		ret = err_adopt(ubtrfs_link(change_fs(&job->command), attr.node, place->dir,
+					    place->name, strlen(place->name)));
 	return ret < 0 ? cannot(job, ret, place) : 0;
 }
 

@@ -164,6 +164,16 @@ static int tree_options(struct tree_job *job, int argc, char **argv)
 	return -1;
 }
 
+static void print_totals(const struct tree_job *job)
+{
+	printf("\n%llu director%s", (unsigned long long)job->nr_dirs,
+	       job->nr_dirs == 1 ? "y" : "ies");
+	if (!job->dirs_only)
+		printf(", %llu file%s", (unsigned long long)job->nr_files,
+		       job->nr_files == 1 ? "" : "s");
+	putchar('\n');
+}
+
 int cmd_tree(int argc, char **argv)
 {
 	struct tree_job job = { .lines = choose_lines() };
@@ -181,12 +191,8 @@ int cmd_tree(int argc, char **argv)
 			code |= draw_argument(&job, argv[i]);
 		if (session_interrupted())
 			code = cli_error("interrupted");
-		printf("\n%llu director%s", (unsigned long long)job.nr_dirs,
-		       job.nr_dirs == 1 ? "y" : "ies");
-		if (!job.dirs_only)
-			printf(", %llu file%s", (unsigned long long)job.nr_files,
-			       job.nr_files == 1 ? "" : "s");
-		putchar('\n');
+		else
+			print_totals(&job);
 		code |= cli_finish_output();
 	}
 	pair_set_fini(&job.met);

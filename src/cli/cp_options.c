@@ -48,7 +48,7 @@ static const char help_text[] =
 	"      --remove-destination  remove what exists instead of writing into it\n"
 	"  -x, --one-file-system stay on the filesystem (in an image: the subvolume) of the source\n"
 	"      --sparse WHEN     auto (default), always, never\n"
-	"      --reflink[=WHEN]  auto, never; always is not built\n"
+	"      --reflink[=WHEN]  share data inside one image: always, auto (default), never\n"
 	"  -v, --verbose         say what is copied\n" CHANGE_HELP IMAGE_HELP
 	"      --help            print this\n"
 	"\n"
@@ -138,14 +138,19 @@ static int take_sparse(struct cp_request *request, const char *when)
 	return 0;
 }
 
-static int take_reflink(const char *when)
+static int take_reflink(struct cp_request *request, const char *when)
 {
-	if (when && (!strcmp(when, "auto") || !strcmp(when, "never")))
-		return 0;
+	enum copy_reflink *reflink = &request->rules.reflink;
+
 	if (!when || !strcmp(when, "always"))
-		return cli_error("option --reflink: sharing blocks is not built; write "
-				 "--reflink=auto or leave it out");
-	return cli_error("option --reflink: '%s' is none of auto, always, never", when);
+		*reflink = COPY_REFLINK_ALWAYS;
+	else if (!strcmp(when, "auto"))
+		*reflink = COPY_REFLINK_AUTO;
+	else if (!strcmp(when, "never"))
+		*reflink = COPY_REFLINK_NEVER;
+	else
+		return cli_error("option --reflink: '%s' is none of auto, always, never", when);
+	return 0;
 }
 
 /* ---- the switches ---- */
@@ -226,7 +231,7 @@ static int take_into(struct cp_request *request, int option)
 	case OPTION_SPARSE:
 		return take_sparse(request, optarg);
 	case OPTION_REFLINK_WHEN:
-		return take_reflink(optarg);
+		return take_reflink(request, optarg);
 	case 'v':
 		request->verbose = true;
 		return 0;
@@ -281,6 +286,9 @@ static int take_operands(struct cp_request *request, int argc, char **argv)
 {
 	int nr = argc - optind;
 
+	if (request->rules.reflink == COPY_REFLINK_ALWAYS &&
+	    request->rules.sparse != COPY_SPARSE_AUTO)
+		return cli_error("--reflink can be used only with --sparse=auto");
 	if (request->dest_is_dir && request->no_target_dir)
 		return cli_error("options -t and -T cannot be used together");
 	request->sources = argv + optind;

@@ -35,10 +35,12 @@ int dest_find(struct dest *dest)
 	struct ubtrfs_attr attr = { .mode = 0 };
 	int ret;
 
-	TRY(place_find(dest->command, dest->text, &dest->place));
+	ret = place_find(dest->command, dest->text, &dest->place);
+	if (ret < 0)
+		return change_fail(ret, "cannot access '%s'", dest->text);
 	ret = place_attr(dest->command, &dest->place, !dest->no_follow, &attr);
 	if (ret < 0 && err_to_errno(ret) != ENOENT)
-		return ret;
+		return change_fail(ret, "cannot access '%s'", dest->text);
 	dest->into = ret == 0 && S_ISDIR(attr.mode) && !dest->not_dir;
 	dest->dir = attr.node;
 	if (dest->into)

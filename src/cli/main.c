@@ -29,6 +29,7 @@ static const struct command commands[] = {
 	{ "mkdir", cmd_mkdir, "make directories in an image" },
 	{ "rm", cmd_rm, "remove files and directories of an image" },
 	{ "rmdir", cmd_rmdir, "remove empty directories of an image" },
+	{ "mv", cmd_mv, "rename or move files inside an image" },
 	{ "ln", cmd_ln, "make links in an image" },
 	{ "touch", cmd_touch, "set the times of files in an image, or make them" },
 	{ "truncate", cmd_truncate, "set the size of files in an image" },

@@ -200,6 +200,9 @@ static int contents_write(struct copy_walk *walk, struct scan_entry *entry,
 {
 	if (walk->source->fs == walk->copy->fs)
 		return copy_same_write(walk, entry, node, attr);
+	if (walk->copy->rules.reflink == COPY_REFLINK_ALWAYS)
+		return THROW_SYS(EXDEV, "failed to clone %s/%s", walk->import->root_path,
+				 entry->path);
 	return walk->stream_fd >= 0 ? copy_stream_write(walk, node) :
 				      source_file_write(walk->import, entry, node, attr);
 }

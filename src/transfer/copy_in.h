@@ -33,6 +33,13 @@ enum copy_sparse {
 	COPY_SPARSE_NEVER,
 };
 
+/* Data of the same filesystem. */
+enum copy_reflink {
+	COPY_REFLINK_AUTO,   /* shared as far as it can be */
+	COPY_REFLINK_ALWAYS, /* or else it is an error */
+	COPY_REFLINK_NEVER,
+};
+
 /* What is kept of the source. */
 #define COPY_KEEP_MODE 0x01u /* and ACLs */
 #define COPY_KEEP_OWNER 0x02u
@@ -47,6 +54,7 @@ struct copy_rules {
 	enum copy_follow follow;
 	enum copy_update update;
 	enum copy_sparse sparse;
+	enum copy_reflink reflink;
 	unsigned keep;
 	bool default_mode; /* --no-preserve=mode: permissions as if newly made */
 	bool one_file_system;

@@ -1,12 +1,43 @@
 /*
- * Contents of a file that is in the filesystem that is written too: they pass through
- * memory. By the one thread that changes: the library's readers of
+ * Contents of a file that is in the filesystem that is written too: they are shared, as far as the
+ * rules want it, or pass through memory. By the one thread that changes: the library's readers of
  * sources would wait for the change that waits for them.
  */
 #include "base/cleanup.h"
 #include "transfer/copy_priv.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
+
+static int share_fail(const struct copy_walk *walk, int ret, const struct scan_entry *entry)
+{
+	return import_fail(walk->import, ret, "failed to clone %s/%s", walk->import->root_path,
+			   entry->path);
+}
+
+static int range_share(struct copy_walk *walk, const struct scan_entry *entry,
+		       struct ubtrfs_node node, uint64_t offset, uint64_t len)
+{
+	uint64_t done;
+	int ret;
+
+	if (walk->copy->rules.reflink == COPY_REFLINK_ALWAYS) {
+		ret = ubtrfs_clone_range(walk->copy->fs, entry->source_node, offset, node, offset,
+					 len);
+		return ret < 0 ? share_fail(walk, ret, entry) : 0;
+	}
+	while (len) {
+		TRY(import_step(walk->import));
+		ret = ubtrfs_copy_range(walk->copy->fs, entry->source_node, offset, node, offset,
+					len, &done);
+		if (ret < 0)
+			return share_fail(walk, ret, entry);
+		if (!done)
+			return 0;
+		offset += done;
+		len -= done;
+	}
+	return 0;
+}
 
 static int range_copy(struct copy_walk *walk, const struct scan_entry *entry,
 		      struct ubtrfs_node node, uint64_t offset, uint64_t len)
@@ -42,7 +73,10 @@ int copy_same_write(struct copy_walk *walk, const struct scan_entry *entry, stru
 	for (size_t i = 0; i < entry->nr_ranges; i++) {
 		const struct scan_range *range = &entry->ranges[i];
 
-		TRY(range_copy(walk, entry, node, range->start, range->len));
+		if (walk->copy->rules.reflink == COPY_REFLINK_NEVER)
+			TRY(range_copy(walk, entry, node, range->start, range->len));
+		else
+			TRY(range_share(walk, entry, node, range->start, range->len));
 		walk->import->stats.bytes += range->len;
 		end = range->start + range->len;
 	}

@@ -26,7 +26,7 @@ def main():
         os.write(fd, typed)
         seen = wait_for(fd, wanted)
         if wanted not in seen:
-            sys.exit(f'after {typed!r}: no {wanted!r} in {seen!r}')
+            sys.exit(f'after {typed!r}: no {wanted!r} in {seen[-500:]!r}')
     os.close(fd) if '--hang-up' in sys.argv else None
     end = time.time() + LIMIT_S
     while time.time() < end:

@@ -42,6 +42,65 @@ mkdir -m g-s @/setgid/new
 mkdir -p -m 700 @/p/q
 mkdir @/setgid/new
 mkdir -m 9 @/new
+mv @/file @/new
+mv -v @/file @/new
+mv @/file @/exec
+mv -v @/file @/dir
+mv @/file @/dir/inside
+mv @/dir @/new
+mv @/dir @/empty
+mv @/dir @/file
+mv @/file @/empty
+mv -T @/file @/empty
+mv -T @/dir @/empty
+mv -T @/empty @/dir
+mv -T @/dir @/deep
+mv @/dir @/dir/sub
+mv @/dir @/dir
+mv @/file @/file
+mv @/file @/file/
+mv @/file @/new/
+mv @/dir @/new/
+mv @/dir/ @/new
+mv @/file/ @/new
+mv @/nothing @/new
+mv @/file @/nowhere/new
+mv @/file @/exec @/dir @/empty
+mv @/file @/exec @/nothing @/empty
+mv @/file @/exec @/big
+mv -t @/empty @/file @/dir
+mv -n @/file @/exec
+mv -n @/file @/new
+mv -u @/setid @/exec
+mv -u @/file @/dir/inside
+mv @/link @/new
+mv @/file @/link
+mv @/file @/link-dir
+mv -T @/file @/link-dir
+mv @/link-dir @/new
+mv @/link-dir/ @/new
+mv @/hard @/hard2
+mv @/hard @/dir/hard3
+mv -f @/file @/exec
+mv @/dir/. @/new
+mv @/dir/sub/deep @/
+mv @/file
+mv
+mv -T @/file @/exec @/big
+cp @/file @/new
+cp --reflink=always @/big @/new
+cp --reflink=never @/big @/new
+cp --reflink @/big @/exec
+cp -a --reflink=always @/dir @/new
+cp -r @/dir @/new
+cp -r @/dir/. @/empty
+cp -a @/many @/new
+cp --sparse=always @/zeros @/new
+cp --reflink=always --sparse=always @/zeros @/new
+cp @/big @/big
+cp @/hard @/hard2
+cp -a @/dir @/dir/sub
+cp --reflink=sometimes @/file @/new
 mkdir
 rmdir @/empty
 rmdir @/dir
@@ -223,7 +282,10 @@ def make_base(top):
     os.mkdir(f'{top}/empty')
     write(f'{top}/file', b'the file\n', 0o640, 1001)
     write(f'{top}/exec', b'#!/bin/sh\n', 0o755, 1002)
+    write(f'{top}/hard', b'two names\n')
     write(f'{top}/setid', b'#!/bin/sh\n', 0o6755, 1002)
+    os.link(f'{top}/hard', f'{top}/hard2')
+    write(f'{top}/zeros', bytes(500000))
     write(f'{top}/big', bytes(range(256)) * 1000, 0o600, 1003)
     write(f'{top}/dir/inside', b'inside\n', 0o664, 1001)
     write(f'{top}/dir/sub/script', b'#!/bin/sh\n', 0o775, 1001)
