@@ -12,6 +12,7 @@ import sys
 import time
 
 LIMIT_S = 30
+TAIL_BYTES = 8192
 
 
 def main():
@@ -22,7 +23,7 @@ def main():
     steps = sys.stdin.read().split('\n')
     seen = wait_for(fd, b'> ')
     for typed, wanted in zip(steps[::2], steps[1::2]):
-        typed, wanted = (text.encode().decode('unicode_escape').encode('latin-1') for text in (typed, wanted))
+        typed, wanted = (unescape(text) for text in (typed, wanted))
         os.write(fd, typed)
         seen = wait_for(fd, wanted)
         if wanted not in seen:
@@ -41,7 +42,7 @@ def main():
 
 
 def wait_for(fd, wanted, limit_s=LIMIT_S):
-    """Everything up to the wanted bytes; padding and movements of the cursor are left out."""
+    """The end of everything up to the wanted bytes; padding and movements of the cursor are left out."""
     seen, end = b'', time.time() + limit_s
     while time.time() < end:
         if select.select([fd], [], [], 0.05)[0]:
@@ -51,10 +52,16 @@ def wait_for(fd, wanted, limit_s=LIMIT_S):
                 break
             if not more:
                 break
-            seen += more
+            seen = seen[-TAIL_BYTES:] + more
         if wanted in clean(seen):
             break
     return clean(seen)
+
+
+def unescape(text):
+    for escape, byte in (('\\t', '\t'), ('\\n', '\n'), ('\\r', '\r'), ('\\x03', '\3'), ('\\x04', '\4'), ('\\x10', '\x10')):
+        text = text.replace(escape, byte)
+    return text.encode()
 
 
 def clean(seen):
