@@ -34,6 +34,16 @@ enum ubtrfs_atime {
 	UBTRFS_ATIME_STRICT, /* it is always set */
 };
 
+/* An older root of the tree of roots when the current one cannot be read. */
+#define UBTRFS_RESCUE_USEBACKUPROOT 1u
+/* A log is left alone, as always when reading. */
+#define UBTRFS_RESCUE_NOLOGREPLAY 2u
+/* Trees that are not needed for reading names may be lost; without that of checksums nothing is
+ * verified. */
+#define UBTRFS_RESCUE_IGNOREBADROOTS 4u
+/* Contents are not compared with their checksums. */
+#define UBTRFS_RESCUE_IGNOREDATACSUMS 8u
+
 struct ubtrfs_open_options {
 	/* Paths of member devices (files or block devices); the first names the filesystem in
 	 * messages. */
@@ -50,7 +60,8 @@ struct ubtrfs_open_options {
 	/* The copy of the superblock to believe: 0..2; -1 = the primary, and for reading the
 	 * others when it is damaged. For writing none that was left behind. */
 	int super_copy;
-	bool no_verify; /* contents of files are not compared with their checksums */
+	bool no_verify;	 /* contents of files are not compared with their checksums */
+	unsigned rescue; /* UBTRFS_RESCUE_*: what is damaged all the same; for reading only */
 	/* Nothing is committed but by ubtrfs_commit and ubtrfs_close: what is done in between
 	 * happens as a whole or not at all, and may take more space. */
 	bool explicit_commit;

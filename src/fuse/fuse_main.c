@@ -20,6 +20,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include <ubtrfs/admin.h>
+
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "fuse/control.h"
@@ -56,6 +58,29 @@ static int find_top(struct front *front)
 	return 0;
 }
 
+static int find_missing(void *ctx, const struct ubtrfs_device *device)
+{
+	uint64_t *devid = ctx;
+
+	if (device->path)
+		return 0;
+	*devid = device->devid;
+	return 1;
+}
+
+/* As Linux has it: who wants to go without a device says so. */
+static int check_members(const struct front *front)
+{
+	uint64_t devid;
+	int missing = ubtrfs_device_each(front->fs, find_missing, &devid);
+
+	TRY(missing);
+	if (missing && !front->options->degraded)
+		return THROW(ERR_INVALID, "%s: device %llu is missing: see the option degraded",
+			     front->image, (unsigned long long)devid);
+	return 0;
+}
+
 static int open_image(struct front *front, const struct mount_request *request)
 {
 	struct mount_options *options = request->options;
@@ -71,6 +96,7 @@ static int open_image(struct front *front, const struct mount_request *request)
 	how.warn = tell_warning;
 	how.background = how.writable;
 	TRY(ubtrfs_open(&how, &front->fs));
+	TRY(check_members(front));
 	TRY(find_top(front));
 	TRY(ubtrfs_getattr(front->fs, front->top, &attr));
 	TRY(ubtrfs_info(front->fs, &info));

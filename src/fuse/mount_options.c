@@ -19,7 +19,7 @@ const char mount_options_help[] =
 	"  ro, rw                     change nothing; or do\n"
 	"  subvol=PATH, subvolid=ID   show this subvolume; else the default one\n"
 	"  device=FILE                a further member of the filesystem\n"
-	"  degraded                   write although members are missing\n"
+	"  degraded                   although members are missing; with ro\n"
 	"  compress[=ALG[:LEVEL]]     zlib, lzo, zstd, no; compress-force: whatever the start looks like\n"
 	"  nodatacow, nodatasum       for new files\n"
 	"  noatime, relatime, strictatime, nodiratime\n"
@@ -282,6 +282,7 @@ static int take_switch(struct mount_options *options, const char *name, const ch
 		{ "default_permissions", &options->no_permissions, false },
 		{ "no_default_permissions", &options->no_permissions, true },
 		{ "user_subvol_rm_allowed", &options->subvol_rm_allowed, true },
+		{ "degraded", &options->degraded, true },
 		{ "writeback_cache", &options->writeback_cache, true },
 		{ "nowriteback_cache", &options->writeback_cache, false },
 	};
@@ -290,6 +291,36 @@ static int take_switch(struct mount_options *options, const char *name, const ch
 	for (size_t i = 0; i < ARRAY_LEN(switches); i++)
 		if (strcmp(name, switches[i].name) == 0)
 			*switches[i].at = switches[i].to;
+	return 0;
+}
+
+static int take_rescue(struct mount_options *options, const char *name, const char *value)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} words[] = {
+		{ "usebackuproot", UBTRFS_RESCUE_USEBACKUPROOT },
+		{ "nologreplay", UBTRFS_RESCUE_NOLOGREPLAY },
+		{ "ignorebadroots", UBTRFS_RESCUE_IGNOREBADROOTS },
+		{ "ibadroots", UBTRFS_RESCUE_IGNOREBADROOTS },
+		{ "ignoredatacsums", UBTRFS_RESCUE_IGNOREDATACSUMS },
+		{ "idatacsums", UBTRFS_RESCUE_IGNOREDATACSUMS },
+	};
+
+	while (*value) {
+		size_t len = strcspn(value, ":"), i = 0;
+
+		while (i < ARRAY_LEN(words) &&
+		       (strlen(words[i].word) != len || strncmp(words[i].word, value, len) != 0))
+			i++;
+		if (i == ARRAY_LEN(words))
+			return bad_value(name, value,
+					 "usebackuproot, nologreplay, ignorebadroots or "
+					 "ignoredatacsums is needed, with : between");
+		options->how.rescue |= words[i].bit;
+		value += len + (value[len] == ':');
+	}
 	return 0;
 }
 
@@ -339,6 +370,8 @@ static const struct option known[] = {
 	{ "max_threads", take_number, WITH_VALUE },
 	{ "partition", take_number, WITH_VALUE },
 	{ "offset", take_offset, WITH_VALUE },
+	{ "rescue", take_rescue, WITH_VALUE },
+	{ "degraded", take_switch, WITHOUT_VALUE },
 	{ "user_subvol_rm_allowed", take_switch, WITHOUT_VALUE },
 	{ "autodefrag", take_refused, WITHOUT_VALUE },
 	{ "noautodefrag", take_nothing, WITHOUT_VALUE },

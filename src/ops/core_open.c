@@ -108,6 +108,7 @@ static int trees_load(struct core *core, const struct core_open *how, struct mem
 	TRY(members_join_tree(core, how, members));
 	TRY(store_load_chunks(&core->store));
 	TRY(chunks_check_devices(core));
+	TRY(open_backup_root(core, how));
 	TRY(store_load_stripe_tree(&core->store));
 	TRY(open_state_check(core, how));
 	if (!core->writable)
@@ -139,7 +140,7 @@ static int contents_open(struct core *core, const struct core_open *how)
 					   .compress_level = how->compress_level,
 					   .max_inline = how->max_inline,
 					   .background = how->background,
-					   .no_verify = how->no_verify };
+					   .no_verify = open_ignores_csums(core, how) };
 
 	TRY(inode_table_init(&core->inodes, core->roots, &core->geometry, core->store.incompat));
 	if (how->now) {

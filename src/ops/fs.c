@@ -131,6 +131,7 @@ void core_open_from_options(const struct ubtrfs_open_options *options, struct co
 				       .offset = options->offset,
 				       .super_copy = options->super_copy,
 				       .no_verify = options->no_verify,
+				       .rescue = options->rescue,
 				       .warn = options->warn,
 				       .warn_ctx = options->warn_ctx };
 }
@@ -165,6 +166,8 @@ int fs_new(const struct core_open *how, struct ubtrfs **ret_fs)
 
 static int options_check(const struct ubtrfs_open_options *options)
 {
+	if (options->rescue && options->writable)
+		return THROW(ERR_INVALID, "what is damaged is opened for reading only");
 	if (options->super_copy < -1 || options->super_copy > 2)
 		return THROW(ERR_INVALID, "there is no superblock copy %d", options->super_copy);
 	if (options->background && options->explicit_commit)

@@ -53,6 +53,11 @@ int open_partition(const struct core_open *how, const char *path, struct device 
 int open_super_read(struct device *device, const struct core_open *how,
 		    uint8_t *ret_super) must_check;
 
+/* open_rescue.c: once the chunks are known; rescue=usebackuproot. */
+int open_backup_root(struct core *core, const struct core_open *how) must_check;
+/* Whether data is to be read without its checksums. */
+bool open_ignores_csums(struct core *core, const struct core_open *how);
+
 /* open_features.c: what the superblock says against what is built. */
 int open_features_check(const struct core *core, const struct core_open *how) must_check;
 /* What the trees say: things that are under way and must be finished by who began them. */

@@ -167,6 +167,7 @@ struct core_open {
 	uint64_t offset;
 	int super_copy;
 	bool no_verify;
+	unsigned rescue;
 	void (*warn)(void *ctx, const char *sentence);
 	void *warn_ctx;
 };

@@ -135,6 +135,25 @@ PY
 	same_on_both '' '' 40
 }
 
+@test 'the time of last access: relatime, noatime, strictatime' {
+	image_new 200M
+	for option in relatime noatime strictatime; do
+		ours_mount "$option"
+		echo "$option" >"$M/$option"
+		touch -a -d '2001-01-01' "$M/$option"
+		ours_umount
+		ours_mount "$option"
+		cat "$M/$option" >/dev/null
+		year=$(stat -c %x "$M/$option" | cut -c1-4)
+		case $option in
+		noatime) [ "$year" = 2001 ] ;;
+		*) [ "$year" != 2001 ] ;;
+		esac
+		ours_umount
+	done
+	check_clean "$IMG"
+}
+
 @test 'ioctls of btrfs: what the kernel answers for the same filesystem' {
 	cat >"$WORK/ioctls.py" <<'PY'
 import fcntl, os, struct, sys

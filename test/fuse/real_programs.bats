@@ -168,7 +168,7 @@ PY
 	as_user "$bin/pgbench" -h "$WORK/home" -U test -i -s 5 -q postgres >"$WORK/bench.txt" 2>&1
 	as_user "$bin/pgbench" -h "$WORK/home" -U test -c 4 -j 2 -T 60 postgres >>"$WORK/bench.txt" 2>&1
 	grep tps "$WORK/bench.txt" >&3
-	as_user "$bin/psql" -h "$WORK/home" -U test -qc 'VACUUM FULL; REINDEX DATABASE postgres' postgres
+	as_user "$bin/psql" -h "$WORK/home" -U test -q -c 'VACUUM FULL' -c 'REINDEX DATABASE postgres' postgres
 	as_user "$bin/pg_ctl" -s -w -D "$M/data" stop
 	as_user "$bin/pg_checksums" --enable -D "$M/data" >/dev/null
 	as_user "$bin/pg_checksums" --check -D "$M/data" | grep -q 'Bad checksums: *0'
