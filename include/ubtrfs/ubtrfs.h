@@ -80,6 +80,8 @@ struct ubtrfs_open_options {
 	/* How new data is stored. level 0 = the algorithm's default. */
 	int compress;
 	int compress_level;
+	/* Files whose first piece does not compress are tried again and again, NOCOMPRESS or not. */
+	bool compress_force;
 	uint32_t max_inline; /* bytes; UINT32_MAX = Linux's default, 2048 */
 	/* New files are written in place and without checksums, or without checksums only. Neither
 	 * goes with compress. */

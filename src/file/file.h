@@ -79,6 +79,7 @@ struct file_run {
 	uint32_t len;
 	uint32_t ram_bytes; /* as accounted */
 	bool whole_file;    /* the run is all of the file: may become inline */
+	bool is_new;	    /* the file had no extents there; counted in its unsaved_bytes */
 	bool reaped;
 	int compress;	  /* COMPRESS_* to try */
 	bool by_property; /* it asked for that, or the caller insists: tried again and again */

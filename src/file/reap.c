@@ -192,6 +192,13 @@ static int run_finish(struct writeback *writeback, struct file_run *run)
 	return reap_plain(writeback, run);
 }
 
+/* The inode has one run less in flight. */
+static void run_leaves(struct file_run *run)
+{
+	run->inode->nr_in_flight--;
+	run->inode->unsaved_bytes -= run->is_new ? run->len : 0;
+}
+
 struct file_run *window_pop(struct writeback *writeback)
 {
 	struct file_run *run =
@@ -202,7 +209,7 @@ struct file_run *window_pop(struct writeback *writeback)
 	writeback->nr_small -= run_is_small(run);
 	run->reaped = true;
 	if (run->inode)
-		run->inode->nr_in_flight--;
+		run_leaves(run);
 	return run;
 }
 
@@ -222,7 +229,7 @@ void run_give_up(struct file_run *run)
 
 	ASSERT(!run->reaped);
 	writing_remove(run);
-	inode->nr_in_flight--;
+	run_leaves(run);
 	run->inode = NULL;
 	inode_put(inode);
 }

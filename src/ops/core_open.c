@@ -138,6 +138,7 @@ static int contents_open(struct core *core, const struct core_open *how)
 					   .workq = core->workq,
 					   .compress = how->compress,
 					   .compress_level = how->compress_level,
+					   .compress_force = how->compress_force && how->compress,
 					   .max_inline = how->max_inline,
 					   .background = how->background,
 					   .no_verify = open_ignores_csums(core, how) };

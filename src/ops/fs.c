@@ -119,6 +119,7 @@ void core_open_from_options(const struct ubtrfs_open_options *options, struct co
 				       .cache_bytes = options->cache_bytes,
 				       .compress = options->compress,
 				       .compress_level = options->compress_level,
+				       .compress_force = options->compress_force,
 				       .max_inline = options->max_inline == UINT32_MAX ?
 							     MAX_INLINE_DEFAULT :
 							     options->max_inline,

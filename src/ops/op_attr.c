@@ -62,12 +62,14 @@ int getattr_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr 
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(node_inode(fs, node, &inode));
-	if (S_ISREG(inode_mode(inode)) && inode_has_dirty_data(inode)) {
+	/* With a background nobody waits: what it will take is added, as Linux does. */
+	if (inode_has_dirty_data(inode) && !fs->core.background) {
 		if (!fs->alone)
 			return -ERR_WANTS_ALONE;
 		TRY(file_settle(&fs->core.writeback, inode));
 	}
 	attr_from_item(fs, inode->item, node, ret_attr);
+	ret_attr->allocated_bytes += round_up(inode->unsaved_bytes, fs->core.geometry.sectorsize);
 	return 0;
 }
 

@@ -157,6 +157,7 @@ struct core_open {
 	unsigned threads;
 	size_t cache_bytes;
 	int compress, compress_level;
+	bool compress_force;
 	uint32_t max_inline;
 	bool nodatacow, nodatasum;
 	enum ubtrfs_atime atime;
