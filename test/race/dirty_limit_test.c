@@ -66,7 +66,6 @@ static int slow_resize(struct device *device, uint64_t size_bytes)
 static void slow_free(struct device *device)
 {
 	device_free(slow_lower(device));
-	mem_free(device->name);
 	free(container_of(device, struct slow, device));
 }
 
