@@ -41,11 +41,10 @@ static int extents_drop(struct core *core, struct tree *tree, uint64_t ino)
 
 	while ((err = item_next(tree, &first, &last, item, sizeof(item), &key)) == 0) {
 		if (file_extent_disk_bytenr(item))
-			TRY(extent_ref_data(core->txn, &core->extents,
-					    file_extent_disk_bytenr(item),
-					    file_extent_disk_num_bytes(item),
-					    BTRFS_ROOT_TREE_OBJECTID, ino,
-					    key.offset - file_extent_offset(item), -1));
+			TRY(extent_ref_data(
+				core->txn, &core->extents, file_extent_disk_bytenr(item),
+				file_extent_disk_num_bytes(item), BTRFS_ROOT_TREE_OBJECTID, ino,
+				key.offset - file_extent_offset(item), -1));
 		TRY(tree_remove(core->txn, tree, &key));
 	}
 	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
@@ -56,8 +55,8 @@ static int file_drop(struct core *core, struct tree *tree, uint64_t ino)
 	uint64_t nr;
 
 	TRY(extents_drop(core, tree, ino));
-	return tree_remove_range(core->txn, tree, &KEY(ino, 0, 0),
-				 &KEY(ino, UINT8_MAX, UINT64_MAX), &nr);
+	return tree_remove_range(core->txn, tree, &KEY(ino, 0, 0), &KEY(ino, UINT8_MAX, UINT64_MAX),
+				 &nr);
 }
 
 int cache_v1_drop(struct core *core)

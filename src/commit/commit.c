@@ -88,6 +88,7 @@ static int prepare_steps(struct core *core, struct commit_work *work)
 {
 	TRY(core_flush_all(core));
 	TRY(csum_batch_flush(&core->writeback));
+	work->data_barrier = batch_barrier(&core->writeback);
 	TRY(txn_block(core->txn));
 	txn_start_commit(core->txn);
 	TRY(cache_v1_drop(core));
@@ -150,6 +151,7 @@ int commit_prepare(struct core *core, struct commit_work **ret_work)
 
 int commit_write(struct core *core, struct commit_work *work)
 {
+	TRY(batch_barrier_wait(&core->writeback, work->data_barrier));
 	TRY(cache_write_run(work->nodes, core->workq));
 	TRY(volume_flush(core->volume));
 	return commit_supers_write(core, work);

@@ -25,6 +25,10 @@
 /* A slice of flushing: delayed bytes, and inodes that have nothing else than themselves. */
 #define FLUSH_SLICE_BYTES ((size_t)MIB)
 #define FLUSH_SLICE_INODES 256u
+/* Of contents that begin their way in a slice. */
+#define FLUSH_SLICE_DATA_BYTES ((size_t)(8 * MIB))
+/* Under pressure contents come down to this part of what may be dirty. */
+#define DATA_KEEP_DIVISOR 4u
 /* Slices that a commit takes before it takes all at once. */
 #define FLUSH_MAX_SLICES 64u
 /* A commit that does not settle in so many rounds has a bug. */
@@ -78,10 +82,10 @@ struct core {
 	size_t dirty_max_bytes;	  /* DIRTY_MAX_BYTES, or what a test sets */
 	struct mutex groups_lock; /* RANK_LOAD: loading block groups when somebody asks for them */
 	bool groups_loaded;
-	bool reclaims;	   /* empty block groups are given back */
+	bool reclaims;	    /* empty block groups are given back */
 	bool metadata_full; /* the devices had no room for another chunk of metadata */
-	bool needs_chunks; /* the devices are full: they are given back at once */
-	bool tight;	   /* space is counted out: a commit makes no new chunks (shrink.c) */
+	bool needs_chunks;  /* the devices are full: they are given back at once */
+	bool tight;	    /* space is counted out: a commit makes no new chunks (shrink.c) */
 };
 
 /*
@@ -112,7 +116,12 @@ int core_flush_delayed(struct core *core, size_t limit_bytes) must_check;
  * whether there is more.
  */
 int core_flush_slice(struct core *core, size_t keep_bytes, bool *ret_more) must_check;
-/* All contents are with the devices, all that is delayed is in the trees. */
+/*
+ * A bounded piece of writing contents back, which waits for nothing; they come down to keep_bytes.
+ * *ret_more: writeback_wait, without the lock of ops/, and come again.
+ */
+int core_flush_data(struct core *core, size_t keep_bytes, bool *ret_more) must_check;
+/* All contents are with the devices (with a background: or on their way), all that is delayed is in the trees. */
 int core_flush_all(struct core *core) must_check;
 
 /* commit.c */

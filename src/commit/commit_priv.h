@@ -15,6 +15,7 @@ struct super_image {
 
 struct commit_work {
 	uint64_t generation;
+	uint64_t data_barrier; /* contents on their way that this commit tells of */
 	struct cache_write *nodes;
 	struct super_image *supers;
 	unsigned nr_supers;

@@ -58,13 +58,35 @@ int core_flush_inode(struct core *core, struct inode *inode)
 	return err;
 }
 
+/* What is delayed so far, without its contents: those are noted later. */
+static int flush_noted(struct core *core, struct inode *inode)
+{
+	SCOPED(inode) struct inode *held = inode_ref(inode);
+
+	TRY(extent_close(&core->writeback, held));
+	return inode_flush_noted(core->txn, held);
+}
+
 int core_flush_delayed(struct core *core, size_t limit_bytes)
 {
 	struct inode *inode;
 
 	while (core->inodes.delayed_bytes > limit_bytes &&
 	       (inode = inode_oldest_dirty(&core->inodes)))
-		TRY(core_flush_inode(core, inode));
+		TRY(core->background ? flush_noted(core, inode) : core_flush_inode(core, inode));
+	return 0;
+}
+
+int core_flush_data(struct core *core, size_t keep_bytes, bool *ret_more)
+{
+	struct writeback *writeback = &core->writeback;
+	size_t ram = writeback_ram_bytes(writeback);
+	bool more;
+
+	TRY(txn_check(core->txn));
+	TRY(writeback_step(writeback, MIN(FLUSH_SLICE_DATA_BYTES, ram - MIN(ram, keep_bytes)),
+			   &more));
+	*ret_more = more && writeback_ram_bytes(writeback) > keep_bytes;
 	return 0;
 }
 
@@ -73,16 +95,17 @@ int core_flush_slice(struct core *core, size_t keep_bytes, bool *ret_more)
 	size_t before = core->inodes.delayed_bytes;
 	size_t limit = before > FLUSH_SLICE_BYTES ? before - FLUSH_SLICE_BYTES : 0;
 	struct inode *inode;
+	bool data;
 
-	TRY(txn_check(core->txn));
-	TRY(writeback_drain(&core->writeback));
+	TRY(core_flush_data(core, keep_bytes ? core->dirty_bytes / DATA_KEEP_DIVISOR : 0, &data));
 	TRY(core_flush_delayed(core, MAX(limit, keep_bytes)));
-	for (unsigned i = 0; !keep_bytes && !limit && i < FLUSH_SLICE_INODES &&
+	/* While contents are on their way their inodes come back. */
+	for (unsigned i = 0; !data && !keep_bytes && !limit && i < FLUSH_SLICE_INODES &&
 			     (inode = inode_oldest_dirty(&core->inodes));
 	     i++)
 		TRY(core_flush_inode(core, inode));
 	core->kicked &= ~KICK_FLUSH;
-	*ret_more = core->inodes.delayed_bytes > keep_bytes ||
+	*ret_more = data || core->inodes.delayed_bytes > keep_bytes ||
 		    (!keep_bytes && core->inodes.nr_dirty);
 	return 0;
 }
@@ -91,7 +114,8 @@ int core_flush_all(struct core *core)
 {
 	struct inode *inode;
 
-	TRY(writeback_drain(&core->writeback));
+	TRY(core->background ? writeback_note(&core->writeback) :
+			       writeback_drain(&core->writeback));
 	while ((inode = inode_oldest_dirty(&core->inodes)))
 		TRY(core_flush_inode(core, inode));
 	return 0;
@@ -375,7 +399,7 @@ static void door_kick(struct core *core)
 	if (!core->background)
 		return;
 	if (core->inodes.delayed_bytes > DELAYED_MAX_BYTES / 2 ||
-	    pending_data_bytes(core) > core->dirty_bytes / 2)
+	    writeback_ram_bytes(&core->writeback) > core->dirty_bytes / 2)
 		kick |= KICK_FLUSH;
 	if (cache_dirty_bytes(core->cache) > core->dirty_max_bytes / 2)
 		kick |= KICK_COMMIT;

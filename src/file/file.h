@@ -135,11 +135,15 @@ struct writeback {
 	struct write_batch *batch; /* being filled */
 	struct list batches;	   /* on their way, oldest first */
 	unsigned nr_batches;
+	uint64_t nr_batches_ever;
 	bool stepping;	    /* inside writeback_step: nothing waits */
 	uint8_t *sector[2]; /* what a write keeps of its first and last sector */
 	struct mutex done_lock;
 	struct cond done;
 	/* under done_lock */
+	struct list unwritten;		  /* batches, in the order of submission */
+	struct err_report write_failure;  /* the first */
+	unsigned nr_barriers;		  /* who waits for batches */
 	uint64_t nr_started, nr_finished; /* jobs, ever */
 	uint64_t wake_at;		/* of nr_finished: then there is enough to do for a step */
 	unsigned compress_used;		/* bits 1 << COMPRESS_*: the superblock names them */
@@ -165,6 +169,9 @@ int file_wait_range(struct writeback *writeback, struct inode *inode, uint64_t s
 		    uint64_t end) must_check;
 /* The same as file_settle for every inode; all bytes are with the devices, all checksums in the tree. */
 int writeback_drain(struct writeback *writeback) must_check;
+/* The same, but the bytes may be on their way still: batch_barrier_wait is for those. Waits for workers
+ * only, or where a file was written again while its bytes were on their way. */
+int writeback_note(struct writeback *writeback) must_check;
 /* Space for data as space_alloc_data gives it, out of a new chunk if need be. */
 int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len, uint64_t *ret_addr,
 	       uint64_t *ret_len) must_check;
@@ -262,6 +269,10 @@ int batch_submit(struct writeback *writeback) must_check;
 int batch_reap_done(struct writeback *writeback) must_check;
 int batch_wait_oldest(struct writeback *writeback) must_check;
 int batch_drain(struct writeback *writeback) must_check;
+/* All that was submitted so far; to be waited for without the lock of ops/, from any thread: it is on
+ * the devices then, unless one failed. */
+uint64_t batch_barrier(const struct writeback *writeback);
+int batch_barrier_wait(struct writeback *writeback, uint64_t barrier) must_check;
 void batch_drop_all(struct writeback *writeback);
 
 /* csum_batch.c */

@@ -11,6 +11,8 @@
 struct write_batch {
 	struct job job;
 	struct link link;
+	struct link unwritten; /* under done_lock */
+	uint64_t seq;
 	struct writeback *writeback;
 	_Atomic bool finished; /* by its worker */
 	uint64_t addr;
@@ -20,6 +22,41 @@ struct write_batch {
 	struct file_run *runs[BATCH_MAX_PARTS];
 };
 
+/* From its worker: those who wait for all that was submitted before them look again. */
+static void batch_written(struct write_batch *batch, int err)
+{
+	struct writeback *writeback = batch->writeback;
+
+	mutex_lock(&writeback->done_lock);
+	link_remove(&batch->unwritten);
+	if (err < 0 && !writeback->write_failure.err)
+		err_capture(err, &writeback->write_failure);
+	if (writeback->nr_barriers)
+		cond_broadcast(&writeback->done);
+	mutex_unlock(&writeback->done_lock);
+}
+
+uint64_t batch_barrier(const struct writeback *writeback)
+{
+	return writeback->nr_batches_ever;
+}
+
+int batch_barrier_wait(struct writeback *writeback, uint64_t barrier)
+{
+	struct err_report failure;
+	struct link *first;
+
+	mutex_lock(&writeback->done_lock);
+	writeback->nr_barriers++;
+	while ((first = list_first(&writeback->unwritten)) &&
+	       list_entry(first, struct write_batch, unwritten)->seq <= barrier)
+		cond_wait(&writeback->done, &writeback->done_lock);
+	writeback->nr_barriers--;
+	failure = writeback->write_failure;
+	mutex_unlock(&writeback->done_lock);
+	return err_rethrow(&failure);
+}
+
 static int batch_work(struct job *job, unsigned worker)
 {
 	struct write_batch *batch = container_of(job, struct write_batch, job);
@@ -27,6 +64,7 @@ static int batch_work(struct job *job, unsigned worker)
 		volume_writev(batch->writeback->volume, batch->addr, batch->parts, batch->nr_parts);
 
 	(void)worker;
+	batch_written(batch, err);
 	writeback_finished(batch->writeback, &batch->finished);
 	return err;
 }
@@ -71,6 +109,10 @@ int batch_submit(struct writeback *writeback)
 	writeback->batch = NULL;
 	list_push_back(&writeback->batches, &batch->link);
 	writeback->nr_batches++;
+	batch->seq = ++writeback->nr_batches_ever;
+	mutex_lock(&writeback->done_lock);
+	list_push_back(&writeback->unwritten, &batch->unwritten);
+	mutex_unlock(&writeback->done_lock);
 	writeback_started(writeback);
 	workq_submit(writeback->config.workq, &batch->job);
 	while (writeback->nr_batches > BATCHES_MAX && !writeback->stepping)

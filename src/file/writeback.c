@@ -19,6 +19,7 @@ int writeback_init(struct writeback *writeback, const struct writeback_config *c
 	list_init(&writeback->dirty_inodes);
 	list_init(&writeback->in_flight);
 	list_init(&writeback->batches);
+	list_init(&writeback->unwritten);
 	writeback->nr_scratches = workq_nr_workers(config->workq);
 	writeback->scratches = mem_array(writeback->nr_scratches, sizeof(*writeback->scratches));
 	writeback->csums.capacity = geometry_max_csums(&writeback->geometry);
@@ -189,7 +190,7 @@ int file_settle(struct writeback *writeback, struct inode *inode)
 	return 0;
 }
 
-int writeback_drain(struct writeback *writeback)
+static int note_all(struct writeback *writeback)
 {
 	struct list *dirty = &writeback->config.inodes->dirty;
 	struct link *oldest;
@@ -204,6 +205,23 @@ int writeback_drain(struct writeback *writeback)
 	 */
 	for (struct link *link = list_first(dirty); link; link = list_next(dirty, link))
 		TRY(file_settle(writeback, list_entry(link, struct inode, dirty_link)));
-	TRY(batch_drain(writeback));
 	return csum_batch_flush(writeback);
+}
+
+int writeback_note(struct writeback *writeback)
+{
+	int err;
+
+	writeback->stepping = true;
+	err = note_all(writeback);
+	if (err == 0)
+		err = batch_submit(writeback);
+	writeback->stepping = false;
+	return err;
+}
+
+int writeback_drain(struct writeback *writeback)
+{
+	TRY(note_all(writeback));
+	return batch_drain(writeback);
 }

@@ -54,8 +54,29 @@ static int flush_slices(struct ubtrfs *fs, size_t keep_bytes)
 {
 	bool more = true;
 
-	for (unsigned i = 0; more && i < FLUSH_MAX_SLICES; i++)
+	for (unsigned i = 0; more && i < FLUSH_MAX_SLICES; i++) {
 		TRY(flush_slice(fs, keep_bytes, &more));
+		if (more)
+			writeback_wait(&fs->core.writeback);
+	}
+	return 0;
+}
+
+/* For one who writes faster than the devices: half of what may be dirty is free. */
+static int flush_data(struct ubtrfs *fs)
+{
+	bool more = true;
+
+	for (unsigned i = 0; more && i < FLUSH_MAX_SLICES; i++) {
+		int err;
+
+		fs_lock(fs);
+		err = core_flush_data(&fs->core, fs->core.dirty_bytes / 2, &more);
+		(void)fs_unlock(fs, 0);
+		TRY(err);
+		if (more)
+			writeback_wait(&fs->core.writeback);
+	}
 	return 0;
 }
 
@@ -228,6 +249,8 @@ void background_make_room(struct ubtrfs *fs, enum room room)
 		err = flush_slice(fs, DELAYED_MAX_BYTES / 2, &more);
 		break;
 	case ROOM_DATA:
+		err = flush_data(fs);
+		break;
 	case ROOM_PENDING:
 		err = flush_slices(fs, 0);
 		break;
