@@ -196,6 +196,7 @@ static int take_compress(struct mount_options *options, const char *name, const 
 			TRY(number_value(name, value + len + 1, 1, algorithms[i].max_level,
 					 &level));
 		options->how.compress = algorithms[i].id;
+		options->how.compress_force = strcmp(name, "compress-force") == 0;
 		options->how.compress_level = (int)level;
 		return 0;
 	}
@@ -354,6 +355,7 @@ static const struct option known[] = {
 	{ "subvolid", take_subvolid, WITH_VALUE },
 	{ "device", take_device, WITH_VALUE },
 	{ "compress", take_compress, MAYBE_VALUE },
+	{ "compress-force", take_compress, MAYBE_VALUE },
 	{ "nodatacow", take_data, WITHOUT_VALUE },
 	{ "datacow", take_data, WITHOUT_VALUE },
 	{ "nodatasum", take_data, WITHOUT_VALUE },

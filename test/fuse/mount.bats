@@ -181,3 +181,46 @@ fill()
 	ours_umount
 	check_clean "$IMG"
 }
+
+@test 'compress and compress-force: what is stored, and what is asked for per file' {
+	image_new 300M
+	head -c 4000000 /dev/urandom >"$WORK/noise"
+	(head -c 1000000 "$WORK/noise"; seq 1 500000) >"$WORK/mixed"
+	for option in compress=zstd:3 compress-force=lzo compress compress=no; do
+		ours_mount "$option"
+		seq 1 500000 >"$M/$option"
+		cp --reflink=never "$WORK/mixed" "$M/$option-mixed"
+		cmp "$M/$option-mixed" "$WORK/mixed"
+		ours_umount
+	done
+	check_clean "$IMG"
+	btrfs inspect-internal dump-tree -t fs "$IMG" >"$WORK/dump"
+	for kind in 'compression 0 (none)' 'compression 1 (zlib)' 'compression 2 (lzo)' 'compression 3 (zstd)'; do
+		grep -qF "$kind" "$WORK/dump"
+	done
+	image_mount "$MNT" ro "$IMG"
+	for option in compress=zstd:3 compress-force=lzo compress compress=no; do
+		cmp "$MNT/$option-mixed" "$WORK/mixed"
+		cmp "$MNT/$option" <(seq 1 500000)
+	done
+	image_umount "$MNT"
+}
+
+@test 'nodatacow and nodatasum: new files have their flags' {
+	image_new 300M
+	for option in nodatacow nodatasum; do
+		ours_mount "$option"
+		seq 1 100000 >"$M/$option"
+		dd if=/dev/zero of="$M/$option" bs=4096 count=3 seek=5 conv=notrunc status=none
+		cp "$M/$option" "$WORK/$option"
+		ours_umount
+	done
+	check_clean "$IMG"
+	image_mount "$MNT" ro "$IMG"
+	[[ $(lsattr "$MNT/nodatacow") == *C* ]]
+	[[ $(lsattr "$MNT/nodatasum") != *C* ]]
+	cmp "$MNT/nodatacow" "$WORK/nodatacow"
+	cmp "$MNT/nodatasum" "$WORK/nodatasum"
+	image_umount "$MNT"
+	refused 'compress' "$UBTRFS" mount -o compress,nodatacow "$IMG" "$M"
+}
