@@ -68,9 +68,13 @@ work()
 	as_user rm -r "$M/dir/sub"
 	as_user mkdir "$WORK/copy" 2>/dev/null || install -d -o 65534 -g 65534 "$WORK/copy"
 	as_user cp -a "$M/." "$WORK/copy"
+	socket=/tmp/ubtrfs-65534/$(as_user "$PYTHON" -c 'import os, sys
+d = os.stat(sys.argv[1]).st_dev
+print("%d:%d" % (os.major(d), os.minor(d)))' "$M")
+	as_user test -S "$socket"
 	user_umount
 	judged "$WORK/copy"
-	[ ! -e /tmp/ubtrfs-65534/* ]
+	[ ! -e "$socket" ]
 }
 
 @test "somebody else's image: nothing of root is his" {
