@@ -6,12 +6,11 @@
  * The normal run samples the states (those around superblocks, and some between); UBTRFS_FULL looks
  * at all of them.
  */
+#include "crash_image.h"
+
 #include "sim/fs_model.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "base/rng.h"
@@ -31,25 +30,6 @@ struct crash {
 	uint64_t generations[NR_COMMITS + 1];
 	size_t ends[NR_COMMITS + 1]; /* entries when the commit had returned */
 };
-
-static void copy_image(const char *from, const char *to)
-{
-	int in = open(from, O_RDONLY | O_CLOEXEC),
-	    out = open(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	struct stat st;
-	off_t at = 0;
-
-	assert_true(in >= 0 && out >= 0 && fstat(in, &st) == 0 && ftruncate(out, st.st_size) == 0);
-	while ((at = lseek(in, at, SEEK_DATA)) >= 0) {
-		off_t end = lseek(in, at, SEEK_HOLE);
-
-		assert_true(lseek(out, at, SEEK_SET) == at);
-		while (at < end)
-			assert_true(sendfile(out, in, &at, (size_t)(end - at)) > 0);
-	}
-	close(in);
-	close(out);
-}
 
 static uint64_t generation_of(struct fs_fixture *fx)
 {
@@ -120,7 +100,7 @@ static void crash_record(struct crash *crash)
 	model_copy(&crash->models[0], &crash->models[1]);
 	fixture_close(fx);
 	snprintf(crash->base, sizeof(crash->base), "%s/base", fx->dir);
-	copy_image(fx->path, crash->base);
+	crash_copy_image(fx->path, crash->base);
 	open_recorded(crash);
 	crash->generations[0] = generation_of(fx);
 	for (unsigned i = 0; i < NR_COMMITS; i++) {
@@ -203,36 +183,26 @@ static unsigned commits_done(const struct crash *crash, size_t nr)
 	return done;
 }
 
-static void entry_apply(const struct device_record_entry *entry, struct device *target)
-{
-	if (entry->kind == RECORD_WRITE)
-		OK(device_write(target, entry->at, entry->data, entry->len));
-}
-
 /* Walks through the prefixes on one file. */
 static void prefixes_check(struct crash *crash)
 {
-	size_t nr = device_record_nr(crash->record);
+	size_t nr = device_record_nr(crash->record), done = 0;
 	const struct device_record_entry *next;
 	bool all = getenv("UBTRFS_FULL");
-	struct device *target;
 	char path[200];
 	struct rng rng;
 
 	rng_init(&rng, 1);
 	snprintf(path, sizeof(path), "%s/state", crash->fx.dir);
-	copy_image(crash->base, path);
+	crash_copy_image(crash->base, path);
 	for (size_t i = 0; i <= nr; i++) {
 		next = i < nr ? device_record_at(crash->record, i) : NULL;
 		if (all || !next || is_super(next) ||
 		    (i && is_super(device_record_at(crash->record, i - 1))) ||
 		    rng_one_in(&rng, nr / NR_SAMPLES + 1))
 			state_check(crash, path, commits_done(crash, i));
-		if (!next)
-			break;
-		OK(device_file_open(path, DEVICE_WRITE, &target));
-		entry_apply(next, target);
-		device_free(target);
+		if (next)
+			crash_apply_prefix(crash->record, path, &done, i + 1);
 	}
 	unlink(path);
 }
@@ -247,18 +217,9 @@ static void reorderings_check(struct crash *crash)
 	rng_init(&rng, 2);
 	snprintf(path, sizeof(path), "%s/state", crash->fx.dir);
 	for (unsigned sample = 0; sample < NR_SAMPLES; sample++) {
-		size_t stop = 1 + rng_below(&rng, nr), flushed = stop;
-		struct device *target;
+		size_t stop = 1 + rng_below(&rng, nr), flushed;
 
-		while (flushed &&
-		       device_record_at(crash->record, flushed - 1)->kind != RECORD_FLUSH)
-			flushed--;
-		copy_image(crash->base, path);
-		OK(device_file_open(path, DEVICE_WRITE, &target));
-		for (size_t i = 0; i < stop; i++)
-			if (i < flushed || rng_one_in(&rng, 2))
-				entry_apply(device_record_at(crash->record, i), target);
-		device_free(target);
+		flushed = crash_apply_some(crash->record, crash->base, path, stop, &rng);
 		state_check(crash, path, commits_done(crash, flushed));
 	}
 	unlink(path);
