@@ -107,6 +107,12 @@ int device_scan(const char *beside, uint64_t at, size_t len, device_visit_fn vis
 int device_mem_new(const char *name, uint64_t size_bytes, struct device **ret_device) must_check;
 /* Passes fault points FAULT_DEVICE_READ/WRITE/FLUSH before each call. Owns lower, once made. */
 int device_fault_new(struct device *lower, struct device **ret_device) must_check;
+/*
+ * Takes as long as a device of that speed (0: no limit) with flushes of that length. Owns lower, once
+ * made.
+ */
+int device_delay_new(struct device *lower, uint64_t bytes_per_s, uint64_t flush_ns,
+		     struct device **ret_device) must_check;
 
 /*
  * The bytes [start, start + len_bytes) of another device. Owns lower, once made. ERR_DEVICE_RANGE

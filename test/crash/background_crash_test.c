@@ -22,6 +22,7 @@
 #define NR_FILES 10
 #define FILE_MAX (160 * 1024)
 #define SYNCS_MAX 4096
+#define FLUSH_NS 2000000
 
 enum step_kind { STEP_CREATE, STEP_REMOVE, STEP_WRITE, STEP_TRUNCATE };
 
@@ -193,7 +194,7 @@ static void view_fini(struct view *view)
 static void open_recorded(struct crash *crash)
 {
 	struct core_open how;
-	struct device *file;
+	struct device *file, *slow;
 
 	crash->fx.how.writable = true;
 	crash->fx.how.background = true;
@@ -203,7 +204,9 @@ static void open_recorded(struct crash *crash)
 	core_open_from_options(&crash->fx.how, &how);
 	OK(device_file_open(crash->fx.path, DEVICE_WRITE, &file));
 	OK(device_record_new(file, &crash->record));
-	how.opened = &crash->record;
+	/* So that much happens while a commit is on its way. */
+	OK(device_delay_new(crash->record, 0, FLUSH_NS, &slow));
+	how.opened = &slow;
 	OK(fs_new(&how, &crash->fx.fs));
 	crash->fx.fs->core.dirty_max_bytes = 256 * KIB;
 }
