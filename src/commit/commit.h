@@ -105,6 +105,8 @@ int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes,
 		    unsigned nr_inodes) must_check;
 /* The same for an operation that takes away: it may use what is kept back from the others. */
 int door_enter_remove(struct core *core, unsigned nr_inodes) must_check;
+/* The same, with a few sectors that replace as many. */
+int door_enter_shrink(struct core *core, unsigned nr_sectors, unsigned nr_inodes) must_check;
 /* Space for a commit of what is pending now, found or made. */
 int door_ensure_metadata(struct core *core) must_check;
 /* Writes what is delayed for one inode, its data first. */

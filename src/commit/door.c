@@ -27,6 +27,11 @@
  */
 #define RESERVE_NODES 16u
 /*
+ * Of data, where a filesystem lives long: for last sectors that are written anew because less of them
+ * is left. What they replace is free after a commit.
+ */
+#define RESERVE_SECTORS 64u
+/*
  * And beside that as much as the trees of space hold, up to this: fragments that come free make
  * more items than go (Linux).
  */
@@ -448,23 +453,42 @@ static bool data_ready(struct core *core, uint64_t bytes)
 	       (!is_mixed(core) && data_can_grow(core, pending_data_bytes(core) + bytes));
 }
 
-int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes, unsigned nr_inodes)
+/* reserve, data_reserve: what this operation must leave to those that take away. */
+static int door_pass_data(struct core *core, uint64_t data_bytes, uint64_t data_reserve,
+			  uint64_t item_bytes, unsigned nr_inodes, uint64_t reserve)
 {
-	TRY(door_check(core));
 	if (door_asks(core, ROOM_MAX_ROUNDS) && writeback_ram_bytes(&core->writeback) &&
 	    writeback_ram_bytes(&core->writeback) + data_bytes > core->dirty_bytes)
 		return room_want(core, ROOM_DATA);
+	data_bytes += data_reserve;
 	/* Metadata that grows may take the room that a chunk of data was to have: ask again. */
 	for (unsigned round = 0; round < DOOR_MAX_ROUNDS; round++) {
 		if (!data_ready(core, data_bytes))
 			TRY(data_make(core, data_bytes));
-		TRY(door_pass(core, item_bytes, nr_inodes, reserve_bytes(core)));
+		TRY(door_pass(core, item_bytes, nr_inodes, reserve));
 		if (data_ready(core, data_bytes)) {
 			door_passed(core);
 			return 0;
 		}
 	}
 	return THROW(ERR_NO_SPACE, "%s: no space left for data beside metadata", core->name);
+}
+
+int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes, unsigned nr_inodes)
+{
+	uint64_t data_reserve =
+		core->background ? (uint64_t)RESERVE_SECTORS * core->geometry.sectorsize : 0;
+
+	TRY(door_check(core));
+	return door_pass_data(core, data_bytes, data_reserve, item_bytes, nr_inodes,
+			      reserve_bytes(core));
+}
+
+int door_enter_shrink(struct core *core, unsigned nr_sectors, unsigned nr_inodes)
+{
+	TRY(door_check(core));
+	return door_pass_data(core, (uint64_t)nr_sectors * core->geometry.sectorsize, 0, 0,
+			      nr_inodes, 0);
 }
 
 int door_enter_remove(struct core *core, unsigned nr_inodes)

@@ -138,14 +138,18 @@ void attr_rdev_apply(struct inode *inode, uint64_t rdev)
 }
 
 /*
- * A size may need sectors: what is inline, or the last one, is written anew; to cut everything
- * off needs none. An ACL that follows the mode is written anew.
+ * A size may need sectors: what is inline, or the last one, is written anew; to cut off whole ones
+ * needs none. An ACL that follows the mode is written anew.
  */
 static int setattr_enter(struct ubtrfs *fs, struct inode *inode, const struct ubtrfs_attr *attr,
 			 unsigned set)
 {
 	uint32_t acl = 0;
 
+	if (set & UBTRFS_ATTR_SIZE && attr->size && attr->size <= inode_size(inode))
+		return is_aligned(attr->size, fs->core.geometry.sectorsize) ?
+			       door_enter_remove(&fs->core, 4) :
+			       door_enter_shrink(&fs->core, 3, 4);
 	if (set & UBTRFS_ATTR_SIZE && attr->size)
 		return door_enter_data(&fs->core, 3 * (uint64_t)fs->core.geometry.sectorsize,
 				       2 * INODE_ITEM_SIZE + 4 * FILE_EXTENT_SIZE, 3);
