@@ -63,12 +63,18 @@ int core_flush_inode(struct core *core, struct inode *inode)
 	return err;
 }
 
-/* What is delayed so far, without its contents: those are noted later. */
+/*
+ * What is delayed so far, without contents that are dirty still: those bring the inode back. One that
+ * has none is settled, which waits for nothing.
+ */
 static int flush_noted(struct core *core, struct inode *inode)
 {
 	SCOPED(inode) struct inode *held = inode_ref(inode);
 
-	TRY(extent_close(&core->writeback, held));
+	if (inode_has_dirty_data(held))
+		TRY(extent_close(&core->writeback, held));
+	else
+		TRY(file_settle(&core->writeback, held));
 	return inode_flush_noted(core->txn, held);
 }
 
@@ -108,7 +114,7 @@ int core_flush_slice(struct core *core, size_t keep_bytes, bool *ret_more)
 	for (unsigned i = 0; !data && !keep_bytes && !limit && i < FLUSH_SLICE_INODES &&
 			     (inode = inode_oldest_dirty(&core->inodes));
 	     i++)
-		TRY(core_flush_inode(core, inode));
+		TRY(flush_noted(core, inode));
 	core->kicked &= ~KICK_FLUSH;
 	*ret_more = data || core->inodes.delayed_bytes > keep_bytes ||
 		    (!keep_bytes && core->inodes.nr_dirty);
