@@ -271,16 +271,12 @@ int operand_attr(struct change_command *command, const char *text, bool follow,
 int place_create(struct change_command *command, const struct place *place, uint32_t mode,
 		 struct ubtrfs_node *ret_node)
 {
-	struct ubtrfs_new what = {
-		.attr = { .mode = mode & ~command->umask, .uid = geteuid(), .gid = getegid() }
+	const struct ubtrfs_new what = {
+		.attr = { .mode = mode, .uid = geteuid(), .gid = getegid() },
+		.inherit = true,
+		.umask = command->umask
 	};
-	struct ubtrfs_attr dir;
 
-	TRY(err_adopt(ubtrfs_getattr(change_fs(command), place->dir, &dir)));
-	if (dir.mode & S_ISGID) {
-		what.attr.gid = dir.gid;
-		what.attr.mode |= S_ISDIR(mode) ? S_ISGID : 0;
-	}
 	return err_adopt(ubtrfs_create(change_fs(command), place->dir, place->name,
 				       strlen(place->name), &what, ret_node));
 }

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "cli/change.h"
+#include "cli/session.h"
 #include "cli/cli.h"
 
 enum {
@@ -75,6 +76,9 @@ static int check_standard_input(const struct import_request *request)
 
 	for (int i = 0; i < request->nr_archives; i++)
 		nr += strcmp(request->archives[i], "-") == 0;
+	if (nr && session_current())
+		return cli_error(
+			"import: in the shell standard input is not an archive; host:FILE is");
 	return nr > 1 ? cli_error("standard input (-) can be read only once") : 0;
 }
 

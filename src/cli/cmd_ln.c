@@ -130,6 +130,8 @@ static int make_symlink(struct ln *job, const char *text, const struct place *pl
 {
 	struct ubtrfs_new what = {
 		.attr = { .mode = S_IFLNK | 0777, .uid = geteuid(), .gid = getegid() },
+		.inherit = true,
+		.umask = job->command.umask,
 		.symlink_target = text,
 		.symlink_len = strlen(text)
 	};

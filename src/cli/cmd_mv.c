@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "cli/dest.h"
+#include "cli/move_copy.h"
 
 enum { OPTION_EXCHANGE = 0x500 };
 
@@ -136,6 +137,9 @@ static int rename_it(struct mv *job, const struct place *from, const struct ubtr
 	ret = err_adopt(ubtrfs_rename(
 		change_fs(&job->command), from->dir, from->name, strlen(from->name), place->dir,
 		place->name, strlen(place->name), job->exchange ? UBTRFS_RENAME_EXCHANGE : 0));
+	/* Between subvolumes nothing but subvolumes can be renamed. */
+	if (err_to_errno(ret) == EXDEV && !job->exchange)
+		ret = move_copy(&job->command, from, source, place);
 	return ret < 0 ? cannot(ret, from->text, place) : 0;
 }
 

@@ -1,14 +1,13 @@
 /*
  * `ubtrfs rm` and `ubtrfs rmdir`: removing names in an image, with the options of rm(1) and rmdir(1).
  */
-#include <linux/btrfs_tree.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "cli/change_command.h"
-#include "cli/image_tree.h"
+#include "cli/remove_tree.h"
 
 enum { OPTION_PRESERVE_ROOT = 0x500, OPTION_NO_PRESERVE_ROOT, OPTION_IGNORE_NON_EMPTY };
 
@@ -103,8 +102,10 @@ static int check_rm(void *ctx)
 								  "--help)");
 }
 
-static void tell(const struct rm *job, const char *path, bool is_dir)
+static void tell(void *ctx, const char *path, bool is_dir)
 {
+	const struct rm *job = ctx;
+
 	if (job->command.verbose && job->is_rmdir)
 		printf("rmdir: removing directory, '%s'\n", path);
 	else if (job->command.verbose)
@@ -123,73 +124,6 @@ static int remove_dir(struct rm *job, struct ubtrfs_node dir, const char *name, 
 	TRY(err_adopt(ubtrfs_rmdir(change_fs(&job->command), dir, name, strlen(name))));
 	tell(job, path, true);
 	return 0;
-}
-
-/* ---- trees ---- */
-
-static int remove_before(void *ctx, const struct tree_entry *entry, bool *ret_enter)
-{
-	struct rm *job = ctx;
-	int ret;
-
-	TRY(change_step(&job->command));
-	if (entry->is_subvolume)
-		return THROW(
-			ERR_UNSUPPORTED,
-			"cannot remove '%s': it is a subvolume, and removing those is not built",
-			entry->path);
-	if (*ret_enter)
-		return 0;
-	ret = remove_file(job, entry->dir, entry->name, entry->path);
-	return ret < 0 ? change_fail(ret, "cannot remove '%s'", entry->path) : 0;
-}
-
-static int remove_after(void *ctx, const struct tree_entry *entry)
-{
-	int ret = remove_dir(ctx, entry->dir, entry->name, entry->path);
-
-	return ret < 0 ? change_fail(ret, "cannot remove '%s'", entry->path) : 0;
-}
-
-static int remove_tree(struct rm *job, const struct place *place, const struct ubtrfs_attr *attr)
-{
-	const struct tree_visitor visitor = { .before = remove_before,
-					      .after = remove_after,
-					      .ctx = job };
-	const struct tree_entry top = { .dir = place->dir,
-					.node = attr->node,
-					.name = place->name,
-					.type = S_ISDIR(attr->mode) ? BTRFS_FT_DIR :
-								      BTRFS_FT_REG_FILE,
-					.is_subvolume = attr->node.ino == UBTRFS_ROOT_INO,
-					.path = place->text };
-
-	return image_tree_visit(change_fs(&job->command), &top, &visitor);
-}
-
-/* --no-preserve-root: the top cannot go, what is in it can. */
-static int remove_below_top(void *ctx, const struct tree_entry *entry, bool *ret_enter)
-{
-	return *entry->name ? remove_before(ctx, entry, ret_enter) : 0;
-}
-
-static int remove_after_below_top(void *ctx, const struct tree_entry *entry)
-{
-	return *entry->name ? remove_after(ctx, entry) : 0;
-}
-
-static int remove_all(struct rm *job, const struct place *place, const struct ubtrfs_attr *attr)
-{
-	const struct tree_visitor visitor = { .before = remove_below_top,
-					      .after = remove_after_below_top,
-					      .ctx = job };
-	const struct tree_entry top = { .dir = place->dir,
-					.node = attr->node,
-					.name = "",
-					.type = BTRFS_FT_DIR,
-					.path = place->text };
-
-	return image_tree_visit(change_fs(&job->command), &top, &visitor);
 }
 
 /* ---- operands ---- */
@@ -215,7 +149,7 @@ static int remove_nameless(struct rm *job, const struct place *place,
 			     "it is dangerous to operate recursively on '%s' (use "
 			     "--no-preserve-root to override this failsafe)",
 			     place->text);
-	return remove_all(job, place, attr);
+	return remove_below(&job->command, place, attr, tell, job);
 }
 
 static int remove_found(struct rm *job, const struct place *place, const struct ubtrfs_attr *attr)
@@ -225,7 +159,7 @@ static int remove_found(struct rm *job, const struct place *place, const struct 
 	if (!place_has_name(place))
 		return remove_nameless(job, place, attr);
 	if (S_ISDIR(attr->mode) && job->recursive)
-		return remove_tree(job, place, attr);
+		return remove_tree(&job->command, place, attr, tell, job);
 	if (S_ISDIR(attr->mode) && !job->dirs)
 		return THROW_SYS(EISDIR, "cannot remove '%s'", place->text);
 	ret = S_ISDIR(attr->mode) ? remove_dir(job, place->dir, place->name, place->text) :

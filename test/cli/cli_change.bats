@@ -136,3 +136,22 @@ exclusive() { "$UBTRFS" filesystem du -s --raw "disk.img:$1" | awk 'END { print 
 	same fifo "$("$UBTRFS" ls disk.img:/file)"
 	untouched "No such file" "$UBTRFS" mv -T --exchange disk.img:/file disk.img:/nothing
 }
+
+@test "out of a subvolume: a copy that shares its data takes the place of the original" {
+	head -c 2000000 /dev/urandom >src/dir/random
+	truncate -s 150M sub.img
+	"$UBTRFS" mkfs -q --rootdir src --subvol dir sub.img
+	"$UBTRFS" chown 5:6 sub.img:/dir/random
+	"$UBTRFS" mv -v sub.img:/dir/random sub.img:/dir/sub sub.img:/empty >out
+	same "renamed 'sub.img:/dir/random' -> 'sub.img:/empty/random'" "$(head -1 out)"
+	"$UBTRFS" cat sub.img:/empty/random | cmp - src/dir/random
+	"$UBTRFS" stat sub.img:/empty/random | grep 'Uid: 5 *Gid: 6' >/dev/null
+	same fifo "$("$UBTRFS" ls sub.img:/empty/sub)"
+	refused "No such file" "$UBTRFS" touch -c sub.img:/dir/random/x sub.img:/dir/sub/x
+	"$UBTRFS" mv sub.img:/file sub.img:/dir/hard
+	same hello "$("$UBTRFS" cat sub.img:/dir/hard)"
+	refused "Directory not empty" "$UBTRFS" mv -T sub.img:/empty/sub sub.img:/dir
+	# the subvolume itself is only renamed
+	"$UBTRFS" mv sub.img:/dir sub.img:/empty/moved
+	same /empty/moved "/$("$UBTRFS" subvolume list sub.img | sed 's/.*path //')"
+}

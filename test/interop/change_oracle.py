@@ -41,6 +41,16 @@ mkdir -m 755 @/setgid/new
 mkdir -m g-s @/setgid/new
 mkdir -p -m 700 @/p/q
 mkdir @/setgid/new
+mkdir @/acl/new
+mkdir -m 750 @/acl/new
+ln -s text @/setgid/new
+ln -s text @/acl/new
+touch @/acl/new
+truncate -s 5 @/acl/new
+chmod -R 700 @/
+chmod 600 @/acl-file
+chmod g=rwx @/acl-file
+cp @/file @/acl/new
 mkdir -m 9 @/new
 mv @/file @/new
 mv -v @/file @/new
