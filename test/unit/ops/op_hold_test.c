@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "ops/ops.h"
+
 static void fresh(struct fs_fixture *fx)
 {
 	fixture_init(fx);
@@ -39,6 +41,17 @@ static bool is_there(struct fs_fixture *fx, struct ubtrfs_node node)
 
 	assert_true(err == 0 || err == -ENOENT);
 	return err == 0;
+}
+
+static bool has_orphans(struct fs_fixture *fx)
+{
+	struct root *root;
+	uint64_t ino = 0;
+	bool found = true;
+
+	assert_int_equal(root_get(fx->fs->core.roots, BTRFS_FS_TREE_OBJECTID, &root), 0);
+	assert_int_equal(orphan_next(&root->tree, &ino, &found), 0);
+	return found;
 }
 
 static uint64_t used_bytes(struct fs_fixture *fx)
@@ -113,7 +126,10 @@ static void test_op_hold__renamed_over(void **state)
 	OK(ubtrfs_rename(fx.fs, fx.top, "other", 5, fx.top, "file", 4, 0));
 	assert_int_equal(fixture_lookup(&fx, fx.top, "file").ino, other.ino);
 	content_compare(&fx, file, &content);
+	assert_true(has_orphans(&fx));
 	/* Closing is a release. */
+	fixture_reopen(&fx, false);
+	assert_false(has_orphans(&fx));
 	fixture_reopen(&fx, true);
 	assert_false(is_there(&fx, file));
 	assert_int_equal(used_bytes(&fx), 0);
@@ -165,7 +181,9 @@ static void test_op_hold__tmpfile(void **state)
 	content_write(&fx, node, &content, 0, 200000, 1);
 	assert_int_equal(fixture_attr(&fx, node).nlink, 0);
 	OK(ubtrfs_commit(fx.fs));
+	assert_true(has_orphans(&fx));
 	OK(ubtrfs_link(fx.fs, node, fx.top, "name", 4));
+	assert_false(has_orphans(&fx));
 	OK(ubtrfs_link(fx.fs, node, fx.top, "two", 3));
 	assert_int_equal(fixture_attr(&fx, node).nlink, 2);
 	ubtrfs_release(fx.fs, node, 1);
@@ -277,6 +295,26 @@ static void test_op_hold__orphans_of_a_subvolume(void **state)
 	done(&fx);
 }
 
+/* One step of a truncation, as if the process died behind it. */
+static void shrink_once(struct fs_fixture *fx, struct ubtrfs_node node)
+{
+	struct inode *inode = NULL;
+	uint64_t before = fixture_attr(fx, node).size, after;
+	bool done = true;
+
+	fs_lock(fx->fs);
+	assert_int_equal(node_inode_write(fx->fs, node, &inode), 0);
+	assert_int_equal(file_shrink_some(&fx->fs->core.writeback, inode, 8192, 1024, &done), 0);
+	inode_put(inode);
+	assert_int_equal(fs_unlock(fx->fs, 0), 0);
+	assert_false(done);
+	after = fixture_attr(fx, node).size;
+	assert_true(after < before && after > 8192);
+	OK(ubtrfs_commit(fx->fs));
+	dies(fx);
+	assert_int_equal(fixture_attr(fx, node).size, after);
+}
+
 /* In steps: what is refused has changed nothing, what is done is as if it were one. */
 static void test_op_hold__big_truncation(void **state)
 {
@@ -300,6 +338,7 @@ static void test_op_hold__big_truncation(void **state)
 		FAILS(EINVAL,
 		      ubtrfs_setattr(fx.fs, file, &attr, UBTRFS_ATTR_SIZE | UBTRFS_ATTR_MTIME));
 		assert_int_equal(fixture_attr(&fx, file).size, 2999 * 8192 + 1);
+		shrink_once(&fx, file);
 		OK(ubtrfs_setattr(fx.fs, file, &attr, UBTRFS_ATTR_SIZE));
 		assert_int_equal(fixture_attr(&fx, file).size, 100 * 8192 + 5);
 		assert_true(used_bytes(&fx) == 101 * 4096);
