@@ -132,10 +132,10 @@ static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct xat
 	TRY(node_inode_write(fs, node, &inode));
 	TRY(change_check(inode, name));
 	if (name->space == XATTR_PROPERTY) {
-		/* Of anything else it would mean nothing. */
+		TRY(prop_check(inode, name->text, value, len));
+		/* Of anything else it would mean nothing (Linux). */
 		if (!has_user_attributes(inode))
 			return 0;
-		TRY(prop_check(inode, name->text, value, len));
 	}
 	TRY(door_enter(&fs->core, DIR_ITEM_SIZE + name->len + len, 1));
 	inode_begin_change(fs, inode);
@@ -179,6 +179,11 @@ static int removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct 
 	if (name->space == XATTR_ACL && S_ISLNK(inode_mode(inode)))
 		return THROW(ERR_UNSUPPORTED, "inode %llu: a symbolic link has no ACL",
 			     (unsigned long long)inode->ino);
+	if (name->space == XATTR_PROPERTY) {
+		TRY(prop_check(inode, name->text, NULL, 0));
+		if (!has_user_attributes(inode))
+			return 0;
+	}
 	TRY(door_enter_remove(&fs->core, 1));
 	err = xattr_remove(inode, name->text, name->len);
 	/* An ACL that is not there may be taken away (Linux). */
