@@ -1,5 +1,5 @@
 /*
- * A file of lines.
+ * A file of lines, read one by one into one buffer. Keeps no state.
  */
 #include "cli/line_file.h"
 
@@ -30,7 +30,7 @@ static int read_lines(FILE *file, const char *path,
 	}
 	if (err >= 0 && ferror(file))
 		err = THROW_SYS(errno, "reading %s", path);
-	free(text); /* getline's */
+	free(text); /* tidy: libc free */
 	return err;
 }
 
