@@ -122,6 +122,16 @@ int file_extent_find(struct inode *inode, uint64_t pos, struct file_extent *ret_
 	return err;
 }
 
+/* Inline contents are in the first item; behind them Linux leaves what is preallocated. */
+static int first_is_inline(struct inode *inode, struct delayed_view *view, bool *ret_inline)
+{
+	TRY(delayed_next(inode, BTRFS_EXTENT_DATA_KEY, 0, view));
+	CORRUPT_IF(view->len < FILE_EXTENT_INLINE_AT, "inode %llu: an extent item of %u bytes",
+		   (unsigned long long)inode->ino, view->len);
+	*ret_inline = file_extent_type(view->data) == BTRFS_FILE_EXTENT_INLINE;
+	return 0;
+}
+
 int file_extent_end(struct inode *inode, uint64_t *ret_end)
 {
 	SCOPED(delayed_view) struct delayed_view view = { 0 };
@@ -137,6 +147,8 @@ int file_extent_end(struct inode *inode, uint64_t *ret_end)
 			TRY(extent_parse(inode, &view, &extent));
 			inode->has_inline = extent.is_inline;
 		}
+		if (extent.start)
+			TRY(first_is_inline(inode, &view, &inode->has_inline));
 		inode->extent_end = extent.end;
 		if (inode->open_len)
 			inode->extent_end = MAX(extent.end, inode->open_offset + inode->open_len);

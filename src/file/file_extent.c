@@ -125,13 +125,15 @@ int extent_note(struct writeback *writeback, struct inode *inode, const struct e
 int extent_note_inline(struct writeback *writeback, struct inode *inode, const void *data,
 		       uint32_t len, uint32_t ram_bytes, int compress)
 {
+	uint32_t sectorsize = writeback->geometry.sectorsize;
 	uint8_t *item = inode->table->edit;
 	uint64_t last;
 
 	ASSERT(FILE_EXTENT_INLINE_AT + len <= geometry_max_item(&writeback->geometry));
 	TRY(file_extent_end(inode, &last));
+	/* What is behind the end of the file, preallocated, stays. */
 	if (last)
-		TRY(file_drop_noted(writeback, inode, 0, UINT64_MAX));
+		TRY(file_drop_noted(writeback, inode, 0, sectorsize));
 	memset(item, 0, FILE_EXTENT_INLINE_AT);
 	file_extent_set_generation(item, writeback->config.txn->generation);
 	file_extent_set_ram_bytes(item, ram_bytes);
@@ -141,7 +143,7 @@ int extent_note_inline(struct writeback *writeback, struct inode *inode, const v
 	memcpy(item + FILE_EXTENT_INLINE_AT, data, len);
 	TRY(delayed_put(inode, BTRFS_EXTENT_DATA_KEY, 0, item, FILE_EXTENT_INLINE_AT + len, false));
 	inode->has_inline = true;
-	inode->extent_end = round_up(ram_bytes, writeback->geometry.sectorsize);
+	inode->extent_end = last > sectorsize ? UINT64_MAX : round_up(ram_bytes, sectorsize);
 	inode_add_nbytes(inode, ram_bytes);
 	return 0;
 }

@@ -104,6 +104,15 @@ int file_uninline(struct writeback *writeback, struct inode *inode)
 	return dirty_write(writeback, inode, 0, data, (uint32_t)len);
 }
 
+/* What is preallocated behind the end goes when the size is set, also to what it is (Linux). */
+static int drop_behind_end(struct writeback *writeback, struct inode *inode)
+{
+	uint64_t stop = round_up(inode_size(inode), writeback->geometry.sectorsize), last;
+
+	TRY(file_extent_end(inode, &last));
+	return last > stop ? file_drop_range(writeback, inode, stop, UINT64_MAX) : 0;
+}
+
 int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size)
 {
 	uint64_t old = inode_size(inode);
@@ -114,7 +123,7 @@ int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t siz
 	if (size < old)
 		return truncate_down(writeback, inode, size);
 	if (size == old)
-		return 0;
+		return drop_behind_end(writeback, inode);
 	/* What is inline must end with the file. */
 	TRY(file_uninline(writeback, inode));
 	inode_set_size(inode, size);

@@ -82,6 +82,40 @@ places()
 	done
 }
 
+@test "inline contents with preallocated space behind them, as the kernel leaves them, are written, cut and shared" {
+	truncate -s 1G "$WORK/image"
+	mkfs.btrfs -q -O "^no-holes" "$WORK/image"
+	image_mount "$MNT" noatime "$WORK/image"
+	for name in behind inside grown cut equal; do
+		head -c 200 /dev/urandom >"$MNT/$name"
+		fallocate -n -l 1M "$MNT/$name"
+	done
+	sync
+	cp -r "$MNT" "$WORK/files"
+	btrfs inspect-internal dump-tree -t 5 "${JUDGE_DEVICES[0]}" | grep -A1 'inline extent data size 200' >/dev/null
+	image_umount "$MNT"
+
+	ours_mount "$WORK/image"
+	for dir in "$OURS" "$WORK/files"; do
+		head -c 50000 /dev/zero | tr '\\0' x | dd of="$dir/behind" bs=1 seek=5000 count=3000 conv=notrunc status=none
+		echo hello | dd of="$dir/inside" bs=1 seek=100 conv=notrunc status=none
+		truncate -s 300K "$dir/grown"
+		truncate -s 100 "$dir/cut"
+		truncate -s 200 "$dir/equal"
+		cp "$dir/inside" "$dir/copy"
+	done
+	ours_umount "$WORK/image"
+	check_clean "$WORK/image"
+
+	kernel_mark
+	image_mount "$MNT" noatime "$WORK/image"
+	same_tree "$WORK/files" "$MNT" || diff -r "$WORK/files" "$MNT"
+	[ "$(stat -c %b "$MNT/equal")" -le 8 ]
+	[ "$(stat -c %b "$MNT/inside")" -gt 1000 ]
+	kernel_quiet "${JUDGE_DEVICES[@]}"
+	image_umount "$MNT"
+}
+
 @test "what the kernel preallocated and made without copy-on-write is written in place, but not what a snapshot shares" {
 	truncate -s 1G "$WORK/image"
 	mkfs.btrfs -q "$WORK/image"

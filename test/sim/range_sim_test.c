@@ -31,7 +31,9 @@ struct range_sim {
 	struct rng rng;
 	struct ubtrfs_node nodes[NR_FILES];
 	struct content contents[NR_FILES];
+	struct content committed[NR_FILES];
 	bool nodatasum[NR_FILES];
+	bool nodatacow; /* one of them */
 	uint32_t sectorsize;
 	bool verbose;
 	struct range_mirror mirror;
@@ -119,6 +121,9 @@ static void op_truncate(struct range_sim *sim)
 	unsigned file = random_file(sim);
 	uint64_t size = random_offset(sim, file);
 
+	/* What is behind the end goes. */
+	if (rng_one_in(&sim->rng, 6))
+		size = sim->contents[file].len;
 	if (size > MAX_FILE)
 		return;
 	TELL(sim, "truncate %u %llu\n", file, (unsigned long long)size);
@@ -351,10 +356,42 @@ static void op_read(struct range_sim *sim)
 	compare_mirror(sim, file);
 }
 
+static void contents_copy(struct content to[NR_FILES], const struct content from[NR_FILES])
+{
+	for (unsigned i = 0; i < NR_FILES; i++) {
+		content_resize(&to[i], from[i].len);
+		if (from[i].len)
+			memcpy(to[i].data, from[i].data, from[i].len);
+	}
+}
+
+static void op_commit(struct range_sim *sim)
+{
+	TELL(sim, "commit\n");
+	OK(ubtrfs_commit(sim->fx.fs));
+	contents_copy(sim->committed, sim->contents);
+}
+
 static void op_reopen(struct range_sim *sim)
 {
 	TELL(sim, "reopen\n");
+	op_commit(sim);
 	fixture_reopen(&sim->fx, true);
+	compare_all(sim);
+}
+
+/* What was not committed is gone: also what was written over what was preallocated, and what is
+ * shared still counts. Without copy-on-write bytes change at once. */
+static void op_abandon(struct range_sim *sim)
+{
+	if (sim->nodatacow || sim->fx.how.background || sim->mirror.dir)
+		return;
+	TELL(sim, "abandon\n");
+	ubtrfs_abandon(sim->fx.fs);
+	sim->fx.fs = NULL;
+	fixture_check(&sim->fx);
+	fixture_open(&sim->fx, true);
+	contents_copy(sim->contents, sim->committed);
 	compare_all(sim);
 }
 
@@ -376,8 +413,10 @@ static void sim_step(struct range_sim *sim)
 		op_copy(sim);
 	else if (dice < 94)
 		op_read(sim);
+	else if (dice < 98)
+		op_commit(sim);
 	else if (dice < 99)
-		OK(ubtrfs_commit(sim->fx.fs));
+		op_abandon(sim);
 	else
 		op_reopen(sim);
 }
@@ -449,6 +488,7 @@ static void sim_files(struct range_sim *sim)
 				 &sim->nodes[i]));
 		sim->nodatasum[i] = own & BTRFS_INODE_NODATASUM;
 		nodatacow[i] = own & BTRFS_INODE_NODATACOW;
+		sim->nodatacow |= nodatacow[i];
 	}
 	mirror_open(&sim->mirror, mirror, NR_FILES, nodatacow);
 }
@@ -492,6 +532,7 @@ static void sim_run(uint64_t seed, unsigned nr_ops)
 	fixture_finish(&sim->fx);
 	fixture_open(&sim->fx, true);
 	sim_files(sim);
+	op_commit(sim);
 	for (unsigned i = 0; i < nr_ops; i++) {
 		sim_step(sim);
 		sim_settle(sim);
@@ -504,8 +545,10 @@ static void sim_run(uint64_t seed, unsigned nr_ops)
 	files_keep(sim);
 	image_keep(&sim->fx);
 	fixture_fini(&sim->fx);
-	for (unsigned i = 0; i < NR_FILES; i++)
+	for (unsigned i = 0; i < NR_FILES; i++) {
 		content_free(&sim->contents[i]);
+		content_free(&sim->committed[i]);
+	}
 	free(sim);
 }
 
