@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "commit/commit_priv.h"
 
-/* Free data that stays, beside what is promised. */
+/* Free data that stays, beside what is promised: so much, or half of a small group. */
 #define KEEP_DATA_BYTES (64 * MIB)
 
 static bool group_is_empty(const struct block_group *group)
@@ -30,7 +30,9 @@ static bool group_may_go(struct core *core, const struct block_group *group,
 			 const unsigned nr_left[SPACE_KINDS])
 {
 	enum space_kind kind = kind_of(group);
-	uint64_t keep = kind == SPACE_DATA && !core->needs_chunks ? KEEP_DATA_BYTES : 0;
+	uint64_t keep = kind == SPACE_DATA && !core->needs_chunks ?
+				MIN(KEEP_DATA_BYTES, group->len_bytes / 2) :
+				0;
 
 	return group_is_empty(group) && nr_left[kind] > 1 &&
 	       door_fits(core, kind, group->free.free_bytes + keep);
