@@ -100,7 +100,8 @@ static int parse_value(const char **pos, struct mode_clause *clause)
 			return bad_mode();
 		clause->who = BITS_ALL;
 		clause->mentioned = BITS_ALL;
-		return octal_parse(pos, &clause->value, &nr);
+		TRY(octal_parse(pos, &clause->value, &nr));
+		return **pos && **pos != ',' ? bad_mode() : 0;
 	}
 	if (**pos && strchr("ugo", **pos)) {
 		clause->what = 'c';

@@ -59,6 +59,7 @@ END
 	same "$(printf 'dir/star*\n')" "$(script "ls 'dir/star*'")"
 	same "$(printf 'dir/star*\ndir/stars\n')" "$(script 'ls dir/star*')"
 	same "$(printf 'dir/star*\ndir/stars\n')" "$(script 'ls /d?r/[s]tar*' | sed 's,^/,,')"
+	same "$(printf 'dir/star*\n')" "$(script 'ls [d]ir/star\*')"
 	same "$(printf 'dir/nums\n')" "$(script 'ls "d"ir\/n*')"
 	same "$(printf 'dir/with space\nlink/with space\n')" "$(script 'ls */with\ *')"
 	refused "'none*': No such file" script 'rm none*' 2>stderr || grep -q "'none\*': No such" stderr

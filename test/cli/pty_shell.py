@@ -9,6 +9,7 @@ import pty
 import re
 import select
 import sys
+import termios
 import time
 
 LIMIT_S = 30
@@ -24,6 +25,8 @@ def main():
     seen = wait_for(fd, b'> ')
     for typed, wanted in zip(steps[::2], steps[1::2]):
         typed, wanted = (unescape(text) for text in (typed, wanted))
+        if seen.endswith(b'> '):
+            wait_for_editor(fd)
         os.write(fd, typed)
         seen = wait_for(fd, wanted)
         if wanted not in seen:
@@ -39,6 +42,13 @@ def main():
         time.sleep(0.02)
     os.kill(pid, 9)
     sys.exit('the shell did not end')
+
+
+def wait_for_editor(fd):
+    """The prompt stands a moment before the editor takes keys such as ^D and ^C for itself."""
+    end = time.time() + LIMIT_S
+    while termios.tcgetattr(fd)[3] & termios.ICANON and time.time() < end:
+        time.sleep(0.01)
 
 
 def wait_for(fd, wanted, limit_s=LIMIT_S):

@@ -251,6 +251,8 @@ chmod 600 @/nothing
 chmod 600 @/dangling
 chmod 888 @/file
 chmod u+q @/file
+chmod +755+g @/file
+chmod u+x,=750,g-x @/file
 chmod u+ @/file
 chmod 600
 chmod
