@@ -23,7 +23,9 @@ int inode_add_orphan(struct ubtrfs *fs, struct inode *inode)
 	err = orphan_add(fs->core.txn, &inode->root->tree, inode->ino);
 	CORRUPT_IF(err == -ERR_KEY_EXISTS, "inode %llu of subvolume %llu has a name and an orphan",
 		   (unsigned long long)inode->ino, (unsigned long long)inode->root->objectid);
-	TRY(err);
+	/* A tree that was changed by half. */
+	if (err < 0)
+		return txn_abort(fs->core.txn, err, "adding an orphan");
 	inode->has_orphan = true;
 	return 0;
 }

@@ -35,7 +35,9 @@ static int orphan_take(struct ubtrfs *fs, struct root *root, uint64_t *ino, stru
 	int err = inode_get(&fs->core.inodes, root, *ino, &inode);
 
 	if (err == -ERR_NOT_FOUND) {
-		TRY(orphan_remove(fs->core.txn, &root->tree, *ino));
+		err = orphan_remove(fs->core.txn, &root->tree, *ino);
+		if (err < 0)
+			return txn_abort(fs->core.txn, err, "removing an orphan");
 	} else if (err < 0) {
 		return err;
 	} else if (!inode->nr_held) {

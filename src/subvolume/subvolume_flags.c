@@ -44,12 +44,15 @@ int subvolume_set_default(struct txn *txn, struct inode_table *table, uint64_t s
 	struct root *roots, *root;
 	struct key key;
 	uint32_t len;
+	int err;
 
 	TRY(root_get(table->roots, subvolid, &root));
 	TRY(default_read(table, &key, table->edit, &len, &roots));
 	key_store(dir_item_location_mut(table->edit),
 		  &KEY(subvolid, BTRFS_ROOT_ITEM_KEY, UINT64_MAX));
-	return tree_replace(txn, &roots->tree, &key, table->edit, len);
+	err = tree_replace(txn, &roots->tree, &key, table->edit, len);
+	/* A tree that was changed by half. */
+	return err < 0 ? txn_abort(txn, err, "setting the default subvolume") : 0;
 }
 
 int subvolume_get_default(struct inode_table *table, uint64_t *ret_subvolid)
