@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/mem.h"
+#include "format/superblock.h"
 #include "ops/ops.h"
 
 #define LIMIT_BYTES ((size_t)(4 * MIB))
@@ -23,73 +23,6 @@
 #define DEVICE_BYTES_PER_S (40 * MIB)
 /* What the process may take beside the limit: trees, workers, sanitizers. */
 #define RSS_SLACK_BYTES (128 * MIB)
-
-/* ---- a slow device over a file ---- */
-
-struct slow {
-	struct device device;
-	struct device *lower;
-};
-
-static struct device *slow_lower(struct device *device)
-{
-	return container_of(device, struct slow, device)->lower;
-}
-
-static int slow_read(struct device *device, struct phys at, void *data, size_t len)
-{
-	return device_read(slow_lower(device), at, data, len);
-}
-
-static int slow_writev(struct device *device, struct phys at, const struct iovec *parts,
-		       int nr_parts, size_t len)
-{
-	usleep((useconds_t)(len * 1000000 / DEVICE_BYTES_PER_S));
-	return device_writev(slow_lower(device), at, parts, nr_parts);
-}
-
-static int slow_flush(struct device *device)
-{
-	return device_flush(slow_lower(device));
-}
-
-static int slow_discard(struct device *device, struct phys at, uint64_t len)
-{
-	return device_discard(slow_lower(device), at, len);
-}
-
-static int slow_resize(struct device *device, uint64_t size_bytes)
-{
-	return device_resize(slow_lower(device), size_bytes);
-}
-
-static void slow_free(struct device *device)
-{
-	device_free(slow_lower(device));
-	free(container_of(device, struct slow, device));
-}
-
-static const struct device_ops slow_ops = { .kind = "slow",
-					    .read = slow_read,
-					    .writev = slow_writev,
-					    .flush = slow_flush,
-					    .discard = slow_discard,
-					    .resize = slow_resize,
-					    .free = slow_free };
-
-static struct device *slow_new(const char *path)
-{
-	struct slow *slow = calloc(1, sizeof(*slow));
-
-	assert_non_null(slow);
-	OK(device_file_open(path, DEVICE_WRITE, &slow->lower));
-	slow->device.ops = &slow_ops;
-	slow->device.name = mem_strdup("a slow device");
-	slow->device.size_bytes = slow->lower->size_bytes;
-	return &slow->device;
-}
-
-/* ---- */
 
 struct limit {
 	struct fs_fixture fx;
@@ -111,16 +44,32 @@ static size_t rss_bytes(void)
 	return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static void open_slow(struct limit *limit)
+/* A slow device over a record over the file. */
+static void open_slow(struct fs_fixture *fx, struct device **ret_record)
 {
+	struct device *file, *record, *slow;
 	struct core_open how;
-	struct device *slow;
 
-	limit->fx.how.writable = true;
-	core_open_from_options(&limit->fx.how, &how);
-	slow = slow_new(limit->fx.path);
+	fx->how.writable = true;
+	core_open_from_options(&fx->how, &how);
+	OK(device_file_open(fx->path, DEVICE_WRITE, &file));
+	OK(device_record_new(file, &record));
+	OK(device_delay_new(record, DEVICE_BYTES_PER_S, 0, &slow));
 	how.opened = &slow;
-	OK(fs_new(&how, &limit->fx.fs));
+	OK(fs_new(&how, &fx->fs));
+	*ret_record = record;
+}
+
+static void make_slow(struct fs_fixture *fx, size_t dirty_bytes, struct device **ret_record)
+{
+	fixture_init(fx);
+	fx->mkfs.byte_count = 256 * MIB;
+	fx->how.background = true;
+	fx->how.dirty_bytes = dirty_bytes;
+	fx->how.threads = 2;
+	fixture_make(fx);
+	fixture_finish(fx);
+	open_slow(fx, ret_record);
 }
 
 static void *reader(void *arg)
@@ -167,19 +116,13 @@ static void test_dirty_limit__writer_faster_than_its_device(void **state)
 {
 	struct limit *limit = calloc(1, sizeof(*limit));
 	struct content content = { 0 };
+	struct device *record;
 	pthread_t thread;
 	size_t before;
 
 	(void)state;
 	assert_non_null(limit);
-	fixture_init(&limit->fx);
-	limit->fx.mkfs.byte_count = 256 * MIB;
-	limit->fx.how.background = true;
-	limit->fx.how.dirty_bytes = LIMIT_BYTES;
-	limit->fx.how.threads = 2;
-	fixture_make(&limit->fx);
-	fixture_finish(&limit->fx);
-	open_slow(limit);
+	make_slow(&limit->fx, LIMIT_BYTES, &record);
 	limit->node = fixture_file(&limit->fx, "file");
 	before = rss_bytes();
 	assert_int_equal(pthread_create(&thread, NULL, reader, limit), 0);
@@ -200,10 +143,61 @@ static void test_dirty_limit__writer_faster_than_its_device(void **state)
 	free(limit);
 }
 
+/* Where the last primary superblock was written. */
+static size_t last_super(const struct device *record)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < device_record_nr(record); i++) {
+		const struct device_record_entry *entry = device_record_at(record, i);
+
+		if (entry->kind == RECORD_WRITE && entry->at.at == super_mirror_offset(0))
+			at = i;
+	}
+	return at;
+}
+
+/*
+ * Law L8: contents that are on their way when a commit is prepared are on the device before its
+ * superblock, although nobody waits for them under the lock.
+ */
+static void test_dirty_limit__a_commit_waits_for_contents(void **state)
+{
+	struct content content = { 0 };
+	struct ubtrfs_node node;
+	struct device *record;
+	struct fs_fixture fx;
+	uint64_t bytes = 0;
+	size_t super;
+
+	(void)state;
+	make_slow(&fx, 0, &record);
+	node = fixture_file(&fx, "file");
+	content_write(&fx, node, &content, 0, 8 * MIB, 7);
+	/* Without what the background does before it prepares one. */
+	fs_lock(fx.fs);
+	OK(fs_unlock(fx.fs, core_commit(&fx.fs->core)));
+	super = last_super(record);
+	assert_true(super > 0);
+	for (size_t i = 0; i < super; i++) {
+		const struct device_record_entry *entry = device_record_at(record, i);
+
+		if (entry->kind == RECORD_WRITE)
+			bytes += entry->len;
+	}
+	assert_true(bytes >= 8 * MIB);
+	fixture_reopen(&fx, false);
+	content_compare(&fx, node, &content);
+	fixture_close(&fx);
+	content_free(&content);
+	fixture_fini(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dirty_limit__writer_faster_than_its_device),
+		cmocka_unit_test(test_dirty_limit__a_commit_waits_for_contents),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
