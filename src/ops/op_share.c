@@ -299,27 +299,34 @@ static uint64_t copy_shareable(const struct ubtrfs *fs, const struct share_files
 	return round_down(len, sectorsize);
 }
 
+static int copy_parts(struct ubtrfs *fs, const struct share_files *files, struct share_job *job)
+{
+	uint64_t head = 0, shared = copy_shareable(fs, files, job, &head);
+
+	if (shared) {
+		TRY(copy_bytes(fs, files, job, head));
+		TRY(share_steps(fs, files, job, shared));
+	}
+	/* Less than a sector is left, or all. */
+	return copy_bytes(fs, files, job, MIN(job->len, COPY_CALL_BYTES));
+}
+
 static int copy_job(struct ubtrfs *fs, struct share_job *job)
 {
 	SCOPED(share_files) struct share_files files = { 0 };
-	uint64_t size, head = 0, shared;
+	uint64_t size;
+	int err;
 
 	TRY(share_open(fs, job, &files));
 	size = inode_size(files.src);
 	job->len = job->src_offset < size ? MIN(job->len, size - job->src_offset) : 0;
 	TRY(overlap_check(&files, job, job->len));
-	shared = copy_shareable(fs, &files, job, &head);
-	if (shared) {
-		TRY(copy_bytes(fs, &files, job, head));
-		TRY(share_steps(fs, &files, job, shared));
-	}
-	/* Less than a sector is left, or all. */
-	TRY(copy_bytes(fs, &files, job, MIN(job->len, COPY_CALL_BYTES)));
+	err = copy_parts(fs, &files, job);
 	if (job->done) {
 		inode_begin_change(fs, files.dst);
 		inode_touch(files.dst);
 	}
-	return 0;
+	return err;
 }
 
 UBTRFS_API int ubtrfs_copy_range(struct ubtrfs *fs, struct ubtrfs_node src, uint64_t src_offset,
@@ -334,7 +341,9 @@ UBTRFS_API int ubtrfs_copy_range(struct ubtrfs *fs, struct ubtrfs_node src, uint
 	int err;
 
 	err = FS_CHANGE(fs, copy_job(fs, &job));
-	if (err == 0)
-		*ret_len = job.done;
-	return err;
+	/* What was copied before something failed is told, and the failure when it is met again. */
+	if (err && job.done == 0)
+		return err;
+	*ret_len = job.done;
+	return 0;
 }
