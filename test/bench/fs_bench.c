@@ -44,7 +44,7 @@ struct worker {
 	unsigned number;
 	uint64_t made;	  /* files that are there */
 	uint64_t renamed; /* of them, under their second name */
-	uint64_t linked, dirs_made;
+	uint64_t linked, dirs_made, attributed;
 	uint64_t done; /* operations of this phase */
 };
 
@@ -94,6 +94,11 @@ static uint64_t linked(const struct worker *worker)
 	return worker->linked;
 }
 
+static uint64_t attributed(const struct worker *worker)
+{
+	return worker->attributed;
+}
+
 static uint64_t dirs_made(const struct worker *worker)
 {
 	return worker->dirs_made;
@@ -107,6 +112,11 @@ static uint64_t *count_made(struct worker *worker)
 static uint64_t *count_linked(struct worker *worker)
 {
 	return &worker->linked;
+}
+
+static uint64_t *count_attributed(struct worker *worker)
+{
+	return &worker->attributed;
 }
 
 static uint64_t *count_renamed(struct worker *worker)
@@ -266,8 +276,8 @@ static const struct phase phases[] = {
 	{ "open", call_open, made, NULL, false, false },
 	{ "readdir", NULL, NULL, NULL, false, false },
 	{ "setattr", call_setattr, made, NULL, false, false },
-	{ "setxattr", call_setxattr, made, NULL, false, false },
-	{ "getxattr", call_getxattr, made, NULL, false, false },
+	{ "setxattr", call_setxattr, made, count_attributed, false, false },
+	{ "getxattr", call_getxattr, attributed, NULL, false, false },
 	{ "link", call_link, made, count_linked, false, false },
 	{ "rename", call_rename, made, count_renamed, false, false },
 	{ "unlink-link", call_unlink_link, linked, NULL, true, false },

@@ -53,7 +53,6 @@ static int call_lookup(struct bench *bench, unsigned i, const char *name, size_t
 	return ubtrfs_lookup(bench->fs, bench->dir, name, len, &(struct ubtrfs_node){ 0 });
 }
 
-#ifdef UBTRFS_RENAME_NOREPLACE
 static int call_rename(struct bench *bench, unsigned i, const char *name, size_t len)
 {
 	char to[32];
@@ -71,7 +70,6 @@ static int call_unlink_renamed(struct bench *bench, unsigned i, const char *name
 	snprintf(text, sizeof(text), "r-0-%u", i);
 	return ubtrfs_unlink(bench->fs, bench->dir, text, strlen(text));
 }
-#endif
 
 static int call_unlink(struct bench *bench, unsigned i, const char *name, size_t len)
 {
@@ -101,11 +99,7 @@ static const struct phase {
 	int (*call)(struct bench *bench, unsigned i, const char *name, size_t len);
 } phases[] = {
 	{ "create", call_create },  { "lookup", call_lookup },
-#ifdef UBTRFS_RENAME_NOREPLACE
 	{ "rename", call_rename },  { "unlink", call_unlink_renamed },
-#else
-	{ "unlink", call_unlink },
-#endif
 	{ "write-4k", call_write }, { "read-4k", call_read },	       { "unlink-4k", call_unlink },
 };
 
@@ -148,9 +142,7 @@ int main(int argc, char **argv)
 	options.devices = (const char *const *)&argv[1];
 	options.nr_devices = 1;
 	options.writable = true;
-#ifdef UBTRFS_HAS_BACKGROUND
 	options.background = true;
-#endif
 	check(ubtrfs_open(&options, &bench.fs), argv[1]);
 	check(ubtrfs_create(bench.fs, ubtrfs_top(bench.fs), "bench", 5, &what, &bench.dir),
 	      "mkdir");
