@@ -34,11 +34,21 @@ static void did(struct data_run *run, const char *format, ...)
 	va_end(args);
 }
 
+bool data_refused(struct data_run *run, int err)
+{
+	if (!run->full || run->must || err != -ENOSPC)
+		return false;
+	run->nr_refused++;
+	return true;
+}
+
 /* False when the answer is another than the one wanted, which is noted. */
 static bool answered(struct data_run *run, int err, int wanted)
 {
 	if (err == wanted)
 		return err == 0;
+	if (data_refused(run, err))
+		return false;
 	data_fail(run, "answers %d instead of %d (%s)", err, wanted,
 		  err ? ubtrfs_error_text() : "");
 	return false;
@@ -170,8 +180,10 @@ static void step_truncate(struct data_run *run, struct data_file *file, struct d
 		size = rng_below(run->rng, file->content->len);
 	did(run, "truncate %llu to %llu", (unsigned long long)file->content->len,
 	    (unsigned long long)size);
+	run->must = size == 0;
 	if (answered(run, run->exec->ops->truncate(run->exec, &file->file, size), 0))
 		content_resize(file->content, size);
+	run->must = false;
 }
 
 static void fallocate_step(struct data_run *run, struct data_file *file, unsigned mode)
@@ -272,7 +284,8 @@ static void step_clone(struct data_run *run, struct data_file *file, struct data
 
 static void step_copy(struct data_run *run, struct data_file *file, struct data_file *other)
 {
-	uint64_t from_offset, to_offset, len, unused;
+	uint64_t from_offset, to_offset, len, unused, done = 0;
+	int err;
 
 	random_range(run, other->content, &from_offset, &len);
 	random_range(run, file->content, &to_offset, &unused);
@@ -287,15 +300,16 @@ static void step_copy(struct data_run *run, struct data_file *file, struct data_
 	    file->content == other->content ? "within" : "from", (unsigned long long)from_offset,
 	    (unsigned long long)len, (unsigned long long)other->content->len,
 	    (unsigned long long)to_offset, (unsigned long long)file->content->len);
-	if (!answered(run,
-		      run->exec->ops->copy(run->exec, &other->file, from_offset, &file->file,
-					   to_offset, len),
-		      0))
+	err = run->exec->ops->copy(run->exec, &other->file, from_offset, &file->file, to_offset,
+				   len, &done);
+	/* On a full filesystem it may end early, as copy_file_range(2) does. */
+	if (!answered(run, err, 0) && run->failed)
 		return;
-	if (from_offset >= other->content->len)
-		return;
-	len = MIN(len, other->content->len - from_offset);
-	content_copy(file->content, to_offset, other->content, from_offset, len);
+	len = from_offset < other->content->len ? MIN(len, other->content->len - from_offset) : 0;
+	if (err == 0 && done != len)
+		data_fail(run, "copies %llu bytes", (unsigned long long)done);
+	if (done && done <= len)
+		content_copy(file->content, to_offset, other->content, from_offset, done);
 }
 
 static void step_dedupe(struct data_run *run, struct data_file *file, struct data_file *other)

@@ -20,11 +20,19 @@ struct data_run {
 	struct rng *rng;
 	uint64_t max_bytes; /* of a file */
 	unsigned avoid;	    /* EXEC_* that are not to be used */
+	/*
+	 * The filesystem is full: what was not done for lack of space (-ENOSPC, -EDQUOT) has to
+	 * have changed nothing. But for what has to work all the same.
+	 */
+	bool full, must;
+	unsigned nr_refused;
 	bool failed;
 	char did[256];	/* the operation */
 	char text[512]; /* how it failed */
 };
 
+/* Whether this answer is a refusal that is allowed; counts it. */
+bool data_refused(struct data_run *run, int err);
 /* Changes or reads `file`; `other` may be the same, and gives and takes ranges. */
 void data_step(struct data_run *run, struct data_file *file, struct data_file *other);
 /* The whole file is as it should be. */

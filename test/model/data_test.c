@@ -235,7 +235,6 @@ static void test_data__sector_64k_zstd(void **state)
 		.name = "64 KiB, zstd", .sectorsize = 65536, .compress = UBTRFS_COMPRESS_ZSTD });
 }
 
-#ifdef EXEC_HAVE_ATTR
 static void test_data__nodatacow(void **state)
 {
 	(void)state;
@@ -248,7 +247,6 @@ static void test_data__nodatacow_64k(void **state)
 	run_kind(&(struct data_kind){
 		.name = "nodatacow, 64 KiB", .nodatacow = true, .sectorsize = 65536 });
 }
-#endif
 
 /* By system calls. */
 static int run_dir(int argc, char **argv)
@@ -302,10 +300,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_data__force_lzo),
 		cmocka_unit_test(test_data__sector_64k),
 		cmocka_unit_test(test_data__sector_64k_zstd),
-#ifdef EXEC_HAVE_ATTR
 		cmocka_unit_test(test_data__nodatacow),
 		cmocka_unit_test(test_data__nodatacow_64k),
-#endif
 	};
 
 	if (argc > 1)

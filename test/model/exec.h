@@ -16,9 +16,6 @@
 
 #include <ubtrfs/file.h>
 
-/* What the library has so far. */
-/* #define EXEC_HAVE_ATTR 1 */
-
 /* What an executor can do. */
 #define EXEC_RENAME 0x1u
 #define EXEC_RENAME_FLAGS 0x2u
@@ -60,6 +57,7 @@ struct exec_file {
 struct exec {
 	const struct exec_ops *ops;
 	unsigned can;	/* EXEC_* */
+	bool no_caller; /* nobody owns what is made without an owner being told */
 	uint32_t align; /* of ranges that are shared */
 };
 
@@ -105,8 +103,10 @@ struct exec_ops {
 			 uint64_t offset, uint64_t len);
 	int (*clone)(struct exec *exec, const struct exec_file *from, uint64_t from_offset,
 		     const struct exec_file *to, uint64_t to_offset, uint64_t len);
+	/* *ret_len: how far it came, also when it fails. */
 	int (*copy)(struct exec *exec, const struct exec_file *from, uint64_t from_offset,
-		    const struct exec_file *to, uint64_t to_offset, uint64_t len);
+		    const struct exec_file *to, uint64_t to_offset, uint64_t len,
+		    uint64_t *ret_len);
 	int (*dedupe)(struct exec *exec, const struct exec_file *from, uint64_t from_offset,
 		      const struct exec_file *to, uint64_t to_offset, uint64_t len, bool *ret_same);
 	/* -ENXIO as lseek. */

@@ -11,9 +11,7 @@
 #include "ops/fs_fixture.h"
 
 #include <ubtrfs/admin.h>
-#ifdef EXEC_HAVE_ATTR
 #include <ubtrfs/attr.h>
-#endif
 
 struct exec_lib {
 	struct exec base;
@@ -57,15 +55,14 @@ static int lib_make(struct exec *exec, const char *path, uint32_t mode, uint64_t
 	const char *name;
 	int err = lib_parent(exec, path, &dir, &name);
 
-#ifdef EXEC_HAVE_ATTR
 	what.inherit = true;
-#endif
 	return err ? err : ubtrfs_create(lib_fs(exec), dir, name, strlen(name), &what, &node);
 }
 
 static int lib_symlink(struct exec *exec, const char *target, const char *path)
 {
 	struct ubtrfs_new what = { .attr = { .mode = S_IFLNK | 0777 },
+				   .inherit = true,
 				   .symlink_target = target,
 				   .symlink_len = strlen(target) };
 	struct ubtrfs_node dir, node;
@@ -243,7 +240,6 @@ static int lib_readdir(struct exec *exec, const char *path, exec_name_fn visit, 
 	return err ? err : ubtrfs_readdir(lib_fs(exec), node, 0, lib_visit_entry, &both);
 }
 
-#ifdef UBTRFS_RENAME_NOREPLACE
 static int lib_rename(struct exec *exec, const char *from, const char *to, unsigned flags)
 {
 	struct ubtrfs_node dir, new_dir;
@@ -267,23 +263,10 @@ static void lib_close(struct exec *exec, struct exec_file *file)
 {
 	ubtrfs_release(lib_fs(exec), file->node, 1);
 }
-#else
-static int lib_open(struct exec *exec, const char *path, struct exec_file *ret)
-{
-	return lib_node(exec, path, &ret->node);
-}
 
-static void lib_close(struct exec *exec, struct exec_file *file)
-{
-	(void)exec;
-	(void)file;
-}
-#endif
-
-#ifdef EXEC_HAVE_TMPFILE
 static int lib_tmpfile(struct exec *exec, const char *dir, uint32_t mode, struct exec_file *ret)
 {
-	struct ubtrfs_new what = { .attr = { .mode = mode | S_IFREG } };
+	struct ubtrfs_new what = { .attr = { .mode = mode | S_IFREG }, .inherit = true };
 	struct ubtrfs_node node;
 	int err = lib_node(exec, dir, &node);
 
@@ -298,7 +281,6 @@ static int lib_link_file(struct exec *exec, const struct exec_file *file, const 
 
 	return err ? err : ubtrfs_link(lib_fs(exec), file->node, dir, name, strlen(name));
 }
-#endif
 
 static int lib_read(struct exec *exec, const struct exec_file *file, uint64_t offset, void *data,
 		    size_t len, size_t *ret_len)
@@ -318,26 +300,22 @@ static int lib_truncate(struct exec *exec, const struct exec_file *file, uint64_
 			      UBTRFS_ATTR_SIZE);
 }
 
-#ifdef UBTRFS_FALLOC_KEEP_SIZE
 static int lib_fallocate(struct exec *exec, const struct exec_file *file, unsigned mode,
 			 uint64_t offset, uint64_t len)
 {
 	return ubtrfs_fallocate(lib_fs(exec), file->node, mode, offset, len);
 }
-#endif
 
-#ifdef EXEC_HAVE_CLONE
 static int lib_clone(struct exec *exec, const struct exec_file *from, uint64_t from_offset,
 		     const struct exec_file *to, uint64_t to_offset, uint64_t len)
 {
 	return ubtrfs_clone_range(lib_fs(exec), from->node, from_offset, to->node, to_offset, len);
 }
-#endif
 
-#ifdef EXEC_HAVE_COPY
 static int lib_copy(struct exec *exec, const struct exec_file *from, uint64_t from_offset,
-		    const struct exec_file *to, uint64_t to_offset, uint64_t len)
+		    const struct exec_file *to, uint64_t to_offset, uint64_t len, uint64_t *ret_len)
 {
+	*ret_len = 0;
 	while (len) {
 		uint64_t nr = 0;
 		int err = ubtrfs_copy_range(lib_fs(exec), from->node, from_offset, to->node,
@@ -350,52 +328,37 @@ static int lib_copy(struct exec *exec, const struct exec_file *from, uint64_t fr
 		from_offset += nr;
 		to_offset += nr;
 		len -= nr;
+		*ret_len += nr;
 	}
 	return 0;
 }
-#endif
 
-#ifdef EXEC_HAVE_DEDUPE
 static int lib_dedupe(struct exec *exec, const struct exec_file *from, uint64_t from_offset,
 		      const struct exec_file *to, uint64_t to_offset, uint64_t len, bool *ret_same)
 {
 	return ubtrfs_dedupe_range(lib_fs(exec), from->node, from_offset, to->node, to_offset, len,
 				   ret_same);
 }
-#endif
 
 static int lib_seek(struct exec *exec, const struct exec_file *file, bool hole, uint64_t offset,
 		    uint64_t *ret_offset)
 {
 	uint64_t end;
 
-#ifdef EXEC_HAVE_SEEK_HOLE
 	if (hole)
 		return ubtrfs_seek_hole(lib_fs(exec), file->node, offset, ret_offset);
-#else
-	if (hole)
-		return -EOPNOTSUPP;
-#endif
 	return ubtrfs_seek_data(lib_fs(exec), file->node, offset, ret_offset, &end);
 }
 
-#ifdef EXEC_HAVE_ATTR
 static int lib_set_flags(struct exec *exec, const struct exec_file *file, uint32_t flags,
 			 uint32_t mask)
 {
 	return ubtrfs_fsflags_set(lib_fs(exec), file->node, flags, mask);
 }
-#endif
 
 static int lib_fsync(struct exec *exec, const struct exec_file *file, bool data_only)
 {
-#ifdef EXEC_HAVE_FSYNC
 	return ubtrfs_fsync(lib_fs(exec), file->node, data_only);
-#else
-	(void)file;
-	(void)data_only;
-	return ubtrfs_commit(lib_fs(exec));
-#endif
 }
 
 static int lib_sync(struct exec *exec)
@@ -435,28 +398,14 @@ static const struct exec_ops lib_ops = {
 	.fsync = lib_fsync,
 	.sync = lib_sync,
 	.refresh = lib_refresh,
-#ifdef UBTRFS_RENAME_NOREPLACE
 	.rename = lib_rename,
-#endif
-#ifdef EXEC_HAVE_TMPFILE
 	.tmpfile = lib_tmpfile,
 	.link_file = lib_link_file,
-#endif
-#ifdef UBTRFS_FALLOC_KEEP_SIZE
 	.fallocate = lib_fallocate,
-#endif
-#ifdef EXEC_HAVE_CLONE
 	.clone = lib_clone,
-#endif
-#ifdef EXEC_HAVE_COPY
 	.copy = lib_copy,
-#endif
-#ifdef EXEC_HAVE_DEDUPE
 	.dedupe = lib_dedupe,
-#endif
-#ifdef EXEC_HAVE_ATTR
 	.set_flags = lib_set_flags,
-#endif
 };
 
 struct exec *exec_lib_new(struct fs_fixture *fx)
@@ -466,39 +415,12 @@ struct exec *exec_lib_new(struct fs_fixture *fx)
 	if (!lib)
 		return NULL;
 	lib->base.ops = &lib_ops;
+	lib->base.no_caller = true;
 	lib->base.align = fx->mkfs.sectorsize ? fx->mkfs.sectorsize : 4096;
 	lib->fx = fx;
-	lib->base.can = EXEC_REFRESH | EXEC_MKNOD;
-#ifdef UBTRFS_RENAME_NOREPLACE
-	lib->base.can |= EXEC_RENAME | EXEC_HOLD;
-#endif
-#ifdef EXEC_HAVE_RENAME_FLAGS
-	lib->base.can |= EXEC_RENAME_FLAGS;
-#endif
-#ifdef UBTRFS_FALLOC_KEEP_SIZE
-	lib->base.can |= EXEC_FALLOCATE;
-#endif
-#ifdef EXEC_HAVE_SEEK_HOLE
-	lib->base.can |= EXEC_SEEK_HOLE;
-#endif
-#ifdef EXEC_HAVE_TMPFILE
-	lib->base.can |= EXEC_TMPFILE;
-#endif
-#ifdef EXEC_HAVE_CLONE
-	lib->base.can |= EXEC_CLONE;
-#endif
-#ifdef EXEC_HAVE_COPY
-	lib->base.can |= EXEC_COPY;
-#endif
-#ifdef EXEC_HAVE_DEDUPE
-	lib->base.can |= EXEC_DEDUPE;
-#endif
-#ifdef EXEC_HAVE_ATTR
-	lib->base.can |= EXEC_FLAGS | EXEC_INHERIT;
-#endif
-#ifdef EXEC_HAVE_ACL
-	lib->base.can |= EXEC_ACL;
-#endif
+	lib->base.can = EXEC_RENAME | EXEC_RENAME_FLAGS | EXEC_HOLD | EXEC_TMPFILE |
+			EXEC_FALLOCATE | EXEC_CLONE | EXEC_COPY | EXEC_DEDUPE | EXEC_FLAGS |
+			EXEC_ACL | EXEC_SEEK_HOLE | EXEC_REFRESH | EXEC_MKNOD | EXEC_INHERIT;
 	return &lib->base;
 }
 

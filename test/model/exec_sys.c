@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@
 struct exec_sys {
 	struct exec base;
 	char dir[512];
+	bool is_fuse;
 };
 
 static int sys_path(struct exec *exec, const char *path, char full[PATH_CAPACITY])
@@ -352,11 +355,12 @@ static int sys_clone(struct exec *exec, const struct exec_file *from, uint64_t f
 }
 
 static int sys_copy(struct exec *exec, const struct exec_file *from, uint64_t from_offset,
-		    const struct exec_file *to, uint64_t to_offset, uint64_t len)
+		    const struct exec_file *to, uint64_t to_offset, uint64_t len, uint64_t *ret_len)
 {
 	off_t in = (off_t)from_offset, out = (off_t)to_offset;
 
 	(void)exec;
+	*ret_len = 0;
 	while (len) {
 		ssize_t nr = copy_file_range(from->fd, &in, to->fd, &out, len, 0);
 
@@ -365,6 +369,7 @@ static int sys_copy(struct exec *exec, const struct exec_file *from, uint64_t fr
 		if (nr == 0)
 			break;
 		len -= (uint64_t)nr;
+		*ret_len += (uint64_t)nr;
 	}
 	return 0;
 }
@@ -391,9 +396,12 @@ static int sys_dedupe(struct exec *exec, const struct exec_file *from, uint64_t 
 static int sys_seek(struct exec *exec, const struct exec_file *file, bool hole, uint64_t offset,
 		    uint64_t *ret_offset)
 {
-	off_t at = lseek(file->fd, (off_t)offset, hole ? SEEK_HOLE : SEEK_DATA);
+	off_t at;
 
-	(void)exec;
+	/* FUSE asks the server, which has not been told of pages written through a mapping. */
+	if (((struct exec_sys *)exec)->is_fuse && fdatasync(file->fd) != 0)
+		return -errno;
+	at = lseek(file->fd, (off_t)offset, hole ? SEEK_HOLE : SEEK_DATA);
 	if (at < 0)
 		return -errno;
 	*ret_offset = (uint64_t)at;
@@ -496,6 +504,43 @@ static const struct exec_ops sys_ops = {
 	.refresh = sys_refresh,
 };
 
+/* An access ACL has to show in the mode, a default one in what is made. */
+static bool sys_has_acl(struct exec *exec, const char *path)
+{
+	static const uint8_t wire[] = { 2,   0,	  0,   0,    1,	  0,   7,    0,	  255, 255, 255,
+					255, 2,	  0,   7,    0,	  1,   0,    0,	  0,   4,   0,
+					4,   0,	  255, 255,  255, 255, 0x10, 0,	  7,   0,   255,
+					255, 255, 255, 0x20, 0,	  0,   0,    255, 255, 255, 255 };
+	struct exec_stat st;
+
+	bool can = sys_setxattr(exec, path, "system.posix_acl_access", wire, sizeof(wire)) == 0 &&
+		   sys_stat(exec, path, &st) == 0 && (st.mode & 07777) == 0770;
+
+	can = can && sys_make(exec, "/.probe-dir", S_IFDIR | 0700, 0) == 0 &&
+	      sys_setxattr(exec, "/.probe-dir", "system.posix_acl_default", wire, sizeof(wire)) ==
+		      0 &&
+	      sys_make(exec, "/.probe-dir/a", S_IFREG | 0666, 0) == 0 &&
+	      sys_stat(exec, "/.probe-dir/a", &st) == 0 && (st.mode & 07777) == 0660;
+	sys_unlink(exec, "/.probe-dir/a");
+	sys_rmdir(exec, "/.probe-dir");
+	return can;
+}
+
+/* A directory with the set-group-ID bit gives its group. */
+static bool sys_inherits(struct exec *exec)
+{
+	struct exec_stat st = { .gid = 0 };
+
+	if (sys_make(exec, "/.probe-dir", S_IFDIR | 0700, 0) == 0 &&
+	    sys_chown(exec, "/.probe-dir", 0, 7) == 0 &&
+	    sys_chmod(exec, "/.probe-dir", 02700) == 0 &&
+	    sys_make(exec, "/.probe-dir/a", S_IFREG | 0600, 0) == 0)
+		sys_stat(exec, "/.probe-dir/a", &st);
+	sys_unlink(exec, "/.probe-dir/a");
+	sys_rmdir(exec, "/.probe-dir");
+	return st.gid == 7;
+}
+
 /* Two files of one sector to try things with. */
 static void sys_probe(struct exec *exec)
 {
@@ -505,11 +550,20 @@ static void sys_probe(struct exec *exec)
 
 	if (sys_make(exec, "/.probe-a", S_IFREG | 0600, 0) || sys_open(exec, "/.probe-a", &a))
 		return;
-	exec->can = EXEC_RENAME | EXEC_HOLD | EXEC_FALLOCATE | EXEC_COPY | EXEC_MMAP |
-		    EXEC_SEEK_HOLE | EXEC_ACL | EXEC_INHERIT;
+	exec->can = EXEC_HOLD | EXEC_COPY | EXEC_MMAP | EXEC_SEEK_HOLE;
+	if (sys_inherits(exec))
+		exec->can |= EXEC_INHERIT;
+	if (sys_has_acl(exec, "/.probe-a"))
+		exec->can |= EXEC_ACL;
+	if (sys_rename(exec, "/.probe-a", "/.probe-c", 0) == 0 &&
+	    sys_rename(exec, "/.probe-c", "/.probe-a", EXEC_NOREPLACE) == 0)
+		exec->can |= EXEC_RENAME;
 	if (sys_rename(exec, "/.probe-a", "/.probe-c", EXEC_WHITEOUT) == 0 &&
 	    sys_rename(exec, "/.probe-a", "/.probe-c", EXEC_EXCHANGE) == 0)
 		exec->can |= EXEC_RENAME_FLAGS;
+	if (sys_fallocate(exec, &a, 0, 0, 4096) == 0 &&
+	    sys_fallocate(exec, &a, EXEC_PUNCH_HOLE | EXEC_KEEP_SIZE, 0, 4096) == 0)
+		exec->can |= EXEC_FALLOCATE;
 	sys_unlink(exec, "/.probe-a");
 	sys_unlink(exec, "/.probe-c");
 	if (sys_make(exec, "/.probe-b", S_IFREG | 0600, 0) == 0 &&
@@ -539,12 +593,14 @@ static void sys_probe(struct exec *exec)
 struct exec *exec_sys_new(const char *dir)
 {
 	struct exec_sys *sys = calloc(1, sizeof(*sys));
+	struct statfs fs;
 
 	if (!sys)
 		return NULL;
 	sys->base.ops = &sys_ops;
 	sys->base.align = 4096;
 	snprintf(sys->dir, sizeof(sys->dir), "%s", dir);
+	sys->is_fuse = statfs(dir, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
 	umask(0);
 	sys_probe(&sys->base);
 	return &sys->base;

@@ -82,9 +82,9 @@ static void compare_attr(struct compare *compare, struct world_node *node)
 	}
 	if (st.mode != node->mode)
 		wrong(compare, "the mode", st.mode, node->mode);
-	if (st.uid != node->uid)
+	if (st.uid != node->uid && !node->owner_unknown)
 		wrong(compare, "the owner", st.uid, node->uid);
-	if (st.gid != node->gid)
+	if (st.gid != node->gid && !node->owner_unknown)
 		wrong(compare, "the group", st.gid, node->gid);
 	if (!S_ISDIR(node->mode) && st.nlink != node->nlink)
 		wrong(compare, "the number of links", st.nlink, node->nlink);

@@ -18,6 +18,8 @@ bool world_answered(struct world *world, int err, int wanted)
 {
 	if (err == wanted)
 		return err == 0;
+	if (data_refused(&world->data, err))
+		return false;
 	data_fail(&world->data, "answers %d instead of %d (%s)", err, wanted,
 		  err ? ubtrfs_error_text() : "");
 	return false;

@@ -16,6 +16,7 @@
 #define WORLD_MAX_NAMES 768u
 #define WORLD_MAX_XATTRS 4u
 #define WORLD_MAX_OPEN 6u
+#define WORLD_MAX_STEPS 64u
 #define WORLD_NAME_MAX 255u
 #define WORLD_NOTHING UINT32_MAX
 #define WORLD_OWN 0u	/* node: the directory of this world */
@@ -43,7 +44,8 @@ struct world_node {
 	bool mtime_known;
 	int64_t mtime_sec;
 	uint32_t mtime_nsec;
-	bool unsummed; /* NODATACOW */
+	bool owner_unknown; /* a whiteout of the library, which knows no caller */
+	bool unsummed;	    /* NODATACOW */
 	unsigned nr_open;
 	bool linkable; /* made without a name, and never had one */
 	/* Directories. */
@@ -63,6 +65,11 @@ struct world_open {
 	struct exec_file file;
 };
 
+/* How often an operation was done, and refused for lack of space. */
+struct world_count {
+	unsigned nr_done, nr_refused;
+};
+
 struct world {
 	struct exec *exec;
 	struct rng rng;
@@ -75,6 +82,7 @@ struct world {
 	struct world_node nodes[WORLD_MAX_NODES];
 	struct world_name names[WORLD_MAX_NAMES];
 	struct world_open opens[WORLD_MAX_OPEN];
+	struct world_count counts[WORLD_MAX_STEPS]; /* by kind of operation */
 };
 
 /* Its directories are made when it is the first to need them. */
@@ -82,6 +90,10 @@ struct world *world_new(struct exec *exec, uint64_t seed, unsigned number);
 void world_free(struct world *world);
 /* Does so many random operations; false when one went wrong, which is told in world->data. */
 bool world_run(struct world *world, uint64_t nr_ops);
+/* The name of a kind of operation, NULL behind the last. */
+const char *world_step_name(unsigned kind);
+/* Does one operation of a kind; nothing when the executor cannot. */
+void world_step_kind(struct world *world, unsigned kind);
 /* Everything that has a name is as it should be in the eyes of this executor. */
 bool world_compare(struct world *world, struct exec *exec);
 /* Lets go of what is open. */

@@ -171,11 +171,7 @@ static void run_seed(uint64_t seed, const struct model_how *how, bool background
 	memcpy(fsid + 12, &(pid_t){ getpid() }, sizeof(pid_t));
 	fx.mkfs.fsid = fsid;
 	pick_kind(&fx, seed);
-#ifdef EXEC_HAVE_BACKGROUND
 	fx.how.background = background;
-#else
-	(void)background;
-#endif
 	fixture_make(&fx);
 	fixture_finish(&fx);
 	fixture_open(&fx, true);
@@ -309,13 +305,10 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ops_model__one_thread),
-#ifdef EXEC_HAVE_BACKGROUND
 		cmocka_unit_test(test_ops_model__background),
-#endif
 		cmocka_unit_test(test_ops_model__threads),
 	};
 
-	(void)test_ops_model__background;
 	if (argc > 1)
 		return run_by_hand(argc, argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,8 +109,10 @@ void step_unlink(struct world *world)
 	world_name_path(world, name, path);
 	wanted = S_ISDIR(world->nodes[world->names[name].node].mode) ? -EISDIR : 0;
 	world_did(world, "unlink %s", path);
+	world->data.must = true;
 	if (world_answered(world, world->exec->ops->unlink(world->exec, path), wanted))
 		world_remove_name(world, name);
+	world->data.must = false;
 }
 
 void step_rmdir(struct world *world)
@@ -135,8 +137,10 @@ void step_rmdir(struct world *world)
 		wanted = -ENOTEMPTY;
 	world_name_path(world, name, path);
 	world_did(world, "rmdir %s", path);
+	world->data.must = true;
 	if (world_answered(world, world->exec->ops->rmdir(world->exec, path), wanted))
 		world_remove_name(world, name);
+	world->data.must = false;
 }
 
 /* Whether `dir` is `node` or lies below it. */
@@ -214,8 +218,11 @@ static void rename_done(struct world *world, uint32_t from, uint32_t dir, const 
 	world->nodes[old_dir].nr_entries--;
 	world->nodes[old_dir].mtime_known = false;
 	world->nodes[node].nlink--;
-	if (flags & EXEC_WHITEOUT)
-		world_add_name(world, old_dir, old_text, world_add_node(world, old_dir, S_IFCHR));
+	if (flags & EXEC_WHITEOUT) {
+		node = world_add_node(world, old_dir, S_IFCHR);
+		world->nodes[node].owner_unknown = world->exec->no_caller;
+		world_add_name(world, old_dir, old_text, node);
+	}
 }
 
 static void rename_step(struct world *world, unsigned flags)

@@ -151,6 +151,7 @@ static void step_chown(struct world *world)
 	world_did(world, "chown %u:%u %s", uid, gid, path);
 	if (!world_answered(world, world->exec->ops->chown(world->exec, path, uid, gid), 0))
 		return;
+	world->nodes[at].owner_unknown = false;
 	world->nodes[at].uid = uid;
 	world->nodes[at].gid = gid;
 }
@@ -294,7 +295,8 @@ static void step_flags(struct world *world)
 
 	if (at == WORLD_NOTHING || !file_open(world, at, &file))
 		return;
-	flag = flags[rng_below(&world->rng, ARRAY_LEN(flags))];
+	/* What could not be taken away again is not set. */
+	flag = flags[rng_below(&world->rng, ARRAY_LEN(flags) - world->data.full)];
 	world_name_path(world, world_node_name(world, at), path);
 	/* Of files with contents Linux leaves NODATACOW as it is. */
 	if (flag != FS_NOCOW_FL || node->content.len == 0) {
@@ -333,32 +335,52 @@ static void step_refresh(struct world *world)
 }
 
 static const struct {
+	const char *name;
 	unsigned weight, needs;
 	void (*step)(struct world *world);
 } steps[] = {
-	{ 200, 0, step_make },
-	{ 30, 0, step_symlink },
-	{ 50, 0, step_link },
-	{ 90, 0, step_unlink },
-	{ 30, 0, step_rmdir },
-	{ 100, EXEC_RENAME, step_rename },
-	{ 40, EXEC_RENAME_FLAGS, step_rename_flags },
-	{ 15, EXEC_TMPFILE, step_tmpfile },
-	{ 15, EXEC_TMPFILE, step_link_open },
-	{ 250, 0, step_data },
-	{ 30, EXEC_HOLD, step_open },
-	{ 50, EXEC_HOLD, step_open_data },
-	{ 30, EXEC_HOLD, step_close },
-	{ 30, 0, step_chmod },
-	{ 20, 0, step_chown },
-	{ 25, 0, step_utimes },
-	{ 40, 0, step_setxattr },
-	{ 20, 0, step_removexattr },
-	{ 20, EXEC_ACL, step_acl },
-	{ 20, EXEC_FLAGS, step_flags },
-	{ 12, 0, step_sync },
-	{ 6, EXEC_REFRESH, step_refresh },
+	{ "make", 200, 0, step_make },
+	{ "symlink", 30, 0, step_symlink },
+	{ "link", 50, 0, step_link },
+	{ "unlink", 90, 0, step_unlink },
+	{ "rmdir", 30, 0, step_rmdir },
+	{ "rename", 100, EXEC_RENAME, step_rename },
+	{ "rename with flags", 40, EXEC_RENAME_FLAGS, step_rename_flags },
+	{ "tmpfile", 15, EXEC_TMPFILE, step_tmpfile },
+	{ "link of an open file", 15, EXEC_TMPFILE, step_link_open },
+	{ "contents", 250, 0, step_data },
+	{ "open", 30, EXEC_HOLD, step_open },
+	{ "contents of an open file", 50, EXEC_HOLD, step_open_data },
+	{ "close", 30, EXEC_HOLD, step_close },
+	{ "chmod", 30, 0, step_chmod },
+	{ "chown", 20, 0, step_chown },
+	{ "utimes", 25, 0, step_utimes },
+	{ "setxattr", 40, 0, step_setxattr },
+	{ "removexattr", 20, 0, step_removexattr },
+	{ "ACL", 20, EXEC_ACL, step_acl },
+	{ "flags", 20, EXEC_FLAGS, step_flags },
+	{ "sync", 12, 0, step_sync },
+	{ "reopen", 6, EXEC_REFRESH, step_refresh },
 };
+
+const char *world_step_name(unsigned kind)
+{
+	return kind < ARRAY_LEN(steps) ? steps[kind].name : NULL;
+}
+
+void world_step_kind(struct world *world, unsigned kind)
+{
+	unsigned refused = world->data.nr_refused;
+
+	world->data.did[0] = '\0';
+	if (steps[kind].needs & ~world->exec->can)
+		return;
+	steps[kind].step(world);
+	if (world->data.nr_refused > refused)
+		world->counts[kind].nr_refused++;
+	else if (world->data.did[0])
+		world->counts[kind].nr_done++;
+}
 
 static void world_step(struct world *world)
 {
@@ -370,11 +392,11 @@ static void world_step(struct world *world)
 			total += steps[i].weight;
 	dice = rng_below(&world->rng, total);
 	world->data.did[0] = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(steps); i++) {
 		if (steps[i].needs & ~world->exec->can)
 			continue;
 		if (dice < steps[i].weight) {
-			steps[i].step(world);
+			world_step_kind(world, i);
 			return;
 		}
 		dice -= steps[i].weight;
@@ -388,7 +410,7 @@ bool world_run(struct world *world, uint64_t nr_ops)
 		if (world->verbose)
 			fprintf(stderr, "# %u.%llu: %s\n", world->number,
 				(unsigned long long)world->step, world->data.did);
-		if (world->step % 500 == 499 && !world->data.failed)
+		if (world->step % (world->data.full ? 50 : 500) == 49 && !world->data.failed)
 			world_compare(world, world->exec);
 	}
 	return !world->data.failed;
