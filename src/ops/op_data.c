@@ -62,7 +62,12 @@ static int write_enter_in_place(struct ubtrfs *fs, struct inode *inode, uint64_t
 	err_capture(-ERR_NO_SPACE, &report);
 	TRY(nocow_covers(&fs->core.writeback, inode, start,
 			 round_up(offset + part, sectorsize) - start, &covers));
-	return covers ? door_enter(&fs->core, write_item_bytes(fs, part), 1) : err_rethrow(&report);
+	if (!covers)
+		return err_rethrow(&report);
+	/* Preallocated space becomes extents with checksums; else there is only the inode, as large as before. */
+	if (!(inode_item_flags(inode->item) & BTRFS_INODE_NODATACOW))
+		return door_enter(&fs->core, write_item_bytes(fs, part), 1);
+	return door_enter_remove(&fs->core, 1);
 }
 
 /*
