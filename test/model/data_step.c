@@ -180,7 +180,8 @@ static void step_truncate(struct data_run *run, struct data_file *file, struct d
 		size = rng_below(run->rng, file->content->len);
 	did(run, "truncate %llu to %llu", (unsigned long long)file->content->len,
 	    (unsigned long long)size);
-	run->must = size == 0;
+	/* Part of a sector is written anew: with a background there is a reserve for that. */
+	run->must = size <= file->content->len && (run->reserve || size % run->exec->align == 0);
 	if (answered(run, run->exec->ops->truncate(run->exec, &file->file, size), 0))
 		content_resize(file->content, size);
 	run->must = false;

@@ -25,6 +25,7 @@ struct data_run {
 	 * have changed nothing. But for what has to work all the same.
 	 */
 	bool full, must;
+	bool reserve; /* it keeps some sectors back */
 	unsigned nr_refused;
 	bool failed;
 	char did[256];	/* the operation */

@@ -91,11 +91,12 @@ static void fill_names(struct full *full)
 		fail_msg("filling with names: %d, %s", err, ubtrfs_error_text());
 }
 
-static void fill(struct full *full)
+static void fill(struct full *full, unsigned round)
 {
 	fill_data(full, MIB);
 	fill_data(full, 4096);
 	fill_names(full);
+	nocow_overwrite(full, round);
 }
 
 static void check_world(struct full *full, const char *when)
@@ -200,8 +201,7 @@ static void run_full(uint64_t seed, bool mixed, bool background, struct world_co
 	first = fill_data(&full, MIB);
 	full.world->data.full = true;
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		fill(&full);
-		nocow_overwrite(&full, i);
+		fill(&full, i);
 		try_all(&full);
 		OK(ubtrfs_commit(full.fx.fs));
 	}
