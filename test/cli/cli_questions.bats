@@ -79,7 +79,7 @@ json() { "$UBTRFS" "$@" --format json | python3 -c "import json, sys; d = json.l
 	refused "unknown command" "$UBTRFS" filesystem frob
 	refused "is ambiguous" "$UBTRFS" filesystem d
 	refused "no image given" "$UBTRFS" filesystem show
-	refused "one image is needed" "$UBTRFS" filesystem df
+	refused "one image or mount is needed" "$UBTRFS" filesystem df
 	refused "--frob" "$UBTRFS" filesystem usage --frob disk.img
 	refused "neither text nor json" "$UBTRFS" filesystem df --format xml disk.img
 	refused "no extent lies" "$UBTRFS" inspect-internal logical-resolve 4096 disk.img
