@@ -43,6 +43,7 @@ static int show_all(const struct attr_show_spec *spec, struct attr_show *job, in
 		return code;
 	if (spec->check && spec->check(job))
 		return 1;
+	argc = image_default_here(argc, argv);
 	if (optind == argc)
 		return cli_error("%s: no IMAGE:/PATH given (see --help)", spec->name);
 	code = 0;

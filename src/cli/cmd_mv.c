@@ -11,22 +11,23 @@
 
 enum { OPTION_EXCHANGE = 0x500 };
 
-enum mv_update { MV_ALL, MV_OLDER, MV_NONE };
+enum mv_overwrite { MV_ALWAYS, MV_ASK, MV_NEVER };
 
 struct mv {
 	struct change_command command;
 	struct dest dest;
-	enum mv_update update;
-	bool exchange;
+	enum mv_overwrite overwrite;
+	bool update, exchange;
 };
 
 static const char help_text[] =
 	"usage: ubtrfs mv [OPTIONS] IMAGE:/SOURCE IMAGE:/NAME\n"
 	"       ubtrfs mv [OPTIONS] IMAGE:/SOURCE... IMAGE:/DIRECTORY\n"
 	"\n"
-	"Rename or move inside an image, all of it or nothing. Nothing is asked.\n"
+	"Rename or move inside an image, all of it or nothing.\n"
 	"\n"
 	"  -f, --force           replace what exists (the default)\n"
+	"  -i, --interactive     ask before something is replaced\n"
 	"  -n, --no-clobber      leave alone what exists\n"
 	"  -u, --update          replace only what is older\n"
 	"      --exchange        exchange the two names\n"
@@ -38,6 +39,7 @@ static const char help_text[] =
 static const struct option long_options[] = {
 	IMAGE_LONG_OPTIONS,
 	{ "force", no_argument, NULL, 'f' },
+	{ "interactive", no_argument, NULL, 'i' },
 	{ "no-clobber", no_argument, NULL, 'n' },
 	{ "update", no_argument, NULL, 'u' },
 	{ "exchange", no_argument, NULL, OPTION_EXCHANGE },
@@ -54,13 +56,16 @@ static int take_option(void *ctx, int option)
 
 	switch (option) {
 	case 'f':
-		job->update = MV_ALL;
+		job->overwrite = MV_ALWAYS;
+		return 0;
+	case 'i':
+		job->overwrite = MV_ASK;
 		return 0;
 	case 'n':
-		job->update = MV_NONE;
+		job->overwrite = MV_NEVER;
 		return 0;
 	case 'u':
-		job->update = MV_OLDER;
+		job->update = true;
 		return 0;
 	case OPTION_EXCHANGE:
 		job->exchange = true;
@@ -95,13 +100,31 @@ static bool same_node(const struct ubtrfs_attr *a, const struct ubtrfs_attr *b)
 	return a->node.subvolid == b->node.subvolid && a->node.ino == b->node.ino;
 }
 
+/* On standard input, as coreutils do; its end means no. */
+static bool asked_yes(const struct place *place)
+{
+	char answer[64];
+	bool yes;
+
+	fflush(stdout);
+	fprintf(stderr, "mv: overwrite '%s'? ", place->text);
+	fflush(stderr);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	yes = *answer == 'y' || *answer == 'Y';
+	/* The rest of a long line is no answer to the next question. */
+	while (!strchr(answer, '\n') && fgets(answer, sizeof(answer), stdin))
+		;
+	return yes;
+}
+
 /* 1: what exists stays, and that is all. */
 static int check_existing(const struct mv *job, const char *text, const struct ubtrfs_attr *source,
 			  const struct place *place, const struct ubtrfs_attr *old)
 {
-	if (job->update == MV_NONE)
+	if (job->overwrite == MV_NEVER)
 		return 1;
-	if (job->update == MV_OLDER && !S_ISDIR(old->mode) && !is_older(old, source))
+	if (job->update && !S_ISDIR(old->mode) && !is_older(old, source))
 		return 1;
 	if (same_node(source, old))
 		return THROW(ERR_INVALID, "'%s' and '%s' are the same file", text, place->text);
@@ -113,6 +136,8 @@ static int check_existing(const struct mv *job, const char *text, const struct u
 	if (!S_ISDIR(source->mode) && S_ISDIR(old->mode))
 		return THROW(ERR_IS_DIR, "cannot overwrite directory '%s' with non-directory",
 			     place->text);
+	if (job->overwrite == MV_ASK && !asked_yes(place))
+		return 1;
 	return 0;
 }
 
@@ -191,12 +216,12 @@ int cmd_mv(int argc, char **argv)
 {
 	static const struct change_spec spec = { .name = "mv",
 						 .help = help_text,
-						 .short_options = ":D:fnt:Tuv",
+						 .short_options = ":D:fint:Tuv",
 						 .long_options = long_options,
 						 .option = take_option,
 						 .check = check,
 						 .run = run };
-	struct mv job = { .update = MV_ALL };
+	struct mv job = { .overwrite = MV_ALWAYS };
 	int code = change_command_run(&spec, &job, argc, argv);
 
 	dest_release(&job.dest);

@@ -179,8 +179,10 @@ static int label_print(struct question *question)
 
 static int answer_label(struct question *question, int argc, char **argv)
 {
-	int nr = argc - optind;
+	int nr;
 
+	argc = image_default_here(argc, argv);
+	nr = argc - optind;
 	if (nr != 1 && nr != 2)
 		return cli_error(
 			"label: an image or a mount and at most one label are needed (see --help)");

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/image_path.h"
+#include "cli/session.h"
+
 static int read_lines(FILE *file, const char *path,
 		      int (*line)(void *ctx, char *text, unsigned number), void *ctx)
 {
@@ -39,8 +42,11 @@ int line_file_read(const char *path, int (*line)(void *ctx, char *text, unsigned
 	FILE *file = stdin;
 	int err;
 
+	if (strcmp(path, "-") == 0 && session_current())
+		return THROW(ERR_INVALID,
+			     "in the shell standard input is not for this; host:FILE is");
 	if (strcmp(path, "-") != 0)
-		file = fopen(path, "re");
+		file = fopen(image_path_host(path), "re");
 	if (!file)
 		return THROW_SYS(errno, "cannot open %s", path);
 	err = read_lines(file, path, line, ctx);

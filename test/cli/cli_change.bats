@@ -130,6 +130,17 @@ exclusive() { "$UBTRFS" filesystem du -s --raw "disk.img:$1" | awk 'END { print 
 	refused "only with --sparse=auto" "$UBTRFS" cp --reflink --sparse=always disk.img:/random disk.img:/new
 }
 
+@test "mv -i asks, and takes no answer for no" {
+	"$UBTRFS" mv -i disk.img:/dir/big disk.img:/file <<<n 2>err
+	same "mv: overwrite 'disk.img:/file'? " "$(cat err)"
+	same hello "$("$UBTRFS" cat disk.img:/file)"
+	"$UBTRFS" mv -i disk.img:/dir/big disk.img:/file </dev/null 2>err
+	same hello "$("$UBTRFS" cat disk.img:/file)"
+	"$UBTRFS" mv -i disk.img:/dir/big disk.img:/file <<<yes 2>err
+	"$UBTRFS" cat disk.img:/file | cmp - src/dir/big
+	"$UBTRFS" mv -fi disk.img:/link disk.img:/new </dev/null
+}
+
 @test "names are exchanged" {
 	"$UBTRFS" mv -T --exchange disk.img:/file disk.img:/dir/sub
 	same hello "$("$UBTRFS" cat disk.img:/dir/sub)"

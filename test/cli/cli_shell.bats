@@ -54,6 +54,19 @@ END
 	script 'cd dir' 'filesystem df' | grep '^Metadata, ' >/dev/null
 }
 
+@test "commands about attributes and the filesystem run in it too" {
+	script 'chattr +d file' 'setfattr -n user.x -v y file' 'setfacl -m u:5:rwx dir' 'property set dir compression zstd' \
+		'filesystem label . inside' 'lsattr file' 'getfattr -d file' 'getfacl dir' 'property get dir' 'filesystem label' >out
+	grep -q '^------d-.* file$' out
+	grep -q '^user.x="y"$' out
+	grep -q '^user:.*:rwx$' out
+	grep -q '^compression=zstd$' out
+	grep -qx inside out
+	same inside "$("$UBTRFS" filesystem label disk.img)"
+	script 'filesystem label . other' discard
+	same inside "$("$UBTRFS" filesystem label disk.img)"
+}
+
 @test "words, quotes and patterns are those of sh" {
 	same "$(printf 'dir/star*\n')" "$(script 'ls dir/star\*')"
 	same "$(printf 'dir/star*\n')" "$(script "ls 'dir/star*'")"
