@@ -221,7 +221,10 @@ PY
 	cmp -s "$WORK/kernels.txt" "$WORK/ours.txt"
 	[ "$(wc -l <"$WORK/ours.txt")" -gt 30 ]
 	fuse_for_all
-	! as_user python3 "$WORK/ioctls.py" "$M" 2>&1 | grep '^SEARCH' | grep -v 'errno 1$'
+	as_user "$PYTHON" "$WORK/ioctls.py" "$M" >"$WORK/users.txt"
+	[ "$(grep -c '^SEARCH.*errno 1$' "$WORK/users.txt")" = "$(grep -c '^SEARCH' "$WORK/users.txt")" ]
+	grep -q '^SEARCH' "$WORK/users.txt"
+	grep -q '^FS_INFO 1 1' "$WORK/users.txt"
 	ours_umount
 	check_clean "$IMG"
 }
