@@ -13,10 +13,12 @@
 static int block_check(const struct core *core, uint64_t addr, uint64_t generation, uint8_t level,
 		       uint64_t owner)
 {
+	/* As the tree itself would read it: it stays in the cache. */
+	enum tree_class class = owner == BTRFS_FS_TREE_OBJECTID ? TREE_SHARED : TREE_PRIVATE;
 	const struct node_expect expect = { .generation = generation,
 					    .level = level,
 					    .owner = owner,
-					    .lock_order = NODE_LOCK_ORDER(TREE_SHARED, level) };
+					    .lock_order = NODE_LOCK_ORDER(class, level) };
 	SCOPED(node) struct node *node = NULL;
 
 	if (level >= TREE_MAX_LEVEL)

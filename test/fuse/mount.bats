@@ -238,8 +238,8 @@ fill()
 	done
 	check_clean "$IMG"
 	image_mount "$MNT" ro "$IMG"
-	[[ $(lsattr "$MNT/nodatacow") == *C* ]]
-	[[ $(lsattr "$MNT/nodatasum") != *C* ]]
+	[[ $(lsattr "$MNT/nodatacow" | cut -d" " -f1) == *C* ]]
+	[[ $(lsattr "$MNT/nodatasum" | cut -d" " -f1) != *C* ]]
 	cmp "$MNT/nodatacow" "$WORK/nodatacow"
 	cmp "$MNT/nodatasum" "$WORK/nodatasum"
 	image_umount "$MNT"

@@ -39,7 +39,7 @@ filled()
 	! "$UBTRFS" mount -o ro "$IMG" "$M" 2>"$WORK/err" 3>&-
 	grep -q '^ERROR:' "$WORK/err"
 	refused 'reading only' "$UBTRFS" mount -o rescue=usebackuproot "$IMG" "$M"
-	ours_mount ro,rescue=usebackuproot 2>"$WORK/err"
+	ours_mount ro,rescue=usebackuproot 2>"$WORK/err" || { cat "$WORK/err"; false; }
 	grep -q 'is used' "$WORK/err"
 	cmp "$M/file" <(seq 1 100000)
 	ours_umount
