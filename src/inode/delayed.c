@@ -216,6 +216,21 @@ int inode_flush(struct txn *txn, struct inode *inode)
 	return inode_flush_noted(txn, inode);
 }
 
+/* Whoever finds an inode without links in the tree finds its orphan too. */
+static int flush_orphan(struct txn *txn, struct inode *inode)
+{
+	int err;
+
+	if (!inode->has_orphan || inode->orphan_in_tree)
+		return 0;
+	err = orphan_add(txn, &inode->root->tree, inode->ino);
+	CORRUPT_IF(err == -ERR_KEY_EXISTS, "inode %llu of subvolume %llu has a name and an orphan",
+		   (unsigned long long)inode->ino, (unsigned long long)inode->root->objectid);
+	TRY(err);
+	inode->orphan_in_tree = true;
+	return 0;
+}
+
 static int flush_all(struct flush *flush, struct inode *inode)
 {
 	struct rb_node *node;
@@ -223,7 +238,8 @@ static int flush_all(struct flush *flush, struct inode *inode)
 	TRY(flush_inode_item(flush, inode));
 	for (node = rbtree_first(&inode->overlay); node; node = rb_next(node))
 		TRY(flush_item(flush, rb_entry(node, struct delayed_item, node)));
-	return flush_batch(flush);
+	TRY(flush_batch(flush));
+	return flush_orphan(flush->txn, inode);
 }
 
 int inode_flush_noted(struct txn *txn, struct inode *inode)

@@ -63,7 +63,8 @@ struct inode {
 	bool item_in_tree; /* the INODE_ITEM is there */
 	struct link held_link;
 	uint64_t nr_held; /* holds from outside, which have one reference together; under table->lock */
-	bool has_orphan;      /* its ORPHAN_ITEM is in the tree: it may be without a name */
+	bool has_orphan;      /* it is to have an ORPHAN_ITEM: it may be without a name */
+	bool orphan_in_tree;  /* and has it: written with the inode item */
 	bool linkable;	      /* it never had a name, and may get one */
 	bool dying;	      /* it is being deleted: nobody gets hold of it any more */
 	int8_t compress_prop; /* COMPRESS_* of the property (inode_prop.c); -1 = not looked up yet */

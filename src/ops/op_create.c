@@ -210,7 +210,6 @@ static int tmpfile_new(struct ubtrfs *fs, struct ubtrfs_node dir_node,
 	SCOPED(inode) struct inode *dir = NULL;
 	SCOPED(inode) struct inode *inode = NULL;
 	uint64_t inherited;
-	int err;
 
 	if (!S_ISREG(what->attr.mode))
 		return THROW(ERR_INVALID, "a file without a name of mode 0%o: it must be regular",
@@ -221,11 +220,7 @@ static int tmpfile_new(struct ubtrfs *fs, struct ubtrfs_node dir_node,
 	TRY(door_enter(&fs->core, create_bytes(what, 0) + inherited, 3));
 	TRY(inode_new_in(fs, dir, what, &inode));
 	inode_item_set_nlink(inode->item, 0);
-	err = inode_add_orphan(fs, inode);
-	if (err < 0) {
-		inode_drop_dirty(inode);
-		return err;
-	}
+	inode_add_orphan(inode);
 	inode->linkable = true;
 	inode_hold(inode);
 	*ret_node = (struct ubtrfs_node){ dir_node.subvolid, inode->ino };

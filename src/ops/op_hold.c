@@ -2,7 +2,8 @@
  * Inodes that outlive their names: holds, files without a name, deleting.
  *
  * An inode whose last name goes is deleted at once when nobody holds it and its contents are few.
- * Otherwise it gets an ORPHAN_ITEM in the same transaction. What is big is deleted in steps, each of
+ * Otherwise it gets an ORPHAN_ITEM in the same transaction, written with its inode item: one that goes
+ * before that needs none. What is big is deleted in steps, each of
  * which passes the door and leaves the lock to others; the step that takes the last item takes the
  * orphan too. Whoever deletes an inode holds it and has marked it dying, so that nobody else gets
  * hold of it. What a death of the process leaves is found by its orphans (orphans_clean.c).
@@ -14,32 +15,24 @@
 #include "file/range.h"
 #include "ops/op_names.h"
 
-int inode_add_orphan(struct ubtrfs *fs, struct inode *inode)
+void inode_add_orphan(struct inode *inode)
 {
-	int err;
-
 	if (inode->has_orphan)
-		return 0;
-	err = orphan_add(fs->core.txn, &inode->root->tree, inode->ino);
-	CORRUPT_IF(err == -ERR_KEY_EXISTS, "inode %llu of subvolume %llu has a name and an orphan",
-		   (unsigned long long)inode->ino, (unsigned long long)inode->root->objectid);
-	/* A tree that was changed by half. */
-	if (err < 0)
-		return txn_abort(fs->core.txn, err, "adding an orphan");
+		return;
 	inode->has_orphan = true;
-	return 0;
+	inode_mark_dirty(inode);
+	inode_note_scattered(inode);
 }
 
 int inode_drop_orphan(struct ubtrfs *fs, struct inode *inode)
 {
-	int err;
+	int err = 0;
 
-	if (!inode->has_orphan)
-		return 0;
-	err = orphan_remove(fs->core.txn, &inode->root->tree, inode->ino);
+	if (inode->orphan_in_tree)
+		err = orphan_remove(fs->core.txn, &inode->root->tree, inode->ino);
 	if (err < 0)
 		return txn_abort(fs->core.txn, err, "removing an orphan");
-	inode->has_orphan = false;
+	inode->has_orphan = inode->orphan_in_tree = false;
 	return 0;
 }
 
@@ -65,7 +58,6 @@ int inode_lose_name(struct ubtrfs *fs, struct inode *inode, struct name_left *le
 {
 	uint32_t nlink = inode_item_nlink(inode->item);
 	bool done = true;
-	int err;
 
 	ASSERT(nlink);
 	inode_item_set_nlink(inode->item, S_ISDIR(inode_mode(inode)) ? 0 : nlink - 1);
@@ -76,9 +68,7 @@ int inode_lose_name(struct ubtrfs *fs, struct inode *inode, struct name_left *le
 		TRY(delete_step(fs, inode, &done));
 	if (!inode->nr_held && done)
 		return 0;
-	err = inode_add_orphan(fs, inode);
-	if (err < 0)
-		return txn_abort(fs->core.txn, err, "removing the last name of an inode");
+	inode_add_orphan(inode);
 	if (done)
 		return 0;
 	inode_hold(inode);

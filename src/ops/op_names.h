@@ -74,7 +74,7 @@ struct name_left {
  */
 int inode_lose_name(struct ubtrfs *fs, struct inode *inode, struct name_left *left) must_check;
 /* An inode that is about to be without a name is found by the next opening. */
-int inode_add_orphan(struct ubtrfs *fs, struct inode *inode) must_check;
+void inode_add_orphan(struct inode *inode);
 /* An inode that may be without a name is none of the orphans any more. A failure aborts. */
 int inode_drop_orphan(struct ubtrfs *fs, struct inode *inode) must_check;
 /* Without the lock. A failure leaves an orphan, for the next opening. */

@@ -41,7 +41,7 @@ static int orphan_take(struct ubtrfs *fs, struct root *root, uint64_t *ino, stru
 	} else if (err < 0) {
 		return err;
 	} else if (!inode->nr_held) {
-		inode->has_orphan = true;
+		inode->has_orphan = inode->orphan_in_tree = true;
 		if (inode_item_nlink(inode->item)) {
 			TRY(truncate_step(fs, inode, &done));
 		} else {

@@ -126,6 +126,7 @@ static void test_op_hold__renamed_over(void **state)
 	OK(ubtrfs_rename(fx.fs, fx.top, "other", 5, fx.top, "file", 4, 0));
 	assert_int_equal(fixture_lookup(&fx, fx.top, "file").ino, other.ino);
 	content_compare(&fx, file, &content);
+	OK(ubtrfs_commit(fx.fs));
 	assert_true(has_orphans(&fx));
 	/* Closing is a release. */
 	fixture_reopen(&fx, false);
