@@ -193,16 +193,38 @@ static int front_close(struct front *front)
 	return err;
 }
 
-/* Without it the mount is as good; the command cannot ask it. */
-static void control_start(struct front *front)
+/*
+ * The kernel reads ahead no more than 128 KiB of a FUSE filesystem unless root says otherwise; a
+ * user's mount stays at that.
+ */
+static void readahead_raise(dev_t dev)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(dev), minor(dev));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (dprintf(fd, "%u", FRONT_REQUEST_BYTES >> 10) < 0)
+		log_info("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* What needs the device number of the mount. Without it the mount is as good. */
+static void mounted_start(struct front *front)
 {
 	struct statx st;
+	dev_t dev;
 
 	/* What the kernel knows of the top, without asking us: nobody answers yet. */
-	if (statx(AT_FDCWD, front->mountpoint, AT_STATX_DONT_SYNC, 0, &st) < 0)
+	if (statx(AT_FDCWD, front->mountpoint, AT_STATX_DONT_SYNC, 0, &st) < 0) {
 		log_warn("no control channel: %s: %s", front->mountpoint, strerror(errno));
-	else if (control_server_start(front->fs, makedev(st.stx_dev_major, st.stx_dev_minor),
-				      &front->control) < 0)
+		return;
+	}
+	dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	readahead_raise(dev);
+	if (control_server_start(front->fs, dev, &front->control) < 0)
 		log_warn("no control channel: %s", err_last_text());
 }
 
@@ -213,7 +235,7 @@ static int front_serve(struct front *front, struct background *background)
 
 	err = mount_signals_start(&signals, front->session, front->mountpoint);
 	if (err == 0) {
-		control_start(front);
+		mounted_start(front);
 		if (background->is_child)
 			background_detach(background);
 		err = session_loop(front);

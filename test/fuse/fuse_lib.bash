@@ -49,10 +49,11 @@ server_of()
 	pgrep -f -- "$1 $M" | head -n 1
 }
 
-# ours_mount [OPTIONS]: mounts $IMG on $M; the test's descriptors are not the server's.
+# ours_mount [OPTIONS]: mounts $IMG on $M; the test's descriptors are not the server's. OURS_OPTIONS in the environment
+# are options for all of them.
 ours_mount()
 {
-	"$UBTRFS" mount ${1:+-o "$1"} "$IMG" "$M" 3>&- || return 1
+	"$UBTRFS" mount ${1:+-o "$1"} ${OURS_OPTIONS:+-o "$OURS_OPTIONS"} "$IMG" "$M" 3>&- || return 1
 	SERVER=$(server_of "$IMG")
 }
 
