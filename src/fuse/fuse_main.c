@@ -195,47 +195,56 @@ static int front_close(struct front *front)
 
 /*
  * The kernel reads ahead no more than 128 KiB of a FUSE filesystem unless root says otherwise; a
- * user's mount stays at that.
+ * user's mount stays at that. It says so when it has our reply to INIT, so that comes first: a
+ * thread asks for something and waits for it.
  */
-static void readahead_raise(dev_t dev)
+static void *readahead_raise(void *arg)
 {
+	const struct front *front = arg;
+	struct statx st;
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(dev), minor(dev));
+	if (statx(AT_FDCWD, front->mountpoint, AT_STATX_FORCE_SYNC, STATX_MODE, &st) < 0)
+		return NULL;
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", st.stx_dev_major,
+		 st.stx_dev_minor);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
+		return NULL;
 	if (dprintf(fd, "%u", FRONT_REQUEST_BYTES >> 10) < 0)
 		log_info("%s: %s", path, strerror(errno));
 	close(fd);
+	return NULL;
 }
 
 /* What needs the device number of the mount. Without it the mount is as good. */
 static void mounted_start(struct front *front)
 {
 	struct statx st;
-	dev_t dev;
 
 	/* What the kernel knows of the top, without asking us: nobody answers yet. */
 	if (statx(AT_FDCWD, front->mountpoint, AT_STATX_DONT_SYNC, 0, &st) < 0) {
 		log_warn("no control channel: %s: %s", front->mountpoint, strerror(errno));
 		return;
 	}
-	dev = makedev(st.stx_dev_major, st.stx_dev_minor);
-	readahead_raise(dev);
-	if (control_server_start(front->fs, dev, &front->control) < 0)
+	if (control_server_start(front->fs, makedev(st.stx_dev_major, st.stx_dev_minor),
+				 &front->control) < 0)
 		log_warn("no control channel: %s", err_last_text());
 }
 
 static int front_serve(struct front *front, struct background *background)
 {
 	struct mount_signals signals;
+	bool has_readahead = false;
+	pthread_t readahead;
 	int err;
 
 	err = mount_signals_start(&signals, front->session, front->mountpoint);
 	if (err == 0) {
 		mounted_start(front);
+		has_readahead = geteuid() == 0 &&
+				pthread_create(&readahead, NULL, readahead_raise, front) == 0;
 		if (background->is_child)
 			background_detach(background);
 		err = session_loop(front);
@@ -243,6 +252,9 @@ static int front_serve(struct front *front, struct background *background)
 		mount_signals_stop(&signals);
 	}
 	fuse_session_unmount(front->session);
+	/* Whatever it waits for is answered by the end of the connection. */
+	if (has_readahead)
+		pthread_join(readahead, NULL);
 	return err;
 }
 
