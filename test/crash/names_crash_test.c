@@ -457,6 +457,9 @@ static void run_seed(uint64_t seed)
 	run->fx.mkfs.features = seed % 3 == 0 ? "^no-holes" : "";
 	fixture_make(&run->fx);
 	fixture_finish(&run->fx);
+	/* A background that never commits by itself: the model knows when. */
+	run->fx.how.background = seed % 2;
+	run->fx.how.commit_interval_s = 100000;
 	fixture_open(&run->fx, true);
 	object_init(object_at(run, 0), true, run->fx.top);
 	object_at(run, 0)->nlink = 1;

@@ -226,12 +226,13 @@ static void test_op_hold__big_files(void **state)
 	struct ubtrfs_node one, two;
 
 	(void)state;
-	for (unsigned holes = 0; holes < 2; holes++) {
+	for (unsigned round = 0; round < 3; round++) {
 		fixture_init(&fx);
 		fx.mkfs.byte_count = 256 * MIB;
-		fx.mkfs.features = holes ? "^no-holes" : "";
+		fx.mkfs.features = round == 1 ? "^no-holes" : "";
 		fixture_make(&fx);
 		fixture_finish(&fx);
+		fx.how.background = round == 2;
 		fixture_open(&fx, true);
 		one = fixture_file(&fx, "one");
 		two = fixture_file(&fx, "two");

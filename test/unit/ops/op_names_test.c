@@ -10,6 +10,7 @@
 
 #include "codec/name_hash.h"
 #include "format/disk_ids.h"
+#include "ops/ops.h"
 
 static void fresh(struct fs_fixture *fx)
 {
@@ -243,6 +244,66 @@ static void test_op_names__colliding_names(void **state)
 	FAILS(ENOENT, ubtrfs_lookup(fx.fs, fx.top, a, COLLIDING_LEN, &found));
 	assert_int_equal(fixture_lookup(&fx, fx.top, b).ino, two.ino);
 	OK(ubtrfs_unlink(fx.fs, fx.top, b, COLLIDING_LEN));
+	done(&fx);
+}
+
+/* Names whose hashes collide are renamed to each other, exchanged and moved. */
+static void test_op_names__colliding_renames(void **state)
+{
+	const size_t len = COLLIDING_LEN;
+	struct fs_fixture fx;
+	struct ubtrfs_node dir, one, two, found;
+	char a[32], b[32];
+
+	(void)state;
+	colliding_names(a, b);
+	fresh(&fx);
+	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
+	one = fixture_file(&fx, a);
+	for (unsigned round = 0; round < 2; round++) {
+		OK(ubtrfs_rename(fx.fs, fx.top, a, len, fx.top, b, len, 0));
+		FAILS(ENOENT, ubtrfs_lookup(fx.fs, fx.top, a, len, &found));
+		two = fixture_file(&fx, a);
+		OK(ubtrfs_rename(fx.fs, fx.top, a, len, fx.top, b, len, UBTRFS_RENAME_EXCHANGE));
+		assert_int_equal(fixture_lookup(&fx, fx.top, a).ino, one.ino);
+		assert_int_equal(fixture_lookup(&fx, fx.top, b).ino, two.ino);
+		if (round == 0)
+			fixture_reopen(&fx, true);
+		OK(ubtrfs_rename(fx.fs, fx.top, b, len, dir, a, len, 0));
+		OK(ubtrfs_rename(fx.fs, dir, a, len, fx.top, a, len, UBTRFS_RENAME_EXCHANGE));
+		OK(ubtrfs_rename(fx.fs, fx.top, a, len, dir, b, len, UBTRFS_RENAME_WHITEOUT));
+		OK(ubtrfs_rename(fx.fs, dir, a, len, fx.top, a, len, 0));
+		assert_int_equal(fixture_lookup(&fx, fx.top, a).ino, one.ino);
+		assert_int_equal(fixture_lookup(&fx, dir, b).ino, two.ino);
+		OK(ubtrfs_unlink(fx.fs, dir, b, len));
+		assert_int_equal(fixture_attr(&fx, dir).size, 0);
+	}
+	done(&fx);
+}
+
+/* The number of links is that of Linux; who has so many gets no more and may lose and move them. */
+static void test_op_names__links_max(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node file;
+	struct inode *inode = NULL;
+
+	(void)state;
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	fs_lock(fx.fs);
+	assert_int_equal(node_inode(fx.fs, file, &inode), 0);
+	inode_item_set_nlink(inode->item, 65534);
+	assert_int_equal(fs_unlock(fx.fs, 0), 0);
+	OK(ubtrfs_link(fx.fs, file, fx.top, "last", 4));
+	FAILS(EMLINK, ubtrfs_link(fx.fs, file, fx.top, "more", 4));
+	OK(ubtrfs_rename(fx.fs, fx.top, "last", 4, fx.top, "more", 4, 0));
+	OK(ubtrfs_unlink(fx.fs, fx.top, "more", 4));
+	assert_int_equal(fixture_attr(&fx, file).nlink, 65534);
+	fs_lock(fx.fs);
+	inode_item_set_nlink(inode->item, 1);
+	inode_put(inode);
+	assert_int_equal(fs_unlock(fx.fs, 0), 0);
 	done(&fx);
 }
 
@@ -502,6 +563,8 @@ int main(void)
 		cmocka_unit_test(test_op_names__links_without_extref),
 		cmocka_unit_test(test_op_names__xattrs),
 		cmocka_unit_test(test_op_names__colliding_names),
+		cmocka_unit_test(test_op_names__colliding_renames),
+		cmocka_unit_test(test_op_names__links_max),
 		cmocka_unit_test(test_op_names__readdir),
 		cmocka_unit_test(test_op_names__kinds),
 		cmocka_unit_test(test_op_names__paths),
