@@ -138,22 +138,29 @@ static void test_op_range__what_is_refused(void **state)
 static void test_op_range__no_space_changes_nothing(void **state)
 {
 	struct ubtrfs_attr before, after;
+	struct content content = { 0 };
 	struct fs_fixture fx;
 	struct ubtrfs_node node;
 
 	(void)state;
 	range_make(&fx);
 	node = fixture_file(&fx, "file");
+	content_write(&fx, node, &content, 0, 100000, 1);
 	OK(ubtrfs_fallocate(fx.fs, node, 0, MIB, MIB));
+	content_resize(&content, 2 * MIB);
 	before = fixture_attr(&fx, node);
 	FAILS(ENOSPC, ubtrfs_fallocate(fx.fs, node, 0, 0, 400 * MIB));
 	FAILS(ENOSPC, ubtrfs_fallocate(fx.fs, node, ZERO | KEEP, 0, (uint64_t)INT64_MAX));
+	/* Not even parts of sectors. */
+	FAILS(ENOSPC, ubtrfs_fallocate(fx.fs, node, ZERO, 5000, 400 * MIB));
 	after = fixture_attr(&fx, node);
 	assert_int_equal(before.size, after.size);
 	assert_int_equal(before.allocated_bytes, after.allocated_bytes);
+	content_compare(&fx, node, &content);
 	/* What is there needs no space. */
 	OK(ubtrfs_fallocate(fx.fs, node, 0, MIB, MIB));
 	fixture_reopen(&fx, false);
+	content_free(&content);
 	fixture_fini(&fx);
 }
 
