@@ -51,6 +51,7 @@ static int piece_share(struct writeback *writeback, const struct clone_range *ra
 	extent.start = piece->dst_pos;
 	extent.end = piece->dst_pos + piece->len;
 	extent.inline_data = NULL;
+	extent.generation = 0;
 	TRY(extent_put_part(writeback, dst, &extent, extent.start, extent.end, false));
 	inode_add_nbytes(dst, (int64_t)piece->len);
 	dst->extent_end = UINT64_MAX;

@@ -30,7 +30,9 @@ int extent_put_part(struct writeback *writeback, struct inode *inode,
 {
 	uint8_t item[FILE_EXTENT_SIZE] = { 0 };
 
-	file_extent_set_generation(item, writeback->config.txn->generation);
+	/* What stays of an extent stays as old as it was: nocow_lookup asks for that. */
+	file_extent_set_generation(item, extent->generation ? extent->generation :
+							      writeback->config.txn->generation);
 	file_extent_set_ram_bytes(item, extent->ram_bytes);
 	file_extent_set_compression(item, (uint8_t)extent->compress);
 	file_extent_set_type(item, extent->is_prealloc ? BTRFS_FILE_EXTENT_PREALLOC :

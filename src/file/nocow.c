@@ -163,6 +163,7 @@ static int prealloc_split(struct writeback *writeback, struct inode *inode,
 	else
 		TRY(neighbour_take(inode, extent, end, false, &to));
 	data.is_prealloc = false;
+	data.generation = 0;
 	/* As if it began with what it joins. */
 	data.offset = extent->offset - (extent->start - from);
 	data.start = from;

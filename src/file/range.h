@@ -28,7 +28,7 @@ int file_quiesce(struct writeback *writeback, struct inode *inode) must_check;
 int file_drop_some(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,
 		   unsigned max_extents, uint64_t *ret_pos) must_check;
 /* The part [start, end) of an extent as an item of its own, in place of one that exists or in a gap;
- * references are the caller's. */
+ * references are the caller's. It is as old as the extent says; generation 0: new. */
 int extent_put_part(struct writeback *writeback, struct inode *inode,
 		    const struct file_extent *extent, uint64_t start, uint64_t end,
 		    bool exists) must_check;

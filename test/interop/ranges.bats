@@ -121,13 +121,15 @@ places()
 	mkfs.btrfs -q "$WORK/image"
 	image_mount "$MNT" noatime "$WORK/image"
 	btrfs -q subvolume create "$MNT/sub"
-	for name in old new; do
-		touch "$MNT/sub/nocow-$name"
-		chattr +C "$MNT/sub/nocow-$name"
-	done
+	# What is old lies in leaves that nothing changes behind the snapshot: it shares them, and counts no extent itself.
+	touch "$MNT/sub/nocow-old" "$MNT/sub/nocow-offline" "$MNT/sub/prealloc-old"
+	(cd "$MNT/sub" && touch $(seq 2000))
+	touch "$MNT/sub/nocow-new" "$MNT/sub/prealloc-new"
+	chattr +C "$MNT/sub"/nocow-*
 	head -c 1M /dev/urandom >"$WORK/first"
 	head -c 1M /dev/urandom >"$WORK/second"
 	cat "$WORK/first" >"$MNT/sub/nocow-old"
+	cat "$WORK/first" >"$MNT/sub/nocow-offline"
 	fallocate -l 1M "$MNT/sub/prealloc-old"
 	sync
 	btrfs -q subvolume snapshot "$MNT/sub" "$MNT/snapshot"
@@ -139,6 +141,8 @@ places()
 	done
 	image_umount "$MNT"
 
+	# Where contents are stored before anything else of the tree has changed.
+	"$SIM" "$WORK/image" sub/nocow-offline <"$WORK/second"
 	ours_mount "$WORK/image"
 	for name in nocow-old nocow-new prealloc-old prealloc-new; do
 		dd if="$WORK/second" of="$OURS/sub/$name" bs=64k conv=notrunc,fsync status=none
@@ -148,10 +152,11 @@ places()
 
 	kernel_mark
 	image_mount "$MNT" noatime "$WORK/image"
-	for name in nocow-old nocow-new prealloc-old prealloc-new; do
+	for name in nocow-old nocow-new nocow-offline prealloc-old prealloc-new; do
 		cmp "$MNT/sub/$name" "$WORK/second"
 	done
 	cmp "$MNT/snapshot/nocow-old" "$WORK/first"
+	cmp "$MNT/snapshot/nocow-offline" "$WORK/first"
 	cmp "$MNT/snapshot/prealloc-old" <(head -c 1M /dev/zero)
 	for name in nocow-new prealloc-new; do
 		places "$MNT/sub/$name" | diff - "$WORK/$name.places"

@@ -570,11 +570,37 @@ static void test_range_sim__random_operations(void **state)
 	}
 }
 
-int main(void)
+/* IMAGE PATH: what comes in goes over the beginning of a file, with no thread that flushes inodes. */
+static int write_into(const char *image, const char *path)
+{
+	const char *devices[] = { image };
+	struct ubtrfs_open_options how;
+	static uint8_t data[MIB];
+	struct ubtrfs_node node;
+	struct ubtrfs *fs;
+	size_t len;
+
+	ubtrfs_open_options_init(&how);
+	how.devices = devices;
+	how.nr_devices = 1;
+	how.writable = true;
+	len = fread(data, 1, sizeof(data), stdin);
+	if (ubtrfs_open(&how, &fs) < 0 ||
+	    ubtrfs_resolve(fs, ubtrfs_top(fs), path, true, &node) < 0 ||
+	    ubtrfs_write(fs, node, 0, data, len) < 0 || ubtrfs_close(fs) < 0) {
+		fprintf(stderr, "%s\n", ubtrfs_error_text());
+		return 1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_range_sim__random_operations),
 	};
 
+	if (argc == 3)
+		return write_into(argv[1], argv[2]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
