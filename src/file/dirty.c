@@ -80,19 +80,41 @@ static void range_unlink(struct writeback *writeback, struct inode *inode,
 	inode_put(inode);
 }
 
-static void range_free(struct dirty_range *range)
+uint8_t *buffer_get(struct writeback *writeback, uint32_t capacity)
 {
-	mem_free(range->data);
+	if (capacity == RUN_MAX_BYTES && writeback->nr_buffers)
+		return writeback->buffers[--writeback->nr_buffers];
+	return mem_alloc(capacity);
+}
+
+void buffer_put(struct writeback *writeback, uint8_t *data, uint32_t capacity)
+{
+	if (data && capacity == RUN_MAX_BYTES && writeback->nr_buffers < BUFFERS_KEPT_MAX)
+		writeback->buffers[writeback->nr_buffers++] = data;
+	else
+		mem_free(data);
+}
+
+void buffers_trim(struct writeback *writeback)
+{
+	while (writeback->nr_buffers)
+		mem_free(writeback->buffers[--writeback->nr_buffers]);
+}
+
+static void range_free(struct writeback *writeback, struct dirty_range *range)
+{
+	buffer_put(writeback, range->data, range->capacity);
 	mem_free(range);
 }
 
-static struct dirty_range *range_new(uint64_t offset, uint32_t len, uint32_t capacity)
+static struct dirty_range *range_new(struct writeback *writeback, uint64_t offset, uint32_t len,
+				     uint32_t capacity)
 {
 	struct dirty_range *range = mem_alloc(sizeof(*range));
 
 	if (!range)
 		return NULL;
-	range->data = mem_alloc(capacity);
+	range->data = buffer_get(writeback, capacity);
 	if (!range->data) {
 		mem_free(range);
 		return NULL;
@@ -113,7 +135,7 @@ void dirty_drop(struct writeback *writeback, struct inode *inode)
 		struct dirty_range *range = rb_entry(node, struct dirty_range, node);
 
 		range_unlink(writeback, inode, range);
-		range_free(range);
+		range_free(writeback, range);
 	}
 	inode_put(inode);
 }
@@ -214,7 +236,7 @@ static int range_join(struct writeback *writeback, struct inode *inode, struct d
 	for (range = first; range; range = touching_next(range, span))
 		end = MAX(end, range_end(range));
 	capacity = first ? (uint32_t)(end - start) : first_capacity(inode, span);
-	range = range_new(start, (uint32_t)(end - start), capacity);
+	range = range_new(writeback, start, (uint32_t)(end - start), capacity);
 	if (!range)
 		return MEM_FAIL("contents of a file");
 	for (; first; first = next) {
@@ -222,7 +244,7 @@ static int range_join(struct writeback *writeback, struct inode *inode, struct d
 		memcpy(range->data + (first->offset - start), first->data, first->len);
 		range->overwrites |= first->overwrites;
 		range_unlink(writeback, inode, first);
-		range_free(first);
+		range_free(writeback, first);
 	}
 	range_link(writeback, inode, range);
 	*ret_range = range;
@@ -331,7 +353,7 @@ static int range_split(struct writeback *writeback, struct inode *inode,
 		       const struct dirty_range *range, uint64_t from)
 {
 	uint32_t len = (uint32_t)(range_end(range) - from);
-	struct dirty_range *back = range_new(from, len, len);
+	struct dirty_range *back = range_new(writeback, from, len, len);
 
 	if (!back)
 		return MEM_FAIL("contents of a file");
@@ -365,7 +387,7 @@ int dirty_cut(struct writeback *writeback, struct inode *inode, uint64_t start, 
 			continue;
 		}
 		range_unlink(writeback, held, range);
-		range_free(range);
+		range_free(writeback, range);
 	}
 	return 0;
 }
@@ -388,7 +410,7 @@ int dirty_submit(struct writeback *writeback, struct inode *inode, struct dirty_
 	run->is_new = !range->overwrites;
 	range->data = NULL;
 	range_unlink(writeback, held, range);
-	range_free(range);
+	range_free(writeback, range);
 	run->whole_file = run->offset == 0 && inode_size(held) == run->len && !held->dirty.nr &&
 			  !held->nr_in_flight && (!last || held->has_inline);
 	err = run_submit(writeback, run);

@@ -114,6 +114,9 @@ struct writeback_config {
 	bool background;     /* nobody submits but writeback_step and writeback_drain */
 };
 
+/* Buffers of RUN_MAX_BYTES that wait for the next use: fresh ones cost a fault for each page. */
+#define BUFFERS_KEPT_MAX 192u
+
 struct writeback {
 	struct writeback_config config;
 	struct geometry geometry;
@@ -125,6 +128,8 @@ struct writeback {
 	unsigned nr_small;	  /* ranges and runs in flight that may become inline */
 	uint64_t dirty_bytes;	  /* in ranges */
 	size_t dirty_ram_bytes;	  /* what they take */
+	uint8_t *buffers[BUFFERS_KEPT_MAX];
+	unsigned nr_buffers;
 	size_t writing_ram_bytes; /* what runs take, until their bytes are on the devices */
 	struct list in_flight;	  /* runs, oldest first */
 	size_t in_flight_bytes;
@@ -211,6 +216,11 @@ void writeback_started(struct writeback *writeback);
 void writeback_finished(struct writeback *writeback, _Atomic bool *finished);
 
 /* dirty.c: dirty ranges */
+/* Memory for contents; whole pieces are kept for the next one. NULL. */
+uint8_t *buffer_get(struct writeback *writeback, uint32_t capacity) must_check;
+void buffer_put(struct writeback *writeback, uint8_t *data, uint32_t capacity);
+/* Gives back what is kept. */
+void buffers_trim(struct writeback *writeback);
 /* Bytes within one piece of RUN_MAX_BYTES become dirty. Nothing changes on failure. */
 int dirty_write(struct writeback *writeback, struct inode *inode, uint64_t offset,
 		const uint8_t *data, uint32_t len) must_check;

@@ -106,7 +106,11 @@ void run_put(struct file_run *run)
 		shared_source_put(run->source);
 	if (run->inode)
 		inode_put(run->inode);
-	mem_free(run->data);
+	/* What a worker made has the size that it needed. */
+	if (run->source)
+		mem_free(run->data);
+	else
+		buffer_put(run->writeback, run->data, run->ram_bytes);
 	mem_free(run->packed);
 	mem_free(run->csums);
 	mem_free(run);

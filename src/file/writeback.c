@@ -52,6 +52,7 @@ void writeback_fini(struct writeback *writeback)
 	}
 	batch_drop_all(writeback);
 	dirty_drop_all(writeback);
+	buffers_trim(writeback);
 	for (unsigned i = 0; i < writeback->nr_scratches; i++)
 		scratch_fini(&writeback->scratches[i]);
 	mem_free(writeback->scratches);
@@ -223,5 +224,7 @@ int writeback_note(struct writeback *writeback)
 int writeback_drain(struct writeback *writeback)
 {
 	TRY(note_all(writeback));
-	return batch_drain(writeback);
+	TRY(batch_drain(writeback));
+	buffers_trim(writeback);
+	return 0;
 }

@@ -129,5 +129,7 @@ int writeback_step(struct writeback *writeback, size_t budget_bytes, bool *ret_m
 	TRY(err);
 	*ret_more = writeback->nr_dirty || writeback->nr_in_flight || writeback->batch ||
 		    writeback->nr_batches;
+	if (!*ret_more)
+		buffers_trim(writeback);
 	return 0;
 }

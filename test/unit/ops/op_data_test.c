@@ -455,6 +455,48 @@ static void test_op_data__many_rewrites_at_once(void **state)
 	fixture_fini(&fx);
 }
 
+static uint64_t used_by_rest(bool force_start, bool force)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node node;
+	uint8_t *data = malloc(MIB);
+	uint64_t bytes;
+
+	assert_non_null(data);
+	fixture_init(&fx);
+	fx.mkfs.byte_count = 256 * MIB;
+	fx.how.compress = UBTRFS_COMPRESS_ZSTD;
+	fx.how.compress_force = force_start;
+	fresh(&fx);
+	node = fixture_file(&fx, "file");
+	for (uint64_t i = 0, state = 1; i < MIB; i++) {
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		data[i] = (uint8_t)(state >> 56);
+	}
+	OK(ubtrfs_write(fx.fs, node, 0, data, 131072));
+	OK(ubtrfs_commit(fx.fs));
+	assert_int_equal(!(fixture_attr(&fx, node).flags & BTRFS_INODE_NOCOMPRESS), force_start);
+	fx.how.compress_force = force;
+	fixture_reopen(&fx, true);
+	memset(data, 'x', MIB);
+	OK(ubtrfs_write(fx.fs, node, 131072, data, MIB - 131072));
+	bytes = used(&fx) - 131072;
+	fixture_close(&fx);
+	fixture_check(&fx);
+	fixture_fini(&fx);
+	free(data);
+	return bytes;
+}
+
+/* A start that does not compress decides for the file, unless the caller insists. */
+static void test_op_data__compress_force(void **state)
+{
+	(void)state;
+	assert_int_equal(used_by_rest(false, false), MIB - 131072);
+	assert_int_equal(used_by_rest(true, true), (MIB - 131072) / 131072 * 4096);
+	assert_int_equal(used_by_rest(false, true), (MIB - 131072) / 131072 * 4096);
+}
+
 /* fs-verity: contents stay, everything else about the file may change. */
 static void test_op_data__sealed_by_verity(void **state)
 {
@@ -489,6 +531,7 @@ static void test_op_data__sealed_by_verity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_op_data__compress_force),
 		cmocka_unit_test(test_op_data__sealed_by_verity),
 		cmocka_unit_test(test_op_data__sizes_plain),
 		cmocka_unit_test(test_op_data__sizes_zlib),
