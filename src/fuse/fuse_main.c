@@ -290,7 +290,8 @@ int fuse_mount_run(const struct mount_request *request)
 	pid_t child;
 	int err;
 
-	log_set_level(LOG_LEVEL_INFO);
+	if (request->debug)
+		log_set_level(LOG_LEVEL_INFO);
 	if (request->foreground || request->debug)
 		return mount_and_serve(request, &background);
 	if (pipe2(background.pipe, O_CLOEXEC) < 0)
@@ -304,7 +305,8 @@ int fuse_mount_run(const struct mount_request *request)
 	close(background.pipe[0]);
 	setsid();
 	err = mount_and_serve(request, &background);
-	if (background.told && err < 0)
+	/* That it aborted has been told when it did. */
+	if (background.told && err < 0 && err != -EROFS)
 		log_error("%s: %s", request->image, err_text(err));
 	background_tell(&background, err);
 	/* What the caller has not printed yet is the caller's to print. */

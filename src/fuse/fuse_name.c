@@ -75,7 +75,7 @@ void front_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!request_node(req, parent, &dir))
 		return;
 	err = look_up(front, dir, name, &node);
-	if (err == -ENOENT && name[0] != '.')
+	if (err == -ENOENT && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
 		fuse_reply_entry(req, &none);
 	else if (err < 0)
 		reply_error(req, err);

@@ -245,3 +245,31 @@ fill()
 	image_umount "$MNT"
 	refused 'compress' "$UBTRFS" mount -o compress,nodatacow "$IMG" "$M"
 }
+
+@test 'an error that aborts leaves the mount read-only, with one line in the log; the device keeps the last commit' {
+	image_new 200M
+	ours_mount
+	echo before >"$M/before"
+	ours_umount
+	UBTRFS_FAULT=write:40+ "$UBTRFS" mount -f "$IMG" "$M" 2>"$WORK/log" 3>&- &
+	SERVER=$!
+	for i in $(seq 100); do ! grep -q " $M " /proc/self/mounts || break; sleep 0.05; done
+	for i in $(seq 60); do
+		(echo "$i" >"$M/file$i" && sync "$M/file$i") 2>>"$WORK/err" || break
+	done
+	[ "$i" -lt 60 ]
+	! touch "$M/another" 2>"$WORK/err"
+	grep -q 'Read-only file system' "$WORK/err"
+	! rm "$M/before" 2>/dev/null
+	[ "$(cat "$M/before")" = before ]
+	umount "$M"
+	ours_gone "$SERVER"
+	cat "$WORK/log"
+	[ "$(grep -c 'is read-only from now on: .*aborted' "$WORK/log")" = 1 ]
+	# And in the foreground why the command fails.
+	[ "$(wc -l <"$WORK/log")" = 2 ]
+	check_clean "$IMG"
+	ours_mount
+	[ "$(cat "$M/before")" = before ]
+	ours_umount
+}
