@@ -171,5 +171,8 @@ int change_end(struct change *change, int err)
 		return 0;
 	cli_error("%s", ubtrfs_error_text());
 	tell_what_stays(change);
+	if (change->view.borrowed && ubtrfs_drain(change->view.fs) < 0)
+		cli_warning("nothing that is not committed can be committed any more: `discard` goes "
+			    "back to the last commit");
 	return interrupted ? EXIT_INTERRUPTED : 1;
 }

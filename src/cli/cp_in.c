@@ -287,6 +287,9 @@ int cp_in(struct cp_request *request)
 
 		err = copy_all(&in);
 		err_capture(err, &report);
+		/* The shell goes on with what was copied so far: its sources are to be read. */
+		if (err < 0 && request->change.in_session && in.copy)
+			(void)!copy_in_drain(in.copy);
 		copy_in_free(in.copy, NULL);
 		code = change_end(&request->change, err_rethrow(&report));
 		if (request->verbose && !code)

@@ -231,6 +231,25 @@ END
 	! names | grep -q lost || return 1
 }
 
+@test "typed: a command that failed has done a part, which can be committed" {
+	head -c 20M /dev/urandom >random
+	terminal <<'END'
+cp host:random host:missing /dir\n
+missing
+commit\n
+disk.img:/> 
+rm dir/stars dir/missing dir/nums\n
+missing
+commit\n
+disk.img:/> 
+quit\n
+
+END
+	"$UBTRFS" cat disk.img:/dir/random | cmp - random
+	names | grep -q nums
+	! names | grep -q stars || return 1
+}
+
 @test "edit: written back when changed, and only then" {
 	local before
 	"$UBTRFS" chmod 4751 disk.img:/file
