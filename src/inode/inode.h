@@ -268,6 +268,14 @@ typedef int (*inode_name_fn)(void *ctx, uint64_t parent, const char *name, size_
 int inode_each_name(struct inode_table *table, struct root *root, uint64_t ino, inode_name_fn visit,
 		    void *ctx) must_check;
 
+/* One name of an inode, delayed or not: by any number of readers. ERR_KEY_NOT_FOUND: it has none. */
+struct inode_name {
+	uint64_t parent;
+	size_t len;
+	char text[INODE_NAME_MAX]; /* not terminated */
+};
+int inode_first_name(struct inode *inode, struct inode_name *ret_name) must_check;
+
 /* inode_prop.c */
 #define PROP_COMPRESSION "btrfs.compression"
 /* What a property takes as an item: a short attribute. */

@@ -1,7 +1,8 @@
 /*
  * The names of an inode, from the references in its tree: INODE_REF (key: the directory), then
- * INODE_EXTREF. What is still delayed is flushed by the caller. An item is copied out before its
- * names are visited, so that nothing is locked meanwhile.
+ * INODE_EXTREF. For all names what is still delayed is flushed by the caller; an item is copied out
+ * before its names are visited, so that nothing is locked meanwhile. The first name is also found
+ * while it is delayed.
  */
 #include "base/assert.h"
 #include "inode/name_pack.h"
@@ -68,4 +69,33 @@ int inode_each_name(struct inode_table *table, struct root *root, uint64_t ino, 
 			return ret;
 	}
 	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
+}
+
+static int name_take(const struct pack_kind *kind, const struct delayed_view *view,
+		     struct inode_name *ret_name)
+{
+	bool is_extref = kind == &pack_inode_extref;
+	struct pack_entry entry;
+
+	TRY(pack_entry_at(kind, view->data, view->len, 0, &entry));
+	CORRUPT_IF(!entry.name_len || entry.name_len > INODE_NAME_MAX,
+		   "a reference has a name of %u bytes", entry.name_len);
+	ret_name->parent = is_extref ? inode_extref_parent_objectid(entry.head) : view->key.offset;
+	ret_name->len = entry.name_len;
+	memcpy(ret_name->text, entry.name, entry.name_len);
+	return 0;
+}
+
+int inode_first_name(struct inode *inode, struct inode_name *ret_name)
+{
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
+	int err = delayed_next(inode, BTRFS_INODE_REF_KEY, 0, &view);
+
+	if (err == 0)
+		return name_take(&pack_inode_ref, &view, ret_name);
+	if (err == -ERR_KEY_NOT_FOUND) {
+		TRY(delayed_next(inode, BTRFS_INODE_EXTREF_KEY, 0, &view));
+		return name_take(&pack_inode_extref, &view, ret_name);
+	}
+	return err;
 }

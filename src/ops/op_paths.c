@@ -153,19 +153,39 @@ UBTRFS_API int ubtrfs_inode_paths(struct ubtrfs *fs, struct ubtrfs_node node,
 	return FS_READ(fs, inode_paths(fs, &paths, node));
 }
 
+static int no_name(struct ubtrfs_node node)
+{
+	return THROW(ERR_NOT_FOUND, "inode %llu of subvolume %llu has no name",
+		     (unsigned long long)node.ino, (unsigned long long)node.subvolid);
+}
+
+/* One step up; nothing is flushed for it. */
+static int prepend_name(struct ubtrfs *fs, struct ubtrfs_node *node, struct back_path *path)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+	struct inode_name name;
+	int err;
+
+	TRY(node_inode(fs, *node, &inode));
+	if (!inode_item_nlink(inode->item))
+		return no_name(*node);
+	err = inode_first_name(inode, &name);
+	if (err == -ERR_KEY_NOT_FOUND)
+		return no_name(*node);
+	TRY(err);
+	TRY(back_path_prepend(path, name.text, name.len));
+	node->ino = name.parent;
+	return 0;
+}
+
 static int ino_path(struct ubtrfs *fs, struct ubtrfs_node node, char *ret_text, size_t capacity,
 		    size_t *ret_len)
 {
-	SCOPED(inode) struct inode *inode = NULL;
 	SCOPED(back_path) struct back_path path = { 0 };
 
-	TRY(fs_settle(fs));
-	TRY(node_inode(fs, node, &inode));
-	if (!inode_item_nlink(inode->item))
-		return THROW(ERR_NOT_FOUND, "inode %llu of subvolume %llu has no name",
-			     (unsigned long long)node.ino, (unsigned long long)node.subvolid);
 	TRY(back_path_init(&path));
-	TRY(prepend_dir(&fs->core, inode->root, node.ino, &path));
+	while (node.ino != UBTRFS_ROOT_INO)
+		TRY(prepend_name(fs, &node, &path));
 	*ret_len = strlen(back_path_text(&path));
 	if (*ret_len >= capacity)
 		return THROW(ERR_NAME_TOO_LONG, "a path of %zu bytes", *ret_len);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include <ubtrfs/attr.h>
+#include <ubtrfs/inspect.h>
 
 #include "format/disk_ids.h"
 
@@ -708,6 +709,125 @@ static void test_op_attrs__atime(void **state)
 	atime_case(UBTRFS_ATIME_STRICT, FS_NOATIME_FL, 300, 200, 5000, 300);
 }
 
+/* ---- what ioctls ask ---- */
+
+static void path_is(struct fs_fixture *fx, struct ubtrfs_node node, const char *path)
+{
+	char found[512];
+	size_t len;
+
+	OK(ubtrfs_ino_path(fx->fs, node, found, sizeof(found), &len));
+	assert_string_equal(found, path);
+	assert_int_equal(len, strlen(path));
+	if (len)
+		FAILS(ENAMETOOLONG, ubtrfs_ino_path(fx->fs, node, found, len, &len));
+}
+
+/* Before a commit and behind it; by what is left when a name goes. */
+static void test_op_attrs__ino_path(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node dir, file;
+	char text[16];
+	size_t len;
+
+	(void)state;
+	fresh(&fx);
+	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
+	dir = fixture_create(&fx, dir, "sub", S_IFDIR | 0755);
+	file = fixture_create(&fx, dir, "file", S_IFREG | 0644);
+	path_is(&fx, fx.top, "");
+	path_is(&fx, file, "dir/sub/file");
+	fixture_reopen(&fx, true);
+	path_is(&fx, file, "dir/sub/file");
+	OK(ubtrfs_link(fx.fs, file, fx.top, "zz", 2));
+	OK(ubtrfs_unlink(fx.fs, dir, "file", 4));
+	path_is(&fx, file, "zz");
+	OK(ubtrfs_hold(fx.fs, file));
+	OK(ubtrfs_unlink(fx.fs, fx.top, "zz", 2));
+	FAILS(ENOENT, ubtrfs_ino_path(fx.fs, file, text, sizeof(text), &len));
+	ubtrfs_release(fx.fs, file, 1);
+	FAILS(ENOENT, ubtrfs_ino_path(fx.fs, file, text, sizeof(text), &len));
+	done(&fx);
+}
+
+struct found_items {
+	struct ubtrfs *fs;
+	unsigned nr, nr_inodes, stop_after;
+	struct ubtrfs_tree_item last;
+	bool unordered;
+};
+
+static int found_item(void *ctx, const struct ubtrfs_tree_item *item)
+{
+	struct found_items *found = ctx;
+	struct ubtrfs_attr attr;
+
+	if (found->nr &&
+	    (item->objectid < found->last.objectid ||
+	     (item->objectid == found->last.objectid && item->type < found->last.type)))
+		found->unordered = true;
+	found->nr++;
+	found->last = *item;
+	if (item->type == BTRFS_INODE_ITEM_KEY) {
+		found->nr_inodes++;
+		/* It may call the library. */
+		OK(ubtrfs_getattr(found->fs, (struct ubtrfs_node){ 5, item->objectid }, &attr));
+		assert_int_equal(item->len, 160);
+		assert_int_equal(load64((const uint8_t *)item->data + 16), attr.size);
+	}
+	return found->stop_after == found->nr ? 9 : 0;
+}
+
+static void test_op_attrs__tree_search(void **state)
+{
+	enum { NR = 6000 };
+	struct ubtrfs_tree_search all = { .tree_id = 5,
+					  .max_objectid = UINT64_MAX,
+					  .max_type = UINT32_MAX,
+					  .max_offset = UINT64_MAX,
+					  .max_transid = UINT64_MAX };
+	struct ubtrfs_tree_search one = all;
+	struct found_items found = { .nr = 0 };
+	struct fs_fixture fx;
+	struct ubtrfs_node node = { 0, 0 };
+	char name[32];
+
+	(void)state;
+	fresh(&fx);
+	for (unsigned i = 0; i < NR; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		node = fixture_file(&fx, name);
+	}
+	OK(ubtrfs_write(fx.fs, node, 0, "12345", 5));
+	OK(ubtrfs_commit(fx.fs));
+	found.fs = fx.fs;
+	OK(ubtrfs_tree_search(fx.fs, &all, found_item, &found));
+	assert_int_equal(found.nr_inodes, NR + 1);
+	assert_false(found.unordered);
+	found = (struct found_items){ .fs = fx.fs, .stop_after = 5000 };
+	assert_int_equal(ubtrfs_tree_search(fx.fs, &all, found_item, &found), 9);
+	assert_int_equal(found.nr, 5000);
+	/* Keys are compared as a whole. */
+	one.min_objectid = one.max_objectid = node.ino;
+	one.max_type = BTRFS_INODE_REF_KEY;
+	found = (struct found_items){ .fs = fx.fs };
+	OK(ubtrfs_tree_search(fx.fs, &one, found_item, &found));
+	assert_int_equal(found.nr, 2);
+	assert_int_equal(found.last.type, BTRFS_INODE_REF_KEY);
+	assert_int_equal(found.last.offset, UBTRFS_ROOT_INO);
+	one = all;
+	one.min_transid = generation_of(&fx) + 1;
+	found = (struct found_items){ .fs = fx.fs };
+	OK(ubtrfs_tree_search(fx.fs, &one, found_item, &found));
+	assert_int_equal(found.nr, 0);
+	one.tree_id = 777;
+	FAILS(ENOENT, ubtrfs_tree_search(fx.fs, &one, found_item, &found));
+	one.tree_id = 3;
+	OK(ubtrfs_tree_search(fx.fs, &one, found_item, &found));
+	done(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -723,6 +843,8 @@ int main(void)
 		cmocka_unit_test(test_op_attrs__kill_setid),
 		cmocka_unit_test(test_op_attrs__xattrs_are_listed),
 		cmocka_unit_test(test_op_attrs__atime),
+		cmocka_unit_test(test_op_attrs__ino_path),
+		cmocka_unit_test(test_op_attrs__tree_search),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
