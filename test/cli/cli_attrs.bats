@@ -187,3 +187,17 @@ default:other::---' "$(u getfacl -c disk.img:/d | grep default)"
 		refused "nosuch" u $command disk.img:/nosuch
 	done
 }
+
+@test "an archive's flags that forbid changes come when all is there" {
+	printf '#mtree\n./locked type=dir mode=755 flags=uchg\n./locked/file type=file mode=600 flags=uchg contents=%s\n./locked/again type=file mode=644 contents=%s\n' \
+		"$PWD/src/f" "$PWD/src/f" >tree.mtree
+	u mkfs -q -f -b 256M disk.img
+	u import tree.mtree disk.img:/
+	same $'----i----------------- disk.img:/locked' "$(u lsattr -d disk.img:/locked)"
+	same hello "$(u cat disk.img:/locked/file)"
+	same hello "$(u cat disk.img:/locked/again)"
+	u lsattr disk.img:/locked | grep -q -- '^----i.* disk.img:/locked/file$'
+	u lsattr disk.img:/locked | grep -q -- '^-----.* disk.img:/locked/again$'
+	refused "immutable" u touch disk.img:/locked/new
+	refused "immutable" u rm disk.img:/locked/again
+}
