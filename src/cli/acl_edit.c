@@ -180,7 +180,7 @@ static int complete_mask(struct acl_list *list, int how, bool given)
 
 	if (!needs_mask(list))
 		return 0;
-	if (!mask && !given) {
+	if (!mask && (!given || how > 0)) {
 		new.perm = group ? group->perm : 0;
 		TRY(acl_list_append(list, &new));
 		acl_list_sort(list);

@@ -37,7 +37,7 @@ facts()
 	for seed in ${UBTRFS_ATTRS_SEEDS:-1 2 ${FULL:+3 4 5 6 7 8 9 10 11 12}}; do
 		twins
 		umask 027
-		"$PYTHON" "$HERE/attrs_random.py" "$UBTRFS" "$WORK/ours.img" "$MNT" $seed $(( ${FULL:+1}0 ? 2000 : 120 ))
+		"$PYTHON" "$HERE/attrs_random.py" "$UBTRFS" "$WORK/ours.img" "$MNT" $seed $(( ${FULL:+1}0 ? 600 : 120 ))
 		umask 022
 		facts "$MNT" | sort >"$WORK/theirs.txt"
 		chattr -R -ia "$MNT" 2>/dev/null || true
