@@ -32,8 +32,15 @@ static int orphan_take(struct ubtrfs *fs, struct root *root, uint64_t *ino, stru
 {
 	SCOPED(inode) struct inode *inode = NULL;
 	bool done = true;
-	int err = inode_get(&fs->core.inodes, root, *ino, &inode);
+	int err;
 
+	if (*ino <= BTRFS_FIRST_FREE_OBJECTID) {
+		log_warn("subvolume %llu: an orphan with the number %llu is left alone",
+			 (unsigned long long)root->objectid, (unsigned long long)*ino);
+		(*ino)++;
+		return 0;
+	}
+	err = inode_get(&fs->core.inodes, root, *ino, &inode);
 	if (err == -ERR_NOT_FOUND) {
 		err = orphan_remove(fs->core.txn, &root->tree, *ino);
 		if (err < 0)

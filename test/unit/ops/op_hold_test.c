@@ -297,6 +297,56 @@ static void test_op_hold__orphans_of_a_subvolume(void **state)
 	done(&fx);
 }
 
+static struct inode *inode_of(struct fs_fixture *fx, struct ubtrfs_node node)
+{
+	struct inode *inode = NULL;
+
+	assert_int_equal(node_inode(fx->fs, node, &inode), 0);
+	return inode;
+}
+
+/*
+ * Orphans that others left: of nothing, of a truncation that was not finished (old kernels), and one
+ * that damage may tell of the top directory, which stays.
+ */
+static void test_op_hold__strange_orphans(void **state)
+{
+	static const uint64_t numbers[] = { 5000, 258, 256 };
+	struct fs_fixture fx;
+	struct ubtrfs_node file, cut;
+	struct inode *inode;
+
+	(void)state;
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	cut = fixture_file(&fx, "cut");
+	assert_int_equal(cut.ino, numbers[1]);
+	make_big(&fx, cut, 1500);
+	fs_lock(fx.fs);
+	inode = inode_of(&fx, cut);
+	inode_set_size(inode, 3 * 8192 + 1);
+	fx.fs->core.changed = true;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		assert_int_equal(orphan_add(fx.fs->core.txn, &inode->root->tree, numbers[i]), 0);
+	inode_put(inode);
+	assert_int_equal(fs_unlock(fx.fs, 0), 0);
+	OK(ubtrfs_commit(fx.fs));
+	ubtrfs_abandon(fx.fs);
+	fx.fs = NULL;
+	fixture_open(&fx, true);
+	assert_int_equal(used_bytes(&fx), 4 * 4096);
+	assert_int_equal(fixture_attr(&fx, cut).size, 3 * 8192 + 1);
+	assert_int_equal(fixture_attr(&fx, cut).allocated_bytes, 4 * 4096);
+	assert_true(is_there(&fx, file) && is_there(&fx, fx.top));
+	fs_lock(fx.fs);
+	inode = inode_of(&fx, cut);
+	assert_int_equal(orphan_remove(fx.fs->core.txn, &inode->root->tree, 256), 0);
+	inode_put(inode);
+	assert_int_equal(fs_unlock(fx.fs, 0), 0);
+	assert_false(has_orphans(&fx));
+	done(&fx);
+}
+
 /* One step of a truncation, as if the process died behind it. */
 static void shrink_once(struct fs_fixture *fx, struct ubtrfs_node node)
 {
@@ -365,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_op_hold__reading_leaves_orphans),
 		cmocka_unit_test(test_op_hold__orphans_of_a_subvolume),
 		cmocka_unit_test(test_op_hold__big_truncation),
+		cmocka_unit_test(test_op_hold__strange_orphans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
