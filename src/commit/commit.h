@@ -29,6 +29,8 @@
 #define FLUSH_SLICE_DATA_BYTES ((size_t)(8 * MIB))
 /* Under pressure contents come down to this part of what may be dirty. */
 #define DATA_KEEP_DIVISOR 4u
+/* References that are run in a slice. */
+#define REFS_SLICE 4096u
 /* Slices that a commit takes before it takes all at once. */
 #define FLUSH_MAX_SLICES 64u
 /* A commit that does not settle in so many rounds has a bug. */
@@ -125,6 +127,9 @@ int core_flush_slice(struct core *core, size_t keep_bytes, bool *ret_more) must_
 int core_flush_data(struct core *core, size_t keep_bytes, bool *ret_more) must_check;
 /* All contents are with the devices (with a background: or on their way), all that is delayed is in the trees. */
 int core_flush_all(struct core *core) must_check;
+
+/* A bounded piece of the references that wait, when there are many: less for the commit to do alone. */
+int core_run_refs_slice(struct core *core, bool *ret_more) must_check;
 
 /* commit.c */
 /*

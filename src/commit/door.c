@@ -121,6 +121,29 @@ int core_flush_slice(struct core *core, size_t keep_bytes, bool *ret_more)
 	return 0;
 }
 
+int core_run_refs_slice(struct core *core, bool *ret_more)
+{
+	struct ref_queue *queue = space_ref_queue(core->space);
+	uint64_t nr;
+	int err;
+
+	*ret_more = false;
+	TRY(txn_check(core->txn));
+	if (ref_queue_nr(queue) <= REFS_SLICE)
+		return 0;
+	/* Those of extents that go take checksums along. */
+	TRY(csum_batch_flush(&core->writeback));
+	TRY(door_ensure_metadata(core));
+	err = extent_run_some(core->txn, &core->extents, REFS_SLICE, &nr);
+	if (err < 0) {
+		err = txn_abort(core->txn, err, "running references");
+		ref_queue_stop(queue);
+		return err;
+	}
+	*ret_more = ref_queue_nr(queue) > REFS_SLICE;
+	return 0;
+}
+
 int core_flush_all(struct core *core)
 {
 	struct inode *inode;
@@ -148,10 +171,22 @@ static uint64_t space_trees_bytes(struct core *core)
 	return bytes;
 }
 
+static bool is_mixed(const struct core *core)
+{
+	return core->store.incompat & BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS;
+}
+
+static uint64_t data_reserve_bytes(const struct core *core)
+{
+	return core->background ? (uint64_t)RESERVE_SECTORS * core->geometry.sectorsize : 0;
+}
+
 static uint64_t reserve_bytes(struct core *core)
 {
+	/* Names must not take what is kept back of data. */
 	return (uint64_t)RESERVE_NODES * core->geometry.nodesize +
-	       MIN(space_trees_bytes(core), RESERVE_MAX_BYTES);
+	       MIN(space_trees_bytes(core), RESERVE_MAX_BYTES) +
+	       (is_mixed(core) ? data_reserve_bytes(core) : 0);
 }
 
 /*
@@ -204,11 +239,6 @@ static bool is_free(struct core *core, enum space_kind kind, uint64_t bytes)
 	return true;
 }
 
-static bool is_mixed(const struct core *core)
-{
-	return core->store.incompat & BTRFS_FEATURE_INCOMPAT_MIXED_GROUPS;
-}
-
 /* Whether so many bytes of metadata are free beside all that is pending. */
 static bool metadata_fits(struct core *core, uint64_t bytes)
 {
@@ -219,19 +249,20 @@ static bool metadata_fits(struct core *core, uint64_t bytes)
 	return is_free(core, SPACE_METADATA, need);
 }
 
-static bool data_fits(struct core *core, uint64_t bytes)
+/* reserve: of metadata, where it shares the groups. */
+static bool data_fits(struct core *core, uint64_t bytes, uint64_t reserve)
 {
 	uint64_t need = pending_data_bytes(core) + bytes;
 
 	if (is_mixed(core))
-		need += pending_bytes(core) + reserve_bytes(core);
+		need += pending_bytes(core) + reserve;
 	return is_free(core, SPACE_DATA, need);
 }
 
 bool door_fits(struct core *core, enum space_kind kind, uint64_t bytes)
 {
 	if (kind == SPACE_DATA)
-		return data_fits(core, bytes);
+		return data_fits(core, bytes, reserve_bytes(core));
 	return metadata_fits(core, bytes + reserve_bytes(core));
 }
 
@@ -374,29 +405,29 @@ static int metadata_make(struct core *core, uint64_t bytes)
 }
 
 /* Chunks of data until it fits; ERR_NO_SPACE. */
-static int data_grow(struct core *core, uint64_t bytes)
+static int data_grow(struct core *core, uint64_t bytes, uint64_t reserve)
 {
 	struct block_group *group;
 
-	while (!data_fits(core, bytes)) {
+	while (!data_fits(core, bytes, reserve)) {
 		core->changed = true;
 		TRY(space_grow(core->space, SPACE_DATA, core->geometry.sectorsize, 0, &group));
 	}
 	return 0;
 }
 
-static int data_make(struct core *core, uint64_t bytes)
+static int data_make(struct core *core, uint64_t bytes, uint64_t reserve)
 {
 	int err;
 
 	if (door_asks(core, SPACE_MAX_ROUNDS) && is_pending(core))
 		return room_want(core, ROOM_PENDING);
 	TRY(writeback_drain(&core->writeback));
-	err = data_grow(core, bytes);
+	err = data_grow(core, bytes, reserve);
 	if (err != -ERR_NO_SPACE)
 		return err;
 	TRY(space_settle(core, SPACE_DATA));
-	err = data_grow(core, bytes);
+	err = data_grow(core, bytes, reserve);
 	if (err != -ERR_NO_SPACE)
 		return err;
 	return THROW(ERR_NO_SPACE, "%s: no space left for data", core->name);
@@ -453,9 +484,9 @@ int door_enter(struct core *core, uint64_t item_bytes, unsigned nr_inodes)
 }
 
 /* Whether contents of so many bytes find space, or surely a new chunk. */
-static bool data_ready(struct core *core, uint64_t bytes)
+static bool data_ready(struct core *core, uint64_t bytes, uint64_t reserve)
 {
-	return data_fits(core, bytes) ||
+	return data_fits(core, bytes, reserve) ||
 	       (!is_mixed(core) && data_can_grow(core, pending_data_bytes(core) + bytes));
 }
 
@@ -469,10 +500,10 @@ static int door_pass_data(struct core *core, uint64_t data_bytes, uint64_t data_
 	data_bytes += data_reserve;
 	/* Metadata that grows may take the room that a chunk of data was to have: ask again. */
 	for (unsigned round = 0; round < DOOR_MAX_ROUNDS; round++) {
-		if (!data_ready(core, data_bytes))
-			TRY(data_make(core, data_bytes));
+		if (!data_ready(core, data_bytes, reserve))
+			TRY(data_make(core, data_bytes, reserve));
 		TRY(door_pass(core, item_bytes, nr_inodes, reserve));
-		if (data_ready(core, data_bytes)) {
+		if (data_ready(core, data_bytes, reserve)) {
 			door_passed(core);
 			return 0;
 		}
@@ -482,11 +513,8 @@ static int door_pass_data(struct core *core, uint64_t data_bytes, uint64_t data_
 
 int door_enter_data(struct core *core, uint64_t data_bytes, uint64_t item_bytes, unsigned nr_inodes)
 {
-	uint64_t data_reserve =
-		core->background ? (uint64_t)RESERVE_SECTORS * core->geometry.sectorsize : 0;
-
 	TRY(door_check(core));
-	return door_pass_data(core, data_bytes, data_reserve, item_bytes, nr_inodes,
+	return door_pass_data(core, data_bytes, data_reserve_bytes(core), item_bytes, nr_inodes,
 			      reserve_bytes(core));
 }
 

@@ -43,6 +43,9 @@ int extent_ref_data(struct txn *txn, struct extents *extents, uint64_t addr, uin
 /* Commit step: runs what is queued, until the queue is empty (bounded): extent items, free-space
  * tree, checksums of freed data, accounting of block groups. *ret_nr how many records ran. */
 int extent_run_refs(struct txn *txn, struct extents *extents, uint64_t *ret_nr) must_check;
+/* The same for about budget records: what is left waits on. */
+int extent_run_some(struct txn *txn, struct extents *extents, uint64_t budget,
+		    uint64_t *ret_nr) must_check;
 
 /* References on disk plus pending ones, the one answer that everybody uses: total count, and
  * BTRFS_EXTENT_FLAG_* with BTRFS_BLOCK_FLAG_FULL_BACKREF. Nothing known of the address:

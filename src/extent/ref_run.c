@@ -30,9 +30,10 @@ struct ref_run {
 	struct store *store;
 	struct tree *items; /* the extent tree */
 	struct tree *csums;
-	uint8_t *scratch;    /* one item of the extent tree */
-	uint64_t nr_records; /* run so far */
-	uint64_t max_records;
+	uint8_t *scratch;      /* one item of the extent tree */
+	uint64_t nr_records;   /* run so far */
+	uint64_t max_records;  /* more is a bug */
+	uint64_t budget;       /* so many will do */
 	struct run_range born; /* items collected or inserted, space not yet taken */
 	struct run_range dead; /* items removed, space not yet given */
 	struct run_range data; /* dead, and data: checksums not yet removed */
@@ -203,7 +204,8 @@ static int run_sweep(struct ref_run *run)
 			err = record->born ? run_born(run, record) : run_existing(run, record);
 		ref_record_free(record);
 		run->nr_records++;
-		record = err == 0 ? ref_queue_take(queue, from) : NULL;
+		record = err == 0 && run->nr_records < run->budget ? ref_queue_take(queue, from) :
+								     NULL;
 		if (run->nr_records > run->max_records)
 			err = THROW(ERR_LIMIT, "running references makes new ones without end");
 	}
@@ -219,7 +221,7 @@ static int run_all(struct ref_run *run)
 	uint64_t before;
 
 	run->max_records = ref_queue_nr(queue) + RUN_MORE_MAX;
-	while (ref_queue_nr(queue)) {
+	while (ref_queue_nr(queue) && run->nr_records < run->budget) {
 		before = run->nr_records;
 		TRY(run_sweep(run));
 		ASSERT(run->nr_records > before);
@@ -244,6 +246,11 @@ static int run_prepare(struct ref_run *run)
 
 int extent_run_refs(struct txn *txn, struct extents *extents, uint64_t *ret_nr)
 {
+	return extent_run_some(txn, extents, UINT64_MAX, ret_nr);
+}
+
+int extent_run_some(struct txn *txn, struct extents *extents, uint64_t budget, uint64_t *ret_nr)
+{
 	struct ref_run *run = mem_zalloc(sizeof(*run));
 	int err;
 
@@ -252,6 +259,7 @@ int extent_run_refs(struct txn *txn, struct extents *extents, uint64_t *ret_nr)
 	run->txn = txn;
 	run->extents = extents;
 	run->store = extents->store;
+	run->budget = budget;
 	mutex_lock(&extents->run_lock);
 	err = run_prepare(run);
 	mutex_unlock(&extents->run_lock);
