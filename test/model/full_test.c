@@ -194,6 +194,7 @@ static void run_full(uint64_t seed, bool mixed, bool background, struct world_co
 	full.exec = exec_lib_new(&full.fx);
 	full.world = world_new(full.exec, seed, 0);
 	full.world->data.max_bytes = 150000;
+	full.world->data.reserve = background;
 	world_run(full.world, 300);
 	check_world(&full, "before");
 	world_close_all(full.world);
