@@ -11,6 +11,10 @@
 #include "file/range.h"
 #include "ops/ops.h"
 
+/* What is written anew beside the range: sectors at both ends, what is inline, and the same again
+ * until what was there before is free. */
+#define EDGE_SECTORS UINT64_C(8)
+
 struct falloc_job {
 	struct ubtrfs_node node;
 	unsigned mode;
@@ -18,7 +22,7 @@ struct falloc_job {
 	/* Whole sectors inside the range (first > last: within one sector), and all that it touches. */
 	uint64_t inner_start, inner_end, outer_start, outer_end;
 	uint64_t pos;	 /* nothing is left to be done below, in the phase */
-	bool edges_done; /* parts of sectors are zero */
+	bool begun;	 /* parts of sectors are zero, and the file is ready for extents */
 	bool inner_done; /* ZERO_RANGE: no data is left inside */
 };
 
@@ -62,26 +66,20 @@ static int falloc_init(struct ubtrfs *fs, struct falloc_job *job, uint64_t len)
 	return 0;
 }
 
+static bool has_edges(const struct falloc_job *job)
+{
+	return job->inner_start != job->offset || job->inner_end != job->end;
+}
+
 /* Parts of sectors at both ends become zero: they are data that is written anew. */
-static int zero_edges(struct ubtrfs *fs, struct inode *inode, struct falloc_job *job)
+static int zero_edges(struct ubtrfs *fs, struct inode *inode, const struct falloc_job *job)
 {
 	struct writeback *writeback = &fs->core.writeback;
-	uint64_t sectorsize = fs->core.geometry.sectorsize;
 
-	if (job->edges_done)
-		return 0;
-	if (job->inner_start != job->offset || job->inner_end != job->end) {
-		TRY(door_enter_data(&fs->core, 4 * sectorsize, step_item_bytes(), 1));
-		inode_begin_change(fs, inode);
-	}
-	if (job->inner_start > job->inner_end) {
-		TRY(file_zero_part(writeback, inode, job->offset, job->end - job->offset));
-	} else {
-		TRY(file_zero_part(writeback, inode, job->offset, job->inner_start - job->offset));
-		TRY(file_zero_part(writeback, inode, job->inner_end, job->end - job->inner_end));
-	}
-	job->edges_done = true;
-	return 0;
+	if (job->inner_start > job->inner_end)
+		return file_zero_part(writeback, inode, job->offset, job->end - job->offset);
+	TRY(file_zero_part(writeback, inode, job->offset, job->inner_start - job->offset));
+	return file_zero_part(writeback, inode, job->inner_end, job->end - job->inner_end);
 }
 
 static void falloc_touch(struct ubtrfs *fs, struct inode *inode)
@@ -90,9 +88,21 @@ static void falloc_touch(struct ubtrfs *fs, struct inode *inode)
 	inode_touch(inode);
 }
 
+static int punch_begin(struct ubtrfs *fs, struct inode *inode, struct falloc_job *job)
+{
+	if (!job->begun && has_edges(job)) {
+		TRY(door_enter_data(&fs->core, EDGE_SECTORS * fs->core.geometry.sectorsize,
+				    step_item_bytes(), 1));
+		inode_begin_change(fs, inode);
+		TRY(zero_edges(fs, inode, job));
+	}
+	job->begun = true;
+	return 0;
+}
+
 static int punch(struct ubtrfs *fs, struct inode *inode, struct falloc_job *job)
 {
-	TRY(zero_edges(fs, inode, job));
+	TRY(punch_begin(fs, inode, job));
 	while (job->pos < job->inner_end) {
 		TRY(door_enter_remove(&fs->core, 2));
 		inode_begin_change(fs, inode);
@@ -103,16 +113,17 @@ static int punch(struct ubtrfs *fs, struct inode *inode, struct falloc_job *job)
 	return 0;
 }
 
-/* Space for all that is still to be allocated, and items for one step. */
+/* ---- allocating ---- */
+
+/* Space for so many bytes of contents, and items for one step. */
 static int allocate_enter(struct ubtrfs *fs, uint64_t bytes)
 {
 	/* So that sums with it cannot overflow. */
 	if (bytes > INT64_MAX / 8)
 		return THROW(ERR_NO_SPACE, "%s: no space left for %llu bytes of data",
 			     fs->core.name, (unsigned long long)bytes);
-	/* What is inline now, too. */
-	return door_enter_data(&fs->core, bytes + 3 * (uint64_t)fs->core.geometry.sectorsize,
-			       step_item_bytes(), 1);
+	return bytes ? door_enter_data(&fs->core, bytes, step_item_bytes(), 1) :
+		       door_enter(&fs->core, step_item_bytes(), 1);
 }
 
 static int allocate_steps(struct ubtrfs *fs, struct inode *inode, struct falloc_job *job,
@@ -140,9 +151,6 @@ static int allocate_prepare(struct ubtrfs *fs, struct inode *inode, const struct
 	uint64_t stop = round_up(size, fs->core.geometry.sectorsize);
 	bool grows = !(job->mode & UBTRFS_FALLOC_KEEP_SIZE) && job->end > size;
 
-	TRY(allocate_enter(fs, 0));
-	inode_begin_change(fs, inode);
-	TRY(file_quiesce(writeback, inode));
 	if (job->outer_end > stop || grows)
 		TRY(file_uninline_here(writeback, inode));
 	if (job->outer_start > stop)
@@ -150,25 +158,38 @@ static int allocate_prepare(struct ubtrfs *fs, struct inode *inode, const struct
 	return 0;
 }
 
+/* One door for all: what passes it does not meet the end of space later. */
+static int allocate_begin(struct ubtrfs *fs, struct inode *inode, struct falloc_job *job,
+			  enum allocate_what what)
+{
+	uint64_t bytes, last;
+
+	if (job->begun)
+		return 0;
+	TRY(file_count_unallocated(&fs->core.writeback, inode, job->outer_start, job->outer_end,
+				   what, &bytes));
+	TRY(file_extent_end(inode, &last));
+	if (inode->has_inline || (what == ALLOCATE_ALL && has_edges(job)))
+		bytes += EDGE_SECTORS * fs->core.geometry.sectorsize;
+	TRY(allocate_enter(fs, bytes));
+	inode_begin_change(fs, inode);
+	TRY(allocate_prepare(fs, inode, job));
+	if (what == ALLOCATE_ALL)
+		TRY(zero_edges(fs, inode, job));
+	job->begun = true;
+	return 0;
+}
+
 static int allocate(struct ubtrfs *fs, struct inode *inode, struct falloc_job *job)
 {
 	bool zero = job->mode & UBTRFS_FALLOC_ZERO_RANGE;
-	uint64_t bytes;
 
-	if (!job->edges_done) {
-		TRY(file_count_unallocated(&fs->core.writeback, inode, job->outer_start,
-					   job->outer_end, zero ? ALLOCATE_ALL : ALLOCATE_HOLES,
-					   &bytes));
-		TRY(allocate_enter(fs, bytes));
-	}
-	TRY(allocate_prepare(fs, inode, job));
-	if (zero)
-		TRY(zero_edges(fs, inode, job));
+	TRY(allocate_begin(fs, inode, job, zero ? ALLOCATE_ALL : ALLOCATE_HOLES));
 	if (zero && !job->inner_done && job->inner_start < job->inner_end)
 		TRY(allocate_steps(fs, inode, job, job->inner_end, ALLOCATE_ALL));
 	if (!job->inner_done)
 		job->pos = job->outer_start;
-	job->edges_done = job->inner_done = true;
+	job->inner_done = true;
 	TRY(allocate_steps(fs, inode, job, job->outer_end, ALLOCATE_HOLES));
 	if (!(job->mode & UBTRFS_FALLOC_KEEP_SIZE) && job->end > inode_size(inode))
 		inode_set_size(inode, job->end);

@@ -320,6 +320,10 @@ static void test_op_range__in_place_on_a_full_filesystem(void **state)
 	content_write(&fx, node, &content, 0, 4 * MIB, 2);
 	OK(ubtrfs_write(fx.fs, prealloc, 0, content.data, 4 * MIB));
 	content_compare(&fx, prealloc, &content);
+	/* What is there needs nothing. */
+	OK(ubtrfs_fallocate(fx.fs, node, 0, 0, 4 * MIB));
+	FAILS(ENOSPC, ubtrfs_fallocate(fx.fs, node, ZERO, 0, 4 * MIB));
+	content_compare(&fx, node, &content);
 	OK(ubtrfs_fallocate(fx.fs, other, PUNCH, 0, 64 * MIB));
 	fixture_reopen(&fx, true);
 	content_compare(&fx, node, &content);
