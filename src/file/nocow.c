@@ -117,6 +117,22 @@ int nocow_covers(struct writeback *writeback, struct inode *inode, uint64_t offs
 	return 0;
 }
 
+int nocow_any(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t len,
+	      bool *ret_any)
+{
+	uint64_t pos = offset, end = offset + len;
+
+	*ret_any = false;
+	while (!*ret_any && pos < end && nocow_possible(inode)) {
+		struct nocow_place place;
+
+		TRY(nocow_lookup(writeback, inode, pos, end - pos, &place));
+		*ret_any = place.addr;
+		pos += place.len;
+	}
+	return 0;
+}
+
 /* ---- preallocated becomes data ---- */
 
 /* Another item of the same extent, of data, that lies as it would lie if it were one with ours. */

@@ -100,6 +100,9 @@ int nocow_lookup(struct writeback *writeback, struct inode *inode, uint64_t offs
  * the caller's. */
 int nocow_written(struct writeback *writeback, struct inode *inode, uint64_t offset,
 		  uint64_t len) must_check;
+/* Some of the range, whole sectors, can be written in place. */
+int nocow_any(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t len,
+	      bool *ret_any) must_check;
 /* All of the range can be written in place, so that it needs no new space. */
 int nocow_covers(struct writeback *writeback, struct inode *inode, uint64_t offset, uint64_t len,
 		 bool *ret_covers) must_check;

@@ -131,18 +131,6 @@ static int reap_plain(struct writeback *writeback, struct file_run *run)
 	return 0;
 }
 
-/* What can be written in place, or some of it, is not compressed (Linux). */
-static int run_wants_place(struct writeback *writeback, const struct file_run *run, bool *ret_wants)
-{
-	uint64_t padded = round_up(run->len, writeback->geometry.sectorsize);
-	struct nocow_place place = { .len = padded };
-
-	if (nocow_possible(run->inode))
-		TRY(nocow_lookup(writeback, run->inode, run->offset, padded, &place));
-	*ret_wants = place.addr || place.len < padded;
-	return 0;
-}
-
 /* Whether a run that is all of its file is kept inside the tree, as Linux decides it. */
 static bool run_is_inline(const struct writeback *writeback, const struct file_run *run)
 {
@@ -165,8 +153,10 @@ static int run_finish(struct writeback *writeback, struct file_run *run)
 					  run->packed ? run->packed : run->data,
 					  run->packed ? run->packed_len : run->len, run->len,
 					  run->packed ? run->compress : COMPRESS_NONE);
+	/* What can be written in place, or some of it, is not compressed (Linux). */
 	if (run->packed)
-		TRY(run_wants_place(writeback, run, &in_place));
+		TRY(nocow_any(writeback, run->inode, run->offset, round_up(run->len, sectorsize),
+			      &in_place));
 	if (in_place) {
 		TRY(run_unpack(run));
 		return reap_plain(writeback, run);

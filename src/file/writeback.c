@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "file/file.h"
+#include "file/range.h"
 
 int writeback_init(struct writeback *writeback, const struct writeback_config *config)
 {
@@ -132,6 +132,19 @@ static void window_push(struct writeback *writeback, struct file_run *run)
 	workq_submit(writeback->config.workq, &run->job);
 }
 
+/* So that no worker compresses in vain what will be written in place. */
+static int run_choose_plain(struct writeback *writeback, struct file_run *run)
+{
+	uint64_t padded = round_up(run->len, writeback->geometry.sectorsize);
+	bool in_place = false;
+
+	if (run->compress)
+		TRY(nocow_any(writeback, run->inode, run->offset, padded, &in_place));
+	if (in_place)
+		run->compress = COMPRESS_NONE;
+	return 0;
+}
+
 int run_submit(struct writeback *writeback, struct file_run *run)
 {
 	uint64_t flags = inode_item_flags(run->inode->item);
@@ -142,6 +155,8 @@ int run_submit(struct writeback *writeback, struct file_run *run)
 	run->csum = !(flags & BTRFS_INODE_NODATASUM);
 	if (err == 0)
 		err = run_choose(writeback, run);
+	if (err == 0)
+		err = run_choose_plain(writeback, run);
 	if (err < 0) {
 		run_put(run);
 		return err;
