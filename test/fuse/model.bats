@@ -64,5 +64,5 @@ data_run()
 }
 
 @test "contents of compressed files on our mount, with mappings" {
-	data_run compress=lzo "$(sample 1500 1000000)"
+	data_run compress-force=lzo "$(sample 1500 1000000)"
 }

@@ -173,9 +173,7 @@ static void run_kind(const struct data_kind *kind)
 	fx.mkfs.byte_count = 1024 * MIB;
 	fx.mkfs.sectorsize = kind->sectorsize;
 	fx.how.compress = kind->compress;
-#ifdef EXEC_HAVE_COMPRESS_FORCE
 	fx.how.compress_force = kind->force;
-#endif
 	fixture_make(&fx);
 	fixture_finish(&fx);
 	fixture_open(&fx, true);
