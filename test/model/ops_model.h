@@ -46,6 +46,7 @@ struct world_node {
 	uint32_t mtime_nsec;
 	bool owner_unknown; /* a whiteout of the library, which knows no caller */
 	bool unsummed;	    /* NODATACOW */
+	bool was_written;
 	unsigned nr_open;
 	bool linkable; /* made without a name, and never had one */
 	/* Directories. */

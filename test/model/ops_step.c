@@ -53,6 +53,7 @@ static void step_data(struct world *world)
 			world_did(world, "file %.60s: %.180s", world->names[name].text, did);
 		}
 		world->nodes[a].mtime_known = false;
+		world->nodes[a].was_written = true;
 		world->exec->ops->close(world->exec, &other.file);
 	}
 	world->exec->ops->close(world->exec, &file.file);
@@ -92,6 +93,7 @@ static void step_open_data(struct world *world)
 	else
 		data_step(&world->data, &file, &file);
 	world->nodes[open->node].mtime_known = false;
+	world->nodes[open->node].was_written = true;
 }
 
 static void step_close(struct world *world)
@@ -300,11 +302,14 @@ static void step_flags(struct world *world)
 	world_name_path(world, world_node_name(world, at), path);
 	/* Of files with contents Linux leaves NODATACOW as it is. */
 	if (flag != FS_NOCOW_FL || node->content.len == 0) {
+		int err;
+
 		world_did(world, "chattr %x %s", flag, path);
-		if (world_answered(world,
-				   world->exec->ops->set_flags(world->exec, &file.file, flag, flag),
-				   0) &&
-		    flag == FS_NOCOW_FL)
+		err = world->exec->ops->set_flags(world->exec, &file.file, flag, flag);
+		/* Contents that did not compress leave a mark that excludes the flag. */
+		if (flag == FS_NOCOW_FL && node->was_written && err == -EINVAL)
+			node->unsummed = false;
+		else if (world_answered(world, err, 0) && flag == FS_NOCOW_FL)
 			node->unsummed = true;
 	}
 	if (flag == FS_IMMUTABLE_FL) {
