@@ -1,6 +1,8 @@
 /*
  * The filesystem as a whole: open, commit, close, facts.
  */
+#include <errno.h>
+
 #include <ubtrfs/ubtrfs.h>
 
 #include "base/assert.h"
@@ -191,6 +193,9 @@ static int fs_opened_for_writing(struct ubtrfs **fs)
 
 	if (err == 0 && top.subvolid != BTRFS_FS_TREE_OBJECTID)
 		err = fs_clean_orphans(*fs, top.subvolid);
+	/* Who opens a full one may be about to make room. */
+	if (err == -ENOSPC)
+		err = 0;
 	if (err < 0) {
 		ubtrfs_abandon(*fs);
 		*fs = NULL;

@@ -8,6 +8,7 @@
  * orphan too. Whoever deletes an inode holds it and has marked it dying, so that nobody else gets
  * hold of it. What a death of the process leaves is found by its orphans (orphans_clean.c).
  */
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "base/assert.h"
@@ -117,7 +118,13 @@ int left_finish(struct ubtrfs *fs, const struct name_left *left)
 		err = FS_CHANGE(fs, left_step(fs, left->node, &done));
 	if (err < 0)
 		(void)FS_CHANGE(fs, left_give_up(fs, left->node));
-	return err;
+	if (err != -ENOSPC)
+		return err;
+	/* The name is gone, which is what was asked for. */
+	log_warn("inode %llu of subvolume %llu is deleted at the next opening: %s",
+		 (unsigned long long)left->node.ino, (unsigned long long)left->node.subvolid,
+		 ubtrfs_error_text());
+	return 0;
 }
 
 static int hold(struct ubtrfs *fs, struct ubtrfs_node node)

@@ -77,7 +77,7 @@ int inode_lose_name(struct ubtrfs *fs, struct inode *inode, struct name_left *le
 void inode_add_orphan(struct inode *inode);
 /* An inode that may be without a name is none of the orphans any more. A failure aborts. */
 int inode_drop_orphan(struct ubtrfs *fs, struct inode *inode) must_check;
-/* Without the lock. A failure leaves an orphan, for the next opening. */
+/* Without the lock. A failure leaves an orphan, for the next opening; want of space is none. */
 int left_finish(struct ubtrfs *fs, const struct name_left *left) must_check;
 /*
  * orphans_clean.c. Before the first change in a subvolume: ERR_WANTS_ROOM when a death of the process
