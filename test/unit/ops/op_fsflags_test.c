@@ -73,6 +73,9 @@ static void test_op_fsflags__flags(void **state)
 	FAILS(EOPNOTSUPP, ubtrfs_fsflags_set(fx.fs, file, FS_SECRM_FL, FS_SECRM_FL));
 	FAILS(EINVAL, ubtrfs_fsflags_set(fx.fs, file, FS_COMPR_FL | FS_NOCOMP_FL, ~0u));
 	FAILS(EINVAL, ubtrfs_fsflags_set(fx.fs, file, FS_COMPR_FL | FS_NOCOW_FL, ~0u));
+	OK(ubtrfs_fsflags_set(fx.fs, file, FS_NOCOMP_FL, ~0u));
+	FAILS(EINVAL, ubtrfs_fsflags_set(fx.fs, file, FS_NOCOW_FL, ~0u));
+	OK(ubtrfs_fsflags_set(fx.fs, file, 0, ~0u));
 	OK(ubtrfs_fsflags_set(fx.fs, file, FS_NOCOW_FL, ~0u));
 	assert_int_equal(fixture_attr(&fx, file).flags,
 			 BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
@@ -416,6 +419,14 @@ static void test_op_fsflags__tree_search(void **state)
 	found = (struct found_items){ .fs = fx.fs };
 	OK(ubtrfs_tree_search(fx.fs, &one, found_item, &found));
 	assert_int_equal(found.nr, 0);
+	/* Far behind blocks that are too old. */
+	OK(ubtrfs_write(fx.fs, node, 0, "54321", 5));
+	OK(ubtrfs_commit(fx.fs));
+	one.min_transid = generation_of(&fx);
+	found = (struct found_items){ .fs = fx.fs };
+	OK(ubtrfs_tree_search(fx.fs, &one, found_item, &found));
+	assert_true(found.nr_inodes >= 1 && found.nr_inodes < 500);
+	assert_int_equal(found.last.objectid, node.ino);
 	one.tree_id = 777;
 	FAILS(ENOENT, ubtrfs_tree_search(fx.fs, &one, found_item, &found));
 	one.tree_id = 3;
