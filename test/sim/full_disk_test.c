@@ -145,9 +145,11 @@ static void remove_all(struct full *full)
 	char name[16];
 
 	for (unsigned i = 0; i < full->nr_files; i++) {
-		if (i == 32)
-			continue;
+		struct ubtrfs_node node;
+
 		file_name(i, name);
+		if (ubtrfs_lookup(full->fx.fs, full->fx.top, name, strlen(name), &node) == -ENOENT)
+			continue;
 		OK(ubtrfs_unlink(full->fx.fs, full->fx.top, name, strlen(name)));
 	}
 	OK(ubtrfs_unlink(full->fx.fs, full->fx.top, "nocow", 5));
@@ -182,6 +184,40 @@ static void full_run(bool mixed, const char *metadata)
 	full_close(&full);
 }
 
+/*
+ * All space is in chunks of data, which are empty before any commit has said so: metadata gets it, when
+ * it needs it and not after the next sync.
+ */
+static void test_full_disk__from_data_to_names(void **state)
+{
+	struct ubtrfs_new what = { .attr.mode = S_IFREG | 0644 };
+	uint8_t value[12000] = { 1 };
+	struct full full;
+	char name[16];
+	unsigned nr;
+	int err = 0;
+
+	(void)state;
+	full_open(&full, false, "single");
+	full.nocow = nocow_file(&full);
+	fill(&full);
+	remove_all(&full);
+	for (nr = 0; err == 0; nr++) {
+		struct ubtrfs_node node;
+
+		file_name(nr, name);
+		err = ubtrfs_create(full.fx.fs, full.fx.top, name, strlen(name), &what, &node);
+		if (err == 0)
+			err = ubtrfs_setxattr(full.fx.fs, node, "user.value", value, sizeof(value));
+	}
+	assert_int_equal(err, -ENOSPC);
+	print_message("# %u attributes\n", nr);
+	assert_true(nr * sizeof(value) > 100 * MIB);
+	fixture_close(&full.fx);
+	fixture_check(&full.fx);
+	full_close(&full);
+}
+
 static void test_full_disk__single(void **state)
 {
 	(void)state;
@@ -206,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_full_disk__single),
 		cmocka_unit_test(test_full_disk__dup),
 		cmocka_unit_test(test_full_disk__mixed),
+		cmocka_unit_test(test_full_disk__from_data_to_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
