@@ -21,6 +21,7 @@
 #include "cli/cli.h"
 #include "cli/copy_out_priv.h"
 #include "cli/entry_list.h"
+#include "cli/session.h"
 
 #define BATCH_ENTRIES 64u
 
@@ -143,10 +144,13 @@ int copy_failed(struct copy_out *copy, const struct copy_place *place)
 {
 	struct strbuf path;
 
+	atomic_store(&copy->code, 1);
+	/* Then it is told once, by copy_out_node. */
+	if (session_interrupted())
+		return 1;
 	place_path(place, &path);
 	cli_fail("%s", strbuf_text(&path));
 	strbuf_fini(&path);
-	atomic_store(&copy->code, 1);
 	return 1;
 }
 
@@ -253,7 +257,7 @@ static void batch_copy(struct copy_batch *batch, unsigned worker)
 {
 	struct copy_out *copy = batch->dir->copy;
 
-	for (size_t i = 0; i < batch->nr; i++) {
+	for (size_t i = 0; i < batch->nr && !session_interrupted(); i++) {
 		struct batch_entry *entry = &batch->entries[i];
 		struct copy_place place = { batch->dir, entry->name, false };
 
@@ -363,5 +367,7 @@ int copy_out_node(struct copy_out *copy, struct ubtrfs_node node, const char *pa
 		return copy_refused(copy, &place, "a special file is copied with -r or -a only");
 	copy_entry(copy, &attr, &place, 0);
 	task_pool_run(copy->pool);
+	if (session_interrupted())
+		return cli_error("interrupted");
 	return atomic_load(&copy->code);
 }
