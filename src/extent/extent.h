@@ -21,7 +21,8 @@ struct extents {
 	struct store *store; /* volume, space, roots through it */
 	struct mutex run_lock;
 	struct mutex drop_lock;
-	bool skinny; /* METADATA_ITEM instead of EXTENT_ITEM for tree blocks */
+	bool pins_data; /* data that is freed before it had an item: its bytes may be on their way */
+	bool skinny;	/* METADATA_ITEM instead of EXTENT_ITEM for tree blocks */
 };
 
 void extents_init(struct extents *extents, struct store *store, bool skinny);

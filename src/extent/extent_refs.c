@@ -181,6 +181,7 @@ int extent_ref_data(struct txn *txn, struct extents *extents, uint64_t addr, uin
 	int err = 0;
 
 	ASSERT(delta != 0);
+	request.written = delta < 0 && extents->pins_data;
 	if (delta > 0)
 		return data_ref_push(extents, &request, root, inode, offset);
 	/*

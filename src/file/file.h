@@ -12,7 +12,8 @@
  * (reaped, part of a batch, still in inode->writing) -> gone from RAM, when the batch was written.
  * Reading looks at dirty, then at writing, then at the extents. Runs of one inode never overlap: what is
  * written again above a run waits as a dirty range until that run is gone. So an extent that is
- * replaced has nothing on the way to it any more, and its space may be given away at once.
+ * replaced has nothing on the way to it any more, and its space may be given away at once. (What is taken
+ * out of a file with a background does not wait for that: its space is pinned, see file_drop.c.)
  * Two ways to drive it. Inline: full ranges are submitted by who writes, and the oldest beyond
  * INLINE_DIRTY_BYTES; the same calls give the same image, whatever the number of workers. With a background
  * (config.background): nobody submits but writeback_step, which never waits, and writeback_drain.
@@ -203,7 +204,7 @@ int reap_oldest(struct writeback *writeback) must_check;
 struct file_run *window_pop(struct writeback *writeback);
 /* A reference goes whose bytes are on the devices, or nowhere: with the last one they leave RAM. */
 void run_written(struct file_run *run);
-/* The file does not want a run in flight any more. */
+/* The file does not want a run any more, in flight or on its way. */
 void run_give_up(struct file_run *run);
 /* May become inline: counts as that much metadata. */
 static inline bool run_is_small(const struct file_run *run)

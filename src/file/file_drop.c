@@ -3,7 +3,9 @@
  *
  * Items change in the overlay, which is flushed when it has gathered many. An extent that has no item in the
  * extent tree yet gives its space back at once; nothing is on its way to it any more, since runs of
- * a file do not overlap and who drops a range has waited for its runs.
+ * a file do not overlap and who drops a range has waited for its runs. With a background nobody waits: such
+ * space is pinned (extents->pins_data), and the commit that lets it go has waited for all that was on
+ * its way.
  */
 #include "base/assert.h"
 #include "file/range.h"
@@ -125,7 +127,8 @@ static int writing_cut(struct writeback *writeback, struct inode *inode, uint64_
 
 	while ((run = writing_find(inode, pos)) && run->offset < end) {
 		pos = run->offset + round_up(run->len, writeback->geometry.sectorsize);
-		if (!run->reaped && run->offset >= start && pos <= end)
+		if (run->offset >= start && pos <= end &&
+		    (!run->reaped || writeback->config.background))
 			run_give_up(run);
 	}
 	return file_wait_range(writeback, inode, start, end);

@@ -217,9 +217,9 @@ void run_give_up(struct file_run *run)
 {
 	struct inode *inode = run->inode;
 
-	ASSERT(!run->reaped);
 	writing_remove(run);
-	run_leaves(run);
+	if (!run->reaped)
+		run_leaves(run);
 	run->inode = NULL;
 	inode_put(inode);
 }

@@ -148,6 +148,7 @@ static int contents_open(struct core *core, const struct core_open *how)
 		core->inodes.fixed_now = true;
 		core->inodes.now = (struct inode_time){ how->now->sec, how->now->nsec };
 	}
+	core->extents.pins_data = how->background;
 	return writeback_init(&core->writeback, &config);
 }
 

@@ -263,11 +263,46 @@ static void test_dirty_limit__a_commit_waits_for_contents(void **state)
 	fixture_fini(&fx);
 }
 
+/* Who removes a file does not wait for the bytes of it that are on their way; its space comes back. */
+static void test_dirty_limit__removing_waits_for_nothing(void **state)
+{
+	struct content content = { 0 };
+	struct space_totals totals;
+	struct ubtrfs_info info;
+	struct ubtrfs_node node;
+	struct device *record;
+	struct fs_fixture fx;
+
+	(void)state;
+	make_slow(&fx, 0, &record);
+	node = fixture_file(&fx, "file");
+	content_write(&fx, node, &content, 0, 24 * MIB, 7);
+	fs_lock(fx.fs);
+	OK(fs_unlock(fx.fs, writeback_note(&fx.fs->core.writeback)));
+	OK(ubtrfs_unlink(fx.fs, fx.top, "file", 4));
+	assert_true(fx.fs->core.writeback.nr_batches > 0);
+	/* Nobody else gets that space meanwhile. */
+	space_totals_get(fx.fs->core.space, SPACE_DATA, &totals);
+	assert_int_equal(totals.pinned_bytes, 24 * MIB);
+	node = fixture_file(&fx, "next");
+	content_resize(&content, 0);
+	content_write(&fx, node, &content, 0, 9 * MIB, 8);
+	OK(ubtrfs_commit(fx.fs));
+	OK(ubtrfs_info(fx.fs, &info));
+	assert_int_equal(info.data_bytes_used, 9 * MIB);
+	fixture_reopen(&fx, false);
+	content_compare(&fx, node, &content);
+	fixture_close(&fx);
+	content_free(&content);
+	fixture_fini(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dirty_limit__writer_faster_than_its_device),
 		cmocka_unit_test(test_dirty_limit__a_commit_waits_for_contents),
+		cmocka_unit_test(test_dirty_limit__removing_waits_for_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
