@@ -14,17 +14,11 @@
 
 int fs_settle(struct ubtrfs *fs)
 {
-	struct core *core = &fs->core;
-	struct inode *inode;
-
-	if (!core->writable)
+	if (!fs->core.writable)
 		return 0;
 	if (!fs->alone)
 		return -ERR_WANTS_ALONE;
-	TRY(writeback_drain(&core->writeback));
-	while ((inode = inode_oldest_dirty(&core->inodes)))
-		TRY(core_flush_inode(core, inode));
-	return 0;
+	return core_flush_all(&fs->core);
 }
 
 /* A path that grows to the front: [at, PATH_BYTES_MAX). */
