@@ -188,6 +188,7 @@ static int front_close(struct front *front)
 	if (front->has_ids)
 		node_ids_fini(&front->ids, release_kept, front);
 	err = err_adopt(ubtrfs_close(front->fs));
+	loop_free(front->loop);
 	if (front->session)
 		fuse_session_destroy(front->session);
 	return err;
@@ -240,14 +241,16 @@ static int front_serve(struct front *front, struct background *background)
 	pthread_t readahead;
 	int err;
 
-	err = mount_signals_start(&signals, front->session, front->mountpoint);
+	err = session_loop_new(front);
+	if (err == 0)
+		err = mount_signals_start(&signals, front->session, front->loop, front->mountpoint);
 	if (err == 0) {
 		mounted_start(front);
 		has_readahead = geteuid() == 0 &&
 				pthread_create(&readahead, NULL, readahead_raise, front) == 0;
 		if (background->is_child)
 			background_detach(background);
-		err = session_loop(front);
+		err = loop_run(front->loop);
 		control_server_stop(front->control);
 		mount_signals_stop(&signals);
 	}

@@ -11,6 +11,7 @@
 #include <fuse_lowlevel.h>
 
 #include "fuse/fuse.h"
+#include "fuse/fuse_loop.h"
 #include "fuse/fuse_wire.h"
 #include "fuse/node_ids.h"
 
@@ -28,6 +29,7 @@ struct front {
 	uint32_t block_bytes; /* st_blksize */
 	bool has_ids;
 	struct control_server *control;
+	struct loop *loop;
 	struct wire wire;
 };
 
@@ -40,7 +42,8 @@ static inline struct front *front_of(fuse_req_t req)
 
 struct mount_request;
 int session_mount(struct front *front, const struct mount_request *request) must_check;
-int session_loop(struct front *front) must_check;
+/* front->loop */
+int session_loop_new(struct front *front) must_check;
 
 /* ---- fuse_attr.c ---- */
 

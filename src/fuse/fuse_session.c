@@ -2,7 +2,7 @@
  * The connection to the kernel: what is asked for when it is made, which function answers which
  * request, and mounting.
  *
- * Requests are read and answered by threads of libfuse, each on a descriptor of its own.
+ * Requests are read and answered in fuse_loop.c.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "fuse/fuse_priv.h"
 
-#define THREADS_MIN 16u
+#define THREADS_DEFAULT 16u
 #define BACKGROUND_REQUESTS 64u
 
 static void front_init(void *userdata, struct fuse_conn_info *conn)
@@ -136,22 +136,9 @@ int session_mount(struct front *front, const struct mount_request *request)
 	return err;
 }
 
-/* Until it is unmounted, or told to end. */
-int session_loop(struct front *front)
+int session_loop_new(struct front *front)
 {
 	unsigned nr_threads = front->options->max_threads;
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int result;
 
-	if (!config)
-		return MEM_FAIL("the threads of a mount");
-	if (!nr_threads)
-		nr_threads = THREADS_MIN;
-	fuse_loop_cfg_set_clone_fd(config, 1);
-	fuse_loop_cfg_set_max_threads(config, nr_threads);
-	fuse_loop_cfg_set_idle_threads(config, nr_threads);
-	result = fuse_session_loop_mt(front->session, config);
-	fuse_loop_cfg_destroy(config);
-	/* Positive: the number of a signal, and none is taken. */
-	return result < 0 ? THROW_SYS(-result, "requests cannot be read") : 0;
+	return loop_new(front->session, nr_threads ? nr_threads : THREADS_DEFAULT, &front->loop);
 }

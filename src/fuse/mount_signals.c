@@ -10,13 +10,13 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "fuse/fuse_priv.h"
 
-/* Ends the sleep of the thread that waits for the session; it does nothing else. */
-#define SIGNAL_WAKE SIGUSR2
+#define WAKE_EVERY_NS 20000000L
 
 static void signals_set(sigset_t *set)
 {
@@ -79,6 +79,7 @@ void mountpoint_leave(const char *mountpoint)
 static void *wait_for_signals(void *arg)
 {
 	struct mount_signals *signals = arg;
+	const struct timespec pause = { .tv_nsec = WAKE_EVERY_NS };
 	sigset_t set;
 	int signal_nr;
 
@@ -93,20 +94,24 @@ static void *wait_for_signals(void *arg)
 		return NULL;
 	log_warn("%s: a second signal, what is open is not waited for", signals->mountpoint);
 	fuse_session_exit(signals->session);
-	pthread_kill(signals->loop, SIGNAL_WAKE);
+	/* Who is about to read when the signal comes does not notice: until all has ended. */
+	while (!atomic_load(&signals->stopping)) {
+		loop_interrupt(signals->loop);
+		nanosleep(&pause, NULL);
+	}
 	return NULL;
 }
 
 int mount_signals_start(struct mount_signals *signals, struct fuse_session *session,
-			const char *mountpoint)
+			struct loop *loop, const char *mountpoint)
 {
 	struct sigaction action = { .sa_handler = wake };
 	int err;
 
-	*signals = (struct mount_signals){ .loop = pthread_self(),
+	*signals = (struct mount_signals){ .loop = loop,
 					   .session = session,
 					   .mountpoint = mountpoint };
-	sigaction(SIGNAL_WAKE, &action, NULL);
+	sigaction(MOUNT_SIGNAL_WAKE, &action, NULL);
 	err = pthread_create(&signals->waiter, NULL, wait_for_signals, signals);
 	return err ? THROW_SYS(err, "cannot start a thread") : 0;
 }

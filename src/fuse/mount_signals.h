@@ -8,6 +8,7 @@
 #define UBTRFS_FUSE_MOUNT_SIGNALS_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -15,8 +16,14 @@
 
 struct fuse_session;
 
+/* Interrupts a thread that reads requests, and does nothing else. */
+#define MOUNT_SIGNAL_WAKE SIGUSR2
+
+struct loop;
+
 struct mount_signals {
-	pthread_t waiter, loop; /* loop: the thread that waits for the end of the session */
+	pthread_t waiter;
+	struct loop *loop;
 	struct fuse_session *session;
 	const char *mountpoint;
 	_Atomic bool stopping;
@@ -24,9 +31,9 @@ struct mount_signals {
 
 /* Before any thread is started: they inherit it. */
 void mount_signals_block(void);
-/* By the thread that will wait for the session. Session and mountpoint are borrowed. */
+/* All are borrowed until it is stopped. */
 int mount_signals_start(struct mount_signals *signals, struct fuse_session *session,
-			const char *mountpoint) must_check;
+			struct loop *loop, const char *mountpoint) must_check;
 void mount_signals_stop(struct mount_signals *signals);
 /* Takes the mount point away, for those who come. Tells in the log what goes wrong. */
 void mountpoint_leave(const char *mountpoint);
