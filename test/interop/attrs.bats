@@ -2,7 +2,11 @@
 load lib.bash
 
 setup() { judge_setup; }
-teardown() { judge_teardown; }
+teardown()
+{
+	[ ! -d "${WORK:-/nosuch}/fuse" ] || umount "$WORK/fuse" 2>/dev/null || true
+	judge_teardown
+}
 
 # twins: a filesystem of the kernel with some files, mounted at MNT, and a copy of its image.
 twins()
@@ -47,6 +51,36 @@ facts()
 		facts "$MNT" | sort >"$WORK/ours.txt"
 		diff "$WORK/theirs.txt" "$WORK/ours.txt"
 		image_umount "$MNT"
+		rm "$WORK"/*.img
+	done
+}
+
+# through_mount: a command like `ubtrfs` in the eyes of attrs_random.py, which runs the system's tools on our mount.
+through_mount()
+{
+	printf '#!/bin/bash\ncd %q || exit 9\nexec "${@/#ours.img:\\//}"\n' "$WORK/fuse" >"$WORK/tool"
+	chmod 755 "$WORK/tool"
+	mkdir -p "$WORK/fuse"
+	"$UBTRFS" mount "$WORK/ours.img" "$WORK/fuse" 3>&-
+}
+
+@test "the same sequences by the system's tools on our mount and on the kernel's" {
+	local seed
+	for seed in ${UBTRFS_ATTRS_SEEDS:-51 ${FULL:+52 53 54 55 56 57}}; do
+		twins
+		through_mount
+		umask 027
+		"$PYTHON" "$HERE/attrs_random.py" "$WORK/tool" ours.img "$MNT" $seed $(( ${FULL:+1}0 ? 1500 : 150 ))
+		umask 022
+		facts "$MNT" | sort >"$WORK/theirs.txt"
+		facts "$WORK/fuse" | sort >"$WORK/ours.txt"
+		diff "$WORK/theirs.txt" "$WORK/ours.txt"
+		chattr -R -ia "$MNT" 2>/dev/null || true
+		image_umount "$MNT"
+		umount "$WORK/fuse"
+		# The mount ends when its process has written everything.
+		flock "$WORK/ours.img" true
+		check_clean "$WORK/ours.img"
 		rm "$WORK"/*.img
 	done
 }

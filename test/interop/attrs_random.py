@@ -114,8 +114,8 @@ for step in range(nr):
     theirs = run(command + paths, cwd=mount)
     ours = run([ubtrfs] + command + ['%s:/%s' % (image, p) for p in paths])
     # It tells of what it could not do, and exits with 0.
-    if command[0] == 'chattr' and theirs[2]:
-        theirs = (1,) + theirs[1:]
+    if command[0] == 'chattr':
+        theirs, ours = ((1 if done[2] else done[0],) + done[1:] for done in (theirs, ours))
     shown = ours[1].replace((image + ':/').encode(), b'')
     same = shown == theirs[1]
     if '-l' in command:
