@@ -334,6 +334,9 @@ int file_drop_range(struct writeback *writeback, struct inode *inode, uint64_t s
 int file_drop_noted(struct writeback *writeback, struct inode *inode, uint64_t start,
 		    uint64_t end) must_check;
 int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t size) must_check;
+/* Before a file grows: what Linux may leave without an item among what is preallocated behind its end
+ * becomes a hole (punch.c). */
+int file_close_gaps(struct writeback *writeback, struct inode *inode) must_check;
 /*
  * Before a file becomes smaller: takes about max_extents from its end, which makes it smaller but not
  * as small as size; *ret_done: no more than so many are left to file_truncate.

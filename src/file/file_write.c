@@ -46,6 +46,9 @@ int file_write(struct writeback *writeback, struct inode *inode, uint64_t offset
 	const uint8_t *bytes = data;
 
 	TRY(file_check_range(inode, offset, len));
+	/* Which stores what is dirty: only then what is inline becomes dirty, to grow. */
+	if (offset + len > inode_size(inode))
+		TRY(file_close_gaps(writeback, inode));
 	if (len && offset >= writeback->geometry.sectorsize)
 		TRY(file_uninline(writeback, inode));
 	while (len) {
@@ -88,6 +91,8 @@ int file_write_from(struct writeback *writeback, struct inode *inode, uint64_t o
 		return THROW(ERR_INVALID,
 			     "inode %llu: a source is written in whole sectors, not at %llu",
 			     (unsigned long long)inode->ino, (unsigned long long)offset);
+	if (end > inode_size(inode))
+		TRY(file_close_gaps(writeback, inode));
 	if (offset)
 		TRY(file_uninline(writeback, inode));
 	TRY(file_submit_dirty(writeback, inode));

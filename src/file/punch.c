@@ -101,6 +101,20 @@ int file_fill_gaps(struct writeback *writeback, struct inode *inode, uint64_t st
 	return 0;
 }
 
+int file_close_gaps(struct writeback *writeback, struct inode *inode)
+{
+	uint64_t stop = round_up(inode_size(inode), writeback->geometry.sectorsize), last;
+
+	if (inode->table->no_holes || inode->gaps_filled)
+		return 0;
+	TRY(file_extent_end(inode, &last));
+	if (last > stop)
+		TRY(file_fill_gaps(writeback, inode, stop, last));
+	/* Here nobody makes new ones. */
+	inode->gaps_filled = true;
+	return 0;
+}
+
 /* ---- punching ---- */
 
 int file_punch_step(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,

@@ -124,6 +124,7 @@ int file_truncate(struct writeback *writeback, struct inode *inode, uint64_t siz
 		return truncate_down(writeback, inode, size);
 	if (size == old)
 		return drop_behind_end(writeback, inode);
+	TRY(file_close_gaps(writeback, inode));
 	/* What is inline must end with the file. */
 	TRY(file_uninline(writeback, inode));
 	inode_set_size(inode, size);

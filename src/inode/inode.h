@@ -74,6 +74,7 @@ struct inode {
 	/* file/ keeps here what it knows of the contents */
 	uint64_t extent_end; /* no extent item reaches beyond; UINT64_MAX = not known yet */
 	bool has_inline;
+	bool gaps_filled; /* without NO_HOLES: no gap behind the end of the file */
 	uint64_t open_addr, open_offset,
 		open_len;	/* extent that may still grow; open_len 0 = none */
 	struct rbtree dirty;	/* of file/: ranges of bytes not yet handed to a worker */

@@ -90,6 +90,12 @@ places()
 		head -c 200 /dev/urandom >"$MNT/$name"
 		fallocate -n -l 1M "$MNT/$name"
 	done
+	# A hole there that has no item.
+	touch "$MNT/gap-grown" "$MNT/gap-written"
+	for name in gap-grown gap-written; do
+		fallocate -n -l 1M "$MNT/$name"
+		fallocate -p -n -o 256K -l 256K "$MNT/$name"
+	done
 	sync
 	cp -r "$MNT" "$WORK/files"
 	btrfs inspect-internal dump-tree -t 5 "${JUDGE_DEVICES[0]}" | grep -A1 'inline extent data size 200' >/dev/null
@@ -103,6 +109,8 @@ places()
 		truncate -s 100 "$dir/cut"
 		truncate -s 200 "$dir/equal"
 		cp "$dir/inside" "$dir/copy"
+		truncate -s 2M "$dir/gap-grown"
+		echo hello | dd of="$dir/gap-written" bs=1 seek=700000 conv=notrunc status=none
 	done
 	ours_umount "$WORK/image"
 	check_clean "$WORK/image"
