@@ -284,7 +284,7 @@ open('file', 'w').close()
 os.setxattr('file', 'user.a', b'value')
 f = os.open('big', os.O_WRONLY | os.O_CREAT)
 text = b''.join(b'%d %d\n' % (i * 7919, i) for i in range(100000))
-for _ in range(20):
+for _ in range(8):
     os.write(f, text)
 sync = threading.Thread(target=os.fsync, args=(f,))
 sync.start()
