@@ -31,8 +31,7 @@ struct mount_options {
 	uid_t uid;
 	gid_t gid;
 	bool no_permissions; /* the kernel compares no modes: everybody who may enter may do all */
-	bool subvol_rm_allowed; /* who owns a subvolume may delete it */
-	bool degraded;		/* members may be missing */
+	bool degraded;	     /* members may be missing */
 	bool writeback_cache;
 	unsigned max_threads;  /* of the front end; 0 = default */
 	struct strbuf to_fuse; /* options that libfuse and the kernel understand: "a,b=c" */

@@ -27,7 +27,6 @@ const char mount_options_help[] =
 	"  dirty_bytes=SIZE           contents that may wait in memory (64m)\n"
 	"  max_inline=SIZE, thread_pool=N\n"
 	"  rescue=WORD[:WORD...]      usebackuproot, nologreplay, ignorebadroots, ignoredatacsums; with ro\n"
-	"  user_subvol_rm_allowed     who owns a subvolume may delete it\n"
 	"  uid=N, gid=N               show everything as theirs\n"
 	"  partition=N, offset=BYTES  where it lies in the image\n"
 	"  writeback_cache            let the kernel gather small writes\n"
@@ -282,7 +281,6 @@ static int take_switch(struct mount_options *options, const char *name, const ch
 		{ "noallow_other", &options->no_allow_other, true },
 		{ "default_permissions", &options->no_permissions, false },
 		{ "no_default_permissions", &options->no_permissions, true },
-		{ "user_subvol_rm_allowed", &options->subvol_rm_allowed, true },
 		{ "degraded", &options->degraded, true },
 		{ "writeback_cache", &options->writeback_cache, true },
 		{ "nowriteback_cache", &options->writeback_cache, false },
@@ -374,7 +372,7 @@ static const struct option known[] = {
 	{ "offset", take_offset, WITH_VALUE },
 	{ "rescue", take_rescue, WITH_VALUE },
 	{ "degraded", take_switch, WITHOUT_VALUE },
-	{ "user_subvol_rm_allowed", take_switch, WITHOUT_VALUE },
+	{ "user_subvol_rm_allowed", take_refused, WITHOUT_VALUE },
 	{ "autodefrag", take_refused, WITHOUT_VALUE },
 	{ "noautodefrag", take_nothing, WITHOUT_VALUE },
 	{ "acl", take_nothing, WITHOUT_VALUE },

@@ -51,6 +51,7 @@ static void test_mount_options__are_refused_by_name(void **state)
 		{ "wibble", "wibble" },
 		{ "rw,ro,wibble=7,ro", "wibble" },
 		{ "autodefrag", "autodefrag" },
+		{ "user_subvol_rm_allowed", "user_subvol_rm_allowed" },
 		{ "ro=1", "ro takes no value" },
 		{ "subvol", "subvol needs a value" },
 		{ "subvol=", "subvol needs a value" },
