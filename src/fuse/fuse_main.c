@@ -10,6 +10,9 @@
  * goes through a pipe to the caller.
  */
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,6 +264,20 @@ static int front_serve(struct front *front, struct background *background)
 	return err;
 }
 
+/*
+ * Any thread answers, and tree blocks are freed by others than those who made them: with an arena for
+ * each, the process kept three times what it uses (445 instead of 140 MiB after 500,000 new files).
+ */
+#define MALLOC_ARENAS 2
+
+static void memory_limit_arenas(void)
+{
+#ifdef __GLIBC__
+	if (!mallopt(M_ARENA_MAX, MALLOC_ARENAS))
+		log_debug("the C library does not take the number of its arenas");
+#endif
+}
+
 static int mount_and_serve(const struct mount_request *request, struct background *background)
 {
 	struct front front = { .options = request->options };
@@ -274,6 +291,7 @@ static int mount_and_serve(const struct mount_request *request, struct backgroun
 		return THROW_SYS(errno, "%s", request->mountpoint);
 	front.mountpoint = mountpoint;
 	front.image = image ? image : request->image;
+	memory_limit_arenas();
 	mount_signals_block();
 	err = open_image(&front, request);
 	if (err == 0)
