@@ -16,6 +16,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@
 
 #include <linux/fuse.h>
 
+#include "base/bytes.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/mem.h"
 #include "fuse/fuse_priv.h"
@@ -33,6 +36,10 @@
 #define QUIET_TICKS 50u
 /* Reading more than this may take long. */
 #define SMALL_READ_BYTES (32u << 10)
+/* The next request is looked for so long before the reader sleeps. */
+#define SPIN_NS 40000u
+/* After looking in vain this many requests, at most, are not looked for. */
+#define SPIN_SKIP_MAX 256u
 
 struct worker {
 	struct loop *loop;
@@ -40,6 +47,7 @@ struct worker {
 	struct fuse_buf buf;  /* its memory is the C library's, by libfuse */
 	_Atomic bool answers; /* as the reader */
 	_Atomic uint64_t nr_requests;
+	unsigned spin_skip, spin_left; /* requests not to look for: next time, still */
 };
 
 struct loop {
@@ -152,6 +160,32 @@ static void answer(struct loop *loop, struct worker *worker)
 	atomic_store(&worker->answers, false);
 }
 
+/*
+ * A program that asks one thing after the other asks again in a few microseconds; waking a thread on
+ * another processor takes ten times as long. So the reader looks for a while, as long as that finds
+ * something.
+ */
+static void look_for_next(struct loop *loop, struct worker *worker)
+{
+	uint64_t end;
+
+	if (worker->spin_left) {
+		worker->spin_left--;
+		return;
+	}
+	end = clock_monotonic_ns() + SPIN_NS;
+	do {
+		if (more_wait(loop)) {
+			worker->spin_skip = 0;
+			return;
+		}
+		/* Nobody else is to wait for that. */
+		sched_yield();
+	} while (clock_monotonic_ns() < end);
+	worker->spin_skip = MIN(2 * worker->spin_skip + 1, SPIN_SKIP_MAX);
+	worker->spin_left = worker->spin_skip;
+}
+
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
@@ -159,8 +193,10 @@ static void *work(void *arg)
 
 	while (become_reader(loop, worker))
 		do {
-			int got = fuse_session_receive_buf(loop->session, &worker->buf);
+			int got;
 
+			look_for_next(loop, worker);
+			got = fuse_session_receive_buf(loop->session, &worker->buf);
 			if (fuse_session_exited(loop->session) || (got <= 0 && got != -EINTR))
 				end_all(loop);
 			else if (got > 0)
