@@ -169,6 +169,26 @@ int request_kill_setid(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
 	return 0;
 }
 
+/* Of all rights the owner's number is what a request tells; without root's the bits go. */
+int request_changes(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
+{
+	return fuse_req_ctx(req)->uid ? request_kill_setid(req, id, node) : 0;
+}
+
+int request_kill_setgid(fuse_req_t req, struct ubtrfs_node node)
+{
+	struct front *front = front_of(req);
+	struct ubtrfs_attr attr;
+
+	if (!fuse_req_ctx(req)->uid)
+		return 0;
+	TRY(ubtrfs_getattr(front->fs, node, &attr));
+	if (!(attr.mode & S_ISGID) || request_is_of_group(req, attr.gid))
+		return 0;
+	attr.mode &= ~(uint32_t)S_ISGID;
+	return ubtrfs_setattr(front->fs, node, &attr, UBTRFS_ATTR_MODE);
+}
+
 void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 		   struct fuse_file_info *file)
 {

@@ -108,12 +108,17 @@ void front_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset, off_
 		     struct fuse_file_info *file)
 {
 	struct ubtrfs_node node;
+	int err;
 
 	(void)file;
+	if (!request_node(req, id, &node))
+		return;
+	err = request_changes(req, id, node);
 	/* The values of fallocate(2) are the library's. */
-	if (request_node(req, id, &node))
-		reply_result(req, ubtrfs_fallocate(front_of(req)->fs, node, (unsigned)mode,
-						   (uint64_t)offset, (uint64_t)len));
+	if (err == 0)
+		err = ubtrfs_fallocate(front_of(req)->fs, node, (unsigned)mode, (uint64_t)offset,
+				       (uint64_t)len);
+	reply_result(req, err);
 }
 
 void front_copy_file_range(fuse_req_t req, fuse_ino_t src, off_t src_offset,
@@ -131,8 +136,10 @@ void front_copy_file_range(fuse_req_t req, fuse_ino_t src, off_t src_offset,
 		return;
 	/* The answer counts bytes in 32 bits. */
 	len = MIN(len, COPY_BYTES_MAX);
-	err = ubtrfs_copy_range(front_of(req)->fs, from, (uint64_t)src_offset, to,
-				(uint64_t)dst_offset, len, &copied);
+	err = request_changes(req, dst, to);
+	if (err == 0)
+		err = ubtrfs_copy_range(front_of(req)->fs, from, (uint64_t)src_offset, to,
+					(uint64_t)dst_offset, len, &copied);
 	if (err < 0)
 		reply_error(req, err);
 	else

@@ -30,12 +30,20 @@ static int get_flags(struct ioctl_call *call)
 	return ubtrfs_fsflags_get(call->front->fs, call->node, call->data);
 }
 
+/* The kernel knows nothing of what changes here: its time of change is the old one. */
+static int flags_change(struct ioctl_call *call, uint32_t flags, uint32_t mask)
+{
+	TRY(ubtrfs_fsflags_set(call->front->fs, call->node, flags, mask));
+	(void)fuse_lowlevel_notify_inval_inode(call->front->session, call->id, -1, 0);
+	return 0;
+}
+
 static int set_flags(struct ioctl_call *call)
 {
 	uint32_t flags;
 
 	memcpy(&flags, call->data, sizeof(flags));
-	return ubtrfs_fsflags_set(call->front->fs, call->node, flags, UINT32_MAX);
+	return flags_change(call, flags, UINT32_MAX);
 }
 
 static const struct {
@@ -72,9 +80,10 @@ static int set_xflags(struct ioctl_call *call)
 	}
 	if (unknown || attr->fsx_extsize || attr->fsx_projid || attr->fsx_cowextsize)
 		return -EOPNOTSUPP;
-	return ubtrfs_fsflags_set(call->front->fs, call->node, flags, mask);
+	return flags_change(call, flags, mask);
 }
 
+/* An int (lsattr gives us one), although the number says that it is a long. */
 static int get_version(struct ioctl_call *call)
 {
 	struct ubtrfs_attr attr;
@@ -83,6 +92,7 @@ static int get_version(struct ioctl_call *call)
 	TRY(ubtrfs_getattr(call->front->fs, call->node, &attr));
 	generation = (uint32_t)attr.generation;
 	memcpy(call->data, &generation, sizeof(generation));
+	call->answer_max = sizeof(generation);
 	return 0;
 }
 
@@ -378,6 +388,8 @@ static void call_reply(fuse_req_t req, struct ioctl_call *call, unsigned index, 
 {
 	int err = call_run(call, index);
 
+	if (call->answer_max)
+		out_size = MIN(out_size, call->answer_max);
 	if (err < 0)
 		reply_error(req, err);
 	else
@@ -390,6 +402,7 @@ void front_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int number, void *arg,
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct ioctl_call call = { .front = front_of(req),
+				   .id = id,
 				   .privileged = ctx->uid == 0 || ctx->uid == geteuid() };
 	unsigned index = 0;
 

@@ -8,10 +8,12 @@
 
 struct ioctl_call {
 	struct front *front;
+	fuse_ino_t id;
 	struct ubtrfs_node node;
 	bool privileged; /* from root, or from who mounted */
 	void *data;	 /* what was given, zeroes behind it; becomes the answer */
 	size_t size;
+	size_t answer_max; /* no more is answered, although more is asked for; 0: all */
 	int result; /* of the ioctl, with its answer; negative: an errno */
 };
 

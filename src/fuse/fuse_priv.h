@@ -63,6 +63,10 @@ void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 		   struct fuse_file_info *file);
 /* Somebody without a right to set-id bits has written. */
 int request_kill_setid(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node) must_check;
+/* Before contents change by a request in which the kernel says nothing of such rights. */
+int request_changes(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node) must_check;
+/* Before an access ACL is set: only who is of the group keeps the set-group-ID bit. */
+int request_kill_setgid(fuse_req_t req, struct ubtrfs_node node) must_check;
 void front_statfs(fuse_req_t req, fuse_ino_t id);
 
 /* ---- fuse_name.c ---- */

@@ -13,11 +13,17 @@ void front_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char 
 		    int flags)
 {
 	struct ubtrfs_node node;
+	int err = 0;
 
+	if (!request_node(req, id, &node))
+		return;
+	if (strcmp(name, "system.posix_acl_access") == 0)
+		err = request_kill_setgid(req, node);
 	/* The values of setxattr(2) are the library's. */
-	if (request_node(req, id, &node))
-		reply_result(req, ubtrfs_setxattr_flags(front_of(req)->fs, node, name, value, size,
-							(unsigned)flags));
+	if (err == 0)
+		err = ubtrfs_setxattr_flags(front_of(req)->fs, node, name, value, size,
+					    (unsigned)flags);
+	reply_result(req, err);
 }
 
 void front_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size)

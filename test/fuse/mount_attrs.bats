@@ -76,6 +76,8 @@ same_on_both()
 		chattr +dAS plain; lsattr plain | awk '{print $1}'; chattr -dAS plain
 		chattr +c plain; chattr +m plain; lsattr plain | awk '{print $1}'
 		getfattr -n btrfs.compression c
+		before=$(stat -c %z plain); sleep 0.05; chattr +d plain
+		[ "$before" = "$(stat -c %z plain)" ] || echo changed
 	}
 	same_on_both '' '' 15
 }
@@ -84,18 +86,21 @@ same_on_both()
 	work()
 	{
 		chmod 777 .
-		for how in write append cut map chown chgrp; do
+		for how in write append cut map chown chgrp allocate punch copy; do
 			echo text >$how; chmod 6777 $how
 			setcap cap_net_raw=ep $how 2>/dev/null || setfattr -n security.capability -v 0x0100000200200000000000000000000000000000 $how
 			chmod 6777 $how
 		done
 		echo text >nogroup; chmod 6767 nogroup; echo text >root; chmod 6777 root
-		as_user sh -c 'echo new | dd of=write conv=notrunc status=none; echo new >>append; truncate -s 1 cut; echo new >>nogroup'
+		echo text >acl; chown 65534:1234 acl; chmod 2660 acl
+		as_user sh -c 'echo new | dd of=write conv=notrunc status=none; echo new >>append; truncate -s 1 cut; echo new >>nogroup
+			fallocate -l 10000 allocate; fallocate -p -o 0 -l 2 punch; setfacl -m u:5:rwx acl'
+		as_user "$PYTHON" -c 'import os; os.copy_file_range(os.open("write", os.O_RDONLY), os.open("copy", os.O_WRONLY), 3)'
 		echo new >>root
 		chown 65534 chown
 		chgrp 1234 chgrp
-		stat -c '%n %a' write append cut chown chgrp nogroup root
-		getfattr -d -m security write append cut chown chgrp 2>&1
+		stat -c '%n %a' write append cut chown chgrp nogroup root allocate punch copy acl
+		getfattr -d -m security write append cut chown chgrp allocate punch copy 2>&1
 	}
 	same_on_both
 }
@@ -186,6 +191,8 @@ for path in ('', 'dir', 'dir/file', 'sub', 'sub/dir'):
     r = call(fd, ioc(RW, 61, 4096), bytes(4096))
     print('ROOTREF', path, struct.unpack_from('<Q255Q', r)[:7] if not isinstance(r, str) else r, r[-8:] if not isinstance(r, str) else '')
     print('GETFLAGS', path, call(fd, ioc(R, 25, 8), bytes(8)))
+    # An int is written, although the number says long.
+    print('GETVERSION', path, call(fd, 2 << 30 | 8 << 16 | ord('v') << 8 | 1, b'\xff' * 8).hex())
 # tree, objectids, offsets, transids, types, number
 def search(tree, lo, hi, nr, types=(0, 255)):
     key = struct.pack('<QQQQQQQIIIIQQQQ', tree, lo, hi, 0, 2**64 - 1, 0, 2**64 - 1, types[0], types[1], nr, 0, 0, 0, 0, 0)
