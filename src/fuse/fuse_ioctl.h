@@ -14,7 +14,7 @@ struct ioctl_call {
 	void *data;	 /* what was given, zeroes behind it; becomes the answer */
 	size_t size;
 	size_t answer_max; /* no more is answered, although more is asked for; 0: all */
-	int result; /* of the ioctl, with its answer; negative: an errno */
+	int result;	   /* of the ioctl, with its answer; negative: an errno */
 };
 
 /* ioctl_search.c */

@@ -207,6 +207,9 @@ int dir_find_index(struct inode *dir, const char *name, size_t name_len, uint64_
 		if (entry.name_len == name_len && memcmp(entry.name, name, name_len) == 0)
 			break;
 	}
+	CORRUPT_IF(entry.index < 2, "directory %llu: \"%.*s\" has the index %llu",
+		   (unsigned long long)dir->ino, (int)name_len, name,
+		   (unsigned long long)entry.index);
 	*ret_index = entry.index;
 	return 0;
 }

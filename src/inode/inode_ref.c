@@ -96,6 +96,14 @@ int inode_ref_check_add(struct inode *inode, uint64_t parent, const char *name, 
 	return 0;
 }
 
+/* An entry of a directory has an index behind those of "." and "..". */
+static int index_check(const struct inode *inode, uint64_t index)
+{
+	CORRUPT_IF(index < 2, "inode %llu has a name with the index %llu",
+		   (unsigned long long)inode->ino, (unsigned long long)index);
+	return 0;
+}
+
 static int extref_find(struct inode *inode, uint64_t parent, const char *name, size_t name_len,
 		       struct pack_entry *ret_entry)
 {
@@ -123,6 +131,7 @@ int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, siz
 	err = ref_find(inode, parent, name, name_len, &entry);
 	if (err == 0) {
 		index = inode_ref_index(entry.head);
+		TRY(index_check(inode, index));
 		TRY(pack_remove(inode, BTRFS_INODE_REF_KEY, parent, entry.at, entry.len));
 	} else if (err == -ERR_KEY_NOT_FOUND) {
 		err = extref_find(inode, parent, name, name_len, &entry);
@@ -132,6 +141,7 @@ int inode_ref_remove(struct inode *inode, uint64_t parent, const char *name, siz
 			   (unsigned long long)parent);
 		TRY(err);
 		index = inode_extref_index(entry.head);
+		TRY(index_check(inode, index));
 		TRY(pack_remove(inode, BTRFS_INODE_EXTREF_KEY, extref_hash(parent, name, name_len),
 				entry.at, entry.len));
 	} else {

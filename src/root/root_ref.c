@@ -65,6 +65,9 @@ int root_ref_remove(struct txn *txn, struct root_table *table, uint64_t parent, 
 		return THROW(ERR_NOT_FOUND, "\"%.*s\" in subvolume %" PRIu64 " leads nowhere",
 			     (int)name_len, name, parent);
 	TRY(tree_lookup(root_tree_of(table), &ref, item, sizeof(item), &len));
+	CORRUPT_IF(root_ref_sequence(item) < 2,
+		   "subvolume %" PRIu64 " has a name with the index %" PRIu64, child,
+		   root_ref_sequence(item));
 	TRY(tree_remove(txn, root_tree_of(table), &ref));
 	TRY(tree_remove(txn, root_tree_of(table), &backref));
 	*ret_index = root_ref_sequence(item);

@@ -556,6 +556,32 @@ static void test_op_names__flags(void **state)
 	done(&fx);
 }
 
+/* A reference with an index that no entry can have: damage, and no reason to end the process. */
+static void test_op_names__impossible_index(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node file;
+	struct inode *inode;
+	uint64_t index;
+
+	(void)state;
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	fs_lock(fx.fs);
+	assert_int_equal(node_inode(fx.fs, file, &inode), 0);
+	assert_int_equal(inode_ref_remove(inode, fx.top.ino, "file", 4, &index), 0);
+	assert_int_equal(inode_ref_add(inode, fx.top.ino, 1, "file", 4), 0);
+	inode_put(inode);
+	assert_int_equal(fs_unlock(fx.fs, 0), 0);
+	FAILS(err_to_errno(-ERR_CORRUPT), ubtrfs_unlink(fx.fs, fx.top, "file", 4));
+	FAILS(err_to_errno(-ERR_CORRUPT),
+	      ubtrfs_rename(fx.fs, fx.top, "file", 4, fx.top, "other", 5, 0));
+	assert_int_equal(fixture_lookup(&fx, fx.top, "file").ino, file.ino);
+	ubtrfs_abandon(fx.fs);
+	fx.fs = NULL;
+	fixture_fini(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -570,6 +596,7 @@ int main(void)
 		cmocka_unit_test(test_op_names__paths),
 		cmocka_unit_test(test_op_names__subvolumes),
 		cmocka_unit_test(test_op_names__flags),
+		cmocka_unit_test(test_op_names__impossible_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
