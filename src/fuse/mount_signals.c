@@ -5,10 +5,12 @@
  */
 #include "fuse/mount_signals.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,10 +72,24 @@ static void unmount_by_helper(const char *mountpoint)
 		log_error("%s cannot be unmounted: fusermount3 failed", mountpoint);
 }
 
-void mountpoint_leave(const char *mountpoint)
+/* What the kernel knows of the mount point, without asking those who serve it. */
+static bool mountpoint_look(const char *mountpoint, struct statx *ret_st)
 {
-	if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno == EPERM)
-		unmount_by_helper(mountpoint);
+	int flags = AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW;
+
+	return statx(AT_FDCWD, mountpoint, flags, 0, ret_st) == 0;
+}
+
+/* Takes the mount point away for those who come, unless it is another mount's by now. */
+static void mountpoint_leave(const struct mount_signals *signals)
+{
+	struct statx st;
+
+	if (signals->has_dev && mountpoint_look(signals->mountpoint, &st) &&
+	    (st.stx_dev_major != signals->dev_major || st.stx_dev_minor != signals->dev_minor))
+		return;
+	if (umount2(signals->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno == EPERM)
+		unmount_by_helper(signals->mountpoint);
 }
 
 static void *wait_for_signals(void *arg)
@@ -88,7 +104,7 @@ static void *wait_for_signals(void *arg)
 	if (atomic_load(&signals->stopping))
 		return NULL;
 	log_info("%s: signal %d, unmounting", signals->mountpoint, signal_nr);
-	mountpoint_leave(signals->mountpoint);
+	mountpoint_leave(signals);
 	sigwait(&set, &signal_nr);
 	if (atomic_load(&signals->stopping))
 		return NULL;
@@ -106,11 +122,17 @@ int mount_signals_start(struct mount_signals *signals, struct fuse_session *sess
 			struct loop *loop, const char *mountpoint)
 {
 	struct sigaction action = { .sa_handler = wake };
+	struct statx st;
 	int err;
 
 	*signals = (struct mount_signals){ .loop = loop,
 					   .session = session,
 					   .mountpoint = mountpoint };
+	signals->has_dev = mountpoint_look(mountpoint, &st);
+	if (signals->has_dev) {
+		signals->dev_major = st.stx_dev_major;
+		signals->dev_minor = st.stx_dev_minor;
+	}
 	sigaction(MOUNT_SIGNAL_WAKE, &action, NULL);
 	err = pthread_create(&signals->waiter, NULL, wait_for_signals, signals);
 	return err ? THROW_SYS(err, "cannot start a thread") : 0;

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -26,6 +27,8 @@ struct mount_signals {
 	struct loop *loop;
 	struct fuse_session *session;
 	const char *mountpoint;
+	uint32_t dev_major, dev_minor; /* of the mount */
+	bool has_dev;
 	_Atomic bool stopping;
 };
 
@@ -35,7 +38,5 @@ void mount_signals_block(void);
 int mount_signals_start(struct mount_signals *signals, struct fuse_session *session,
 			struct loop *loop, const char *mountpoint) must_check;
 void mount_signals_stop(struct mount_signals *signals);
-/* Takes the mount point away, for those who come. Tells in the log what goes wrong. */
-void mountpoint_leave(const char *mountpoint);
 
 #endif

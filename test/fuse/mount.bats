@@ -122,6 +122,22 @@ fill()
 	check_clean "$IMG"
 }
 
+@test 'a signal does not unmount what somebody has mounted there since' {
+	image_new 200M
+	ours_mount
+	exec 9>"$M/open"
+	umount -l "$M"
+	mount -t tmpfs none "$M"
+	echo other >"$M/other"
+	kill -TERM "$SERVER"
+	sleep 0.3
+	[ "$(cat "$M/other")" = other ]
+	umount "$M"
+	exec 9>&-
+	ours_gone "$SERVER"
+	check_clean "$IMG"
+}
+
 @test 'SIGKILL leaves the last commit' {
 	image_new 200M
 	ours_mount
