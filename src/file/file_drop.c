@@ -167,11 +167,16 @@ int file_quiesce(struct writeback *writeback, struct inode *inode)
 int file_drop_some(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end,
 		   unsigned max_extents, uint64_t *ret_pos)
 {
+	bool is_end = end == UINT64_MAX;
 	uint64_t pos;
 
+	/* Of a file that ends here nothing is stored any more, however many steps it takes, and also
+	 * when the first of them fails. */
+	if (is_end)
+		TRY(ram_cut(writeback, inode, start, end));
 	TRY(drop_bound(inode, start, end, max_extents, &pos));
-	/* Of a file that ends here nothing is stored any more, however many steps it takes. */
-	TRY(ram_cut(writeback, inode, start, end == UINT64_MAX ? end : pos));
+	if (!is_end)
+		TRY(ram_cut(writeback, inode, start, pos));
 	TRY(file_drop_noted(writeback, inode, start, pos));
 	*ret_pos = pos;
 	return 0;

@@ -43,11 +43,11 @@ static int delete_step(struct ubtrfs *fs, struct inode *inode, bool *ret_done)
 	struct writeback *writeback = &fs->core.writeback;
 	uint64_t pos = UINT64_MAX;
 
+	if (S_ISREG(inode_mode(inode)) || S_ISLNK(inode_mode(inode)))
+		TRY(file_drop_some(writeback, inode, 0, UINT64_MAX, ORPHAN_STEP_EXTENTS, &pos));
 	/* No hole is to be filled up to its end any more. */
 	if (S_ISREG(inode_mode(inode)))
 		inode_set_size(inode, 0);
-	if (S_ISREG(inode_mode(inode)) || S_ISLNK(inode_mode(inode)))
-		TRY(file_drop_some(writeback, inode, 0, UINT64_MAX, ORPHAN_STEP_EXTENTS, &pos));
 	*ret_done = pos == UINT64_MAX;
 	if (!*ret_done)
 		return 0;
@@ -59,6 +59,7 @@ int inode_lose_name(struct ubtrfs *fs, struct inode *inode, struct name_left *le
 {
 	uint32_t nlink = inode_item_nlink(inode->item);
 	bool done = true;
+	int err = 0;
 
 	ASSERT(nlink);
 	inode_item_set_nlink(inode->item, S_ISDIR(inode_mode(inode)) ? 0 : nlink - 1);
@@ -66,7 +67,10 @@ int inode_lose_name(struct ubtrfs *fs, struct inode *inode, struct name_left *le
 	if (inode_item_nlink(inode->item))
 		return 0;
 	if (!inode->nr_held)
-		TRY(delete_step(fs, inode, &done));
+		err = delete_step(fs, inode, &done);
+	/* Neither a name nor an orphan leads to it: law L6. */
+	if (err < 0)
+		return txn_abort(fs->core.txn, err, "deleting an inode");
 	if (!inode->nr_held && done)
 		return 0;
 	inode_add_orphan(inode);
