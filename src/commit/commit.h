@@ -79,6 +79,7 @@ struct core {
 	unsigned kick;	       /* KICK_*: to be told to the background when the lock is given up */
 	unsigned kicked;       /* told, and not begun yet */
 	unsigned room_round;   /* how often room was made for the operation that runs; of ops/ */
+	unsigned space_round;  /* and of these, on the devices */
 	unsigned commit_interval_s;
 	size_t dirty_bytes;	  /* contents that are not yet with the devices, at most */
 	size_t dirty_max_bytes;	  /* DIRTY_MAX_BYTES, or what a test sets */

@@ -46,8 +46,10 @@
 #define BYTES_PER_REF 192u
 /* Data and metadata ask for space in turn at most so often. */
 #define DOOR_MAX_ROUNDS 4u
-/* Commits, at most, that one operation may have made for space. */
+/* So often room on the devices is made for one operation, however often memory had to be waited for. */
 #define SPACE_MAX_ROUNDS 4u
+/* Of these: others may always have something pending, and the commits must have their turn. */
+#define PENDING_MAX_ROUNDS 2u
 /* The items of a run that is not yet noted, without its checksums. */
 #define BYTES_PER_RUN 512u
 
@@ -340,9 +342,14 @@ static int room_want(struct core *core, enum room room)
 	return -ERR_WANTS_ROOM;
 }
 
-static bool door_asks(const struct core *core, unsigned max_rounds)
+static bool asks_for_memory(const struct core *core)
 {
-	return core->background && core->room_round < max_rounds;
+	return core->background && core->room_round < ROOM_MAX_ROUNDS;
+}
+
+static bool asks_for_space(const struct core *core, unsigned max_rounds)
+{
+	return core->background && core->space_round < max_rounds;
 }
 
 static bool is_pending(const struct core *core)
@@ -356,7 +363,7 @@ static int space_settle(struct core *core, enum space_kind kind)
 	core->needs_chunks = true;
 	if (!core->background)
 		return make_settle(core, kind);
-	if (door_asks(core, SPACE_MAX_ROUNDS) && commit_helps(core, kind))
+	if (asks_for_space(core, SPACE_MAX_ROUNDS) && commit_helps(core, kind))
 		return room_want(core, ROOM_COMMIT);
 	return 0;
 }
@@ -364,7 +371,7 @@ static int space_settle(struct core *core, enum space_kind kind)
 /* Before anything is done: memory. */
 static int memory_enter(struct core *core)
 {
-	bool asks = door_asks(core, ROOM_MAX_ROUNDS);
+	bool asks = asks_for_memory(core);
 
 	if (core->inodes.delayed_bytes > DELAYED_MAX_BYTES) {
 		if (asks)
@@ -386,7 +393,7 @@ static int metadata_make(struct core *core, uint64_t bytes)
 {
 	int err;
 
-	if (door_asks(core, SPACE_MAX_ROUNDS) && is_pending(core))
+	if (asks_for_space(core, PENDING_MAX_ROUNDS) && is_pending(core))
 		return room_want(core, ROOM_PENDING);
 	/* Data that is promised a chunk gets it before this takes the room. */
 	TRY(core_flush_all(core));
@@ -420,7 +427,7 @@ static int data_make(struct core *core, uint64_t bytes, uint64_t reserve)
 {
 	int err;
 
-	if (door_asks(core, SPACE_MAX_ROUNDS) && is_pending(core))
+	if (asks_for_space(core, PENDING_MAX_ROUNDS) && is_pending(core))
 		return room_want(core, ROOM_PENDING);
 	TRY(writeback_drain(&core->writeback));
 	err = data_grow(core, bytes, reserve);
@@ -452,6 +459,7 @@ static void door_kick(struct core *core)
 static void door_passed(struct core *core)
 {
 	core->room_round = 0;
+	core->space_round = 0;
 	door_kick(core);
 }
 
@@ -494,7 +502,7 @@ static bool data_ready(struct core *core, uint64_t bytes, uint64_t reserve)
 static int door_pass_data(struct core *core, uint64_t data_bytes, uint64_t data_reserve,
 			  uint64_t item_bytes, unsigned nr_inodes, uint64_t reserve)
 {
-	if (door_asks(core, ROOM_MAX_ROUNDS) && writeback_ram_bytes(&core->writeback) &&
+	if (asks_for_memory(core) && writeback_ram_bytes(&core->writeback) &&
 	    writeback_ram_bytes(&core->writeback) + data_bytes > core->dirty_bytes)
 		return room_want(core, ROOM_DATA);
 	data_bytes += data_reserve;

@@ -22,6 +22,7 @@ void fs_lock(struct ubtrfs *fs)
 	rwlock_write(&fs->lock);
 	fs->alone = true;
 	fs->core.room_round = 0;
+	fs->core.space_round = 0;
 }
 
 void fs_lock_shared(struct ubtrfs *fs)
@@ -222,7 +223,7 @@ UBTRFS_API int ubtrfs_open(const struct ubtrfs_open_options *options, struct ubt
 void fs_make_room(struct ubtrfs *fs)
 {
 	enum room room = fs->core.room_wanted;
-	unsigned round = fs->core.room_round;
+	unsigned round = fs->core.room_round, space_round = fs->core.space_round;
 
 	if (fs_clean_wanted(fs))
 		return;
@@ -230,6 +231,7 @@ void fs_make_room(struct ubtrfs *fs)
 	background_make_room(fs, room);
 	fs_lock(fs);
 	fs->core.room_round = round + 1;
+	fs->core.space_round = space_round + (room == ROOM_PENDING || room == ROOM_COMMIT);
 }
 
 UBTRFS_API int ubtrfs_close(struct ubtrfs *fs)

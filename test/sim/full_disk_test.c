@@ -218,6 +218,46 @@ static void test_full_disk__from_data_to_names(void **state)
 	full_close(&full);
 }
 
+/* What an operation would be told that has waited so often already. */
+static int asked(struct full *full, unsigned room_round, unsigned space_round)
+{
+	struct core *core = &full->fx.fs->core;
+	int err;
+
+	fs_lock(full->fx.fs);
+	core->room_round = room_round;
+	core->space_round = space_round;
+	err = door_enter_data(core, 4 * MIB, 0, 1);
+	(void)fs_unlock(full->fx.fs, 0);
+	return err;
+}
+
+/* Nobody is refused before a commit was asked for: not for what others write meanwhile, nor for having
+ * waited for memory. */
+static void test_full_disk__busy(void **state)
+{
+	struct full full;
+	char name[16];
+
+	(void)state;
+	full_open(&full, false, "single");
+	fill(&full);
+	for (unsigned i = 0; i < 8; i++) {
+		file_name(i, name);
+		OK(ubtrfs_unlink(full.fx.fs, full.fx.top, name, strlen(name)));
+	}
+	/* The directory is pending. */
+	assert_int_equal(asked(&full, 5, 0), -ERR_WANTS_ROOM);
+	assert_int_equal(full.fx.fs->core.room_wanted, ROOM_PENDING);
+	assert_int_equal(asked(&full, 5, 2), -ERR_WANTS_ROOM);
+	assert_int_equal(full.fx.fs->core.room_wanted, ROOM_COMMIT);
+	assert_int_equal(asked(&full, 7, 4), -ERR_NO_SPACE);
+	OK(ubtrfs_write(full.fx.fs, full.files[9], PIECE, full.piece, PIECE));
+	fixture_close(&full.fx);
+	fixture_check(&full.fx);
+	full_close(&full);
+}
+
 static void test_full_disk__single(void **state)
 {
 	(void)state;
@@ -243,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_full_disk__dup),
 		cmocka_unit_test(test_full_disk__mixed),
 		cmocka_unit_test(test_full_disk__from_data_to_names),
+		cmocka_unit_test(test_full_disk__busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
