@@ -257,8 +257,11 @@ const struct geometry *node_cache_geometry(const struct node_cache *cache)
 
 size_t cache_dirty_bytes(const struct node_cache *cache)
 {
-	return (atomic_load(&cache->nr_dirty) - atomic_load(&cache->nr_writing)) *
-	       cache->geometry.nodesize;
+	size_t nr_dirty = atomic_load(&cache->nr_dirty);
+	size_t nr_writing = atomic_load(&cache->nr_writing);
+
+	/* A write that gives its nodes back counts them down one number after the other. */
+	return (nr_dirty - MIN(nr_dirty, nr_writing)) * cache->geometry.nodesize;
 }
 
 size_t cache_writing_bytes(const struct node_cache *cache)

@@ -3,6 +3,8 @@
  */
 #include "cache/cache_fixture.h"
 
+#include "cache/cache_priv.h"
+
 static void make_leaves(struct fixture *fixture, const unsigned *numbers, unsigned nr)
 {
 	for (unsigned i = 0; i < nr; i++)
@@ -32,6 +34,21 @@ static void test_node_write__sorted_and_joined(void **state)
 		assert_ok(fixture_get(fixture, numbers[i], 7, &node));
 		node_put(node);
 	}
+	fixture_free(fixture);
+}
+
+/* Beside a write that gives nodes back: the count of those being written goes down last. */
+static void test_node_write__never_less_than_none(void **state)
+{
+	struct fixture *fixture = fixture_new(MIB);
+
+	(void)state;
+	node_put(fixture_leaf(fixture, 1, 7));
+	atomic_store(&fixture->cache->nr_writing, 3);
+	assert_int_equal(cache_dirty_bytes(fixture->cache), 0);
+	atomic_store(&fixture->cache->nr_writing, 0);
+	assert_int_equal(cache_dirty_bytes(fixture->cache), CACHE_NODE);
+	assert_ok(cache_write_dirty(fixture->cache, NULL));
 	fixture_free(fixture);
 }
 
@@ -98,6 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_node_write__sorted_and_joined),
+		cmocka_unit_test(test_node_write__never_less_than_none),
 		cmocka_unit_test(test_node_write__workers_write_the_same),
 		cmocka_unit_test(test_node_write__bad_node_is_refused),
 		cmocka_unit_test(test_node_write__failure_keeps_it_dirty),
