@@ -452,7 +452,8 @@ static void door_kick(struct core *core)
 		kick |= KICK_FLUSH;
 	if (cache_dirty_bytes(core->cache) > core->dirty_max_bytes / 2)
 		kick |= KICK_COMMIT;
-	core->kick = kick & ~core->kicked;
+	/* What the door told before, under the same lock, has not arrived yet. */
+	core->kick |= kick & ~core->kicked;
 	core->kicked |= kick;
 }
 

@@ -151,6 +151,8 @@ void inode_begin_change(struct ubtrfs *fs, struct inode *inode)
 	if (inode_item_flags(inode->item) & sync_flags)
 		fs->sync_wanted = true;
 	inode_item_set_transid(inode->item, fs->core.txn->generation);
+	/* The door was passed, but it may have been before a commit, in which this is not. */
+	fs->core.changed = true;
 }
 
 int entry_node(struct ubtrfs *fs, const struct inode *dir, const struct dir_entry *entry,

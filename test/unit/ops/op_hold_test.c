@@ -403,6 +403,30 @@ static void test_op_hold__big_truncation(void **state)
 	}
 }
 
+/* An operation ends behind a commit that came while it waited: what it does then is not in that. */
+static void test_op_hold__changes_behind_a_commit(void **state)
+{
+	struct fs_fixture fx;
+	struct ubtrfs_node file;
+	struct inode *inode;
+
+	(void)state;
+	fresh(&fx);
+	file = fixture_file(&fx, "file");
+	OK(ubtrfs_commit(fx.fs));
+	fs_lock(fx.fs);
+	fx.fs->core.changed = false;
+	assert_int_equal(node_inode(fx.fs, file, &inode), 0);
+	inode_begin_change(fx.fs, inode);
+	inode_set_size(inode, 5);
+	inode_put(inode);
+	(void)fs_unlock(fx.fs, 0);
+	OK(ubtrfs_fsync(fx.fs, file, false));
+	dies(&fx);
+	assert_int_equal(fixture_attr(&fx, file).size, 5);
+	done(&fx);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -416,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_op_hold__orphans_of_a_subvolume),
 		cmocka_unit_test(test_op_hold__big_truncation),
 		cmocka_unit_test(test_op_hold__strange_orphans),
+		cmocka_unit_test(test_op_hold__changes_behind_a_commit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
