@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/strbuf.h"
 #include "cli/cli.h"
 #include "fuse/fuse.h"
 
@@ -77,38 +78,59 @@ static int mount_command(int argc, char **argv, struct mount_options *options)
 	return code ? code : run(&request);
 }
 
-/* Of mount(8): -s leaves out unknown options, -f only looks whether all is as it should be. */
-static int mount_helper(int argc, char **argv, struct mount_options *options)
+/* What mount(8) says: -s leaves out unknown options, -f only looks whether all is as it should be. */
+struct helper_words {
+	struct strbuf texts; /* of all -o, in their order: -s may come behind them */
+	bool fake;
+};
+
+/* -1: go on; otherwise the exit code. */
+static int helper_options(int argc, char **argv, struct mount_options *options,
+			  struct helper_words *words)
 {
 	static const struct option long_options[] = {
 		{ "help", no_argument, NULL, OPTION_HELP },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct mount_request request = { .options = options };
-	const char *texts = NULL;
-	bool fake = false;
-	int option, code = 0;
+	int option;
 
-	while (!code && (option = cli_option(argc, argv, ":sfnvN:o:t:", long_options)) != -1) {
+	while ((option = cli_option(argc, argv, ":sfnvN:o:t:", long_options)) != -1) {
 		if (option == OPTION_HELP)
 			return print_help();
+		if (option == OPTION_BAD)
+			return 1;
 		if (option == 'N')
-			code = cli_error("mount: option -N: other mount namespaces are not "
+			return cli_error("mount: option -N: other mount namespaces are not "
 					 "supported");
-		else if (option == 'o')
-			texts = optarg;
-		else if (option == 's')
-			options->sloppy = true;
-		else if (option == 'f')
-			fake = true;
-		else if (option == OPTION_BAD)
-			code = 1;
+		if (option == 'o') {
+			if (words->texts.len)
+				strbuf_add(&words->texts, ",");
+			strbuf_add(&words->texts, optarg);
+		}
+		options->sloppy |= option == 's';
+		words->fake |= option == 'f';
 	}
-	if (!code && texts)
-		code = take_options(options, texts);
-	if (!code)
+	if (strbuf_status(&words->texts) < 0)
+		return cli_error("%s", ubtrfs_error_text());
+	if (!words->texts.len)
+		return -1;
+	return take_options(options, strbuf_text(&words->texts)) ? 1 : -1;
+}
+
+static int mount_helper(int argc, char **argv, struct mount_options *options)
+{
+	struct mount_request request = { .options = options };
+	struct helper_words words = { .fake = false };
+	int code;
+
+	strbuf_init(&words.texts);
+	code = helper_options(argc, argv, options, &words);
+	if (code < 0)
 		code = take_arguments(&request, argc, argv);
-	return code || fake ? code : run(&request);
+	else
+		words.fake = true; /* it ends here */
+	strbuf_fini(&words.texts);
+	return code || words.fake ? code : run(&request);
 }
 
 int cmd_mount(int argc, char **argv)

@@ -163,6 +163,9 @@ static void background_detach(struct background *background)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
+	/* Nobody's directory is kept in use; all files are open by now. */
+	if (chdir("/") < 0)
+		log_debug("cannot leave the directory: %s", strerror(errno));
 	background_tell(background, 0);
 }
 

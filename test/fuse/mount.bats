@@ -162,6 +162,7 @@ fill()
 	echo hello >"$M/file"
 	ours_umount
 	refused 'wibble' "$WORK/bin/mount.ubtrfs" "$IMG" "$M" -o rw,wibble
+	refused 'wibble' "$WORK/bin/mount.ubtrfs" "$IMG" "$M" -o wibble -o ro
 	"$WORK/bin/mount.ubtrfs" "$IMG" "$M" -s -o ro,wibble 3>&-
 	SERVER=$(server_of "$IMG")
 	[ "$(cat "$M/file")" = hello ]
