@@ -8,6 +8,15 @@
  */
 #include "tree/tree_priv.h"
 
+/* Also for those who expected it not to be: the sentence says where. */
+static int key_exists(const struct cursor *cursor, const struct key *key)
+{
+	return THROW(ERR_KEY_EXISTS, "tree %llu has the key (%llu %u %llu) already, in block %llu",
+		     (unsigned long long)cursor->tree->objectid, (unsigned long long)key->objectid,
+		     key->type, (unsigned long long)key->offset,
+		     (unsigned long long)cursor->leaf->addr);
+}
+
 /* How many of the items fit into free_bytes and lie before limit (NULL: no limit). */
 static unsigned count_fitting(const struct tree_item *items, size_t nr, uint32_t free_bytes,
 			      const struct key *limit)
@@ -99,7 +108,7 @@ static int leaf_fill(struct cursor *cursor, const struct tree_item *items, size_
 		    (cursor->has_bound && key_compare(&items[done].key, &cursor->bound) >= 0))
 			break;
 		if (node_search(leaf, &items[done].key, &slot))
-			return -ERR_KEY_EXISTS;
+			return key_exists(cursor, &items[done].key);
 	}
 	return 0;
 }
@@ -152,7 +161,7 @@ static int insert_round(struct cursor *cursor, const struct tree_item *items, si
 
 	TRY(search_leaf(cursor, &items->key, true, &exact));
 	if (exact)
-		return -ERR_KEY_EXISTS;
+		return key_exists(cursor, &items->key);
 	if (node_is_changeable(cursor->leaf, cursor->txn->generation)) {
 		ret = leaf_fill(cursor, items, nr, ret_nr);
 		if (ret < 0 || *ret_nr > 0)
@@ -162,7 +171,7 @@ static int insert_round(struct cursor *cursor, const struct tree_item *items, si
 	TRY(search_path(cursor, &items->key, INTENT_INSERT, ITEM_SIZE + items->len_bytes, 0,
 			&exact));
 	if (exact)
-		return -ERR_KEY_EXISTS;
+		return key_exists(cursor, &items->key);
 	ret = leaf_fill(cursor, items, nr, ret_nr);
 	if (ret < 0 || *ret_nr > 0)
 		return ret;
