@@ -9,6 +9,9 @@
 #include "codec/name_hash.h"
 #include "inode/name_pack.h"
 
+/* A position of readdir(3) is signed, and a front end puts "." and ".." before the names. */
+#define INDEX_END ((uint64_t)INT64_MAX - 2)
+
 static int name_check(const char *name, size_t name_len)
 {
 	if (name_len == 0 || (name_len == 1 && name[0] == '.') ||
@@ -47,6 +50,14 @@ int dir_find(struct inode *dir, const char *name, size_t name_len, struct dir_en
 	TRY(delayed_view(dir, BTRFS_DIR_ITEM_KEY, name_hash(name, name_len), &view));
 	TRY(pack_find(&pack_dir_item, view.data, view.len, name, name_len, &packed));
 	return entry_parse(&packed, 0, ret_entry);
+}
+
+/* A listing goes on behind an index, and the next name gets the one behind the last. */
+static int index_check(const struct inode *dir, uint64_t index)
+{
+	CORRUPT_IF(index >= INDEX_END, "directory %llu: a name has the impossible index %llu",
+		   (unsigned long long)dir->ino, (unsigned long long)index);
+	return 0;
 }
 
 static int next_index_load(struct inode *dir)
@@ -92,6 +103,7 @@ int dir_add(struct inode *dir, const char *name, size_t name_len, const struct k
 		return err;
 	if (!dir->next_index)
 		TRY(next_index_load(dir));
+	TRY(index_check(dir, dir->next_index - 1));
 	hash = name_hash(name, name_len);
 	key_store(dir_item_location_mut(entry), location);
 	dir_item_set_transid(entry, inode_item_transid(dir->item));
@@ -158,7 +170,7 @@ int dir_list(struct inode *dir, uint64_t cookie, struct dir_entry *ret_entries, 
 	struct pack_entry packed;
 	size_t nr = 0;
 
-	while (nr < capacity && cookie != UINT64_MAX) {
+	while (nr < capacity && cookie < INDEX_END) {
 		int err = delayed_next(dir, BTRFS_DIR_INDEX_KEY, cookie + 1, &view);
 
 		if (err == -ERR_KEY_NOT_FOUND)
@@ -166,6 +178,7 @@ int dir_list(struct inode *dir, uint64_t cookie, struct dir_entry *ret_entries, 
 		TRY(err);
 		TRY(pack_entry_at(&pack_dir_item, view.data, view.len, 0, &packed));
 		cookie = view.key.offset;
+		TRY(index_check(dir, cookie));
 		TRY(entry_parse(&packed, cookie, &ret_entries[nr++]));
 	}
 	*ret_nr = nr;
