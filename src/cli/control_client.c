@@ -1,5 +1,5 @@
 /*
- * Finding the control channel of a mount and asking through it.
+ * Asking a mount through its control channel, which control_find.c finds.
  *
  * What comes back is not trusted: an answer has at most CONTROL_ANSWER_MAX bytes, and what it lacks
  * is told.
@@ -9,17 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include <linux/magic.h>
-
-#include "base/bytes.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "cli/control_find.h"
 #include "fuse/control.h"
 
 struct control_client {
@@ -27,75 +21,12 @@ struct control_client {
 	FILE *in; /* of the same descriptor */
 };
 
-static int connect_to(const char *path, int *ret_fd)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	int err = 0;
-
-	if (fd < 0)
-		return THROW_SYS(errno, "%s", path);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		err = THROW_SYS(errno, "%s", path);
-	else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		err = THROW_SYS(errno, "%s", path);
-	else if (peer.uid != 0 && peer.uid != geteuid() && geteuid() != 0)
-		err = THROW_SYS(EPERM, "%s is user %u's", path, peer.uid);
-	if (err < 0) {
-		close(fd);
-		return err;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
-/* In all places where the mount's owner may have put it: the one who asks, or the path's owner. */
-static int find_socket(dev_t dev, uid_t owner, int *ret_fd)
-{
-	const uid_t users[] = { geteuid(), owner };
-	char dir[CONTROL_PATH_MAX], path[CONTROL_PATH_MAX];
-	int err, result = -ENOENT;
-
-	for (size_t i = 0; i < ARRAY_LEN(users); i++)
-		for (unsigned n = 0; control_dir(users[i], n, dir); n++) {
-			if (!dir[0] || control_socket_path(dir, dev, path) < 0)
-				continue;
-			err = connect_to(path, ret_fd);
-			if (err == 0)
-				return 0;
-			/* Another place may be open to us. */
-			if (err == -EACCES || err == -EPERM)
-				result = err;
-		}
-	return result;
-}
-
-/* What the path is instead. */
-static int no_mount_of_ours(const char *path)
-{
-	struct statfs fs;
-
-	if (statfs(path, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC)
-		return THROW(ERR_NOT_FOUND, "%s is mounted by the kernel: ask btrfs(8)", path);
-	return THROW(ERR_NOT_FOUND, "%s is neither an image nor a mount of ubtrfs", path);
-}
-
 int control_client_open(const char *path, struct control_client **ret_client)
 {
 	struct control_client *client;
-	struct stat st;
-	int fd = -1, err;
+	int fd = -1;
 
-	if (stat(path, &st) < 0)
-		return THROW_SYS(errno, "%s", path);
-	err = find_socket(st.st_dev, st.st_uid, &fd);
-	if (err == -EACCES || err == -EPERM)
-		return THROW_SYS(-err, "%s: its control channel is its owner's", path);
-	if (err < 0)
-		return no_mount_of_ours(path);
+	TRY(control_find(path, &fd));
 	client = mem_zalloc(sizeof(*client));
 	if (client)
 		client->in = fdopen(fd, "r");

@@ -3,6 +3,7 @@
  */
 #include "cli/fs_source.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,14 +15,21 @@
 
 #define STRIPES_MAX 1024u
 
+/* A directory, or what even root may not look at: a user's mount. */
+static bool may_be_mount(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? S_ISDIR(st.st_mode) : errno == EACCES;
+}
+
 int fs_source_open(struct image_view *view, const char *argument, struct fs_source *source)
 {
 	const char *host = session_host_text(argument);
 	struct ubtrfs_node node;
-	struct stat st;
 
 	*source = (struct fs_source){ 0 };
-	if (host && stat(host, &st) == 0 && S_ISDIR(st.st_mode)) {
+	if (host && may_be_mount(host)) {
 		if (control_client_open(host, &source->channel) < 0)
 			return cli_error("%s", ubtrfs_error_text());
 		return 0;

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "fuse/control.h"
 
 bool control_dir(uid_t uid, unsigned n, char ret_path[CONTROL_PATH_MAX])
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	/* The variable tells of the caller's own directory. */
+	const char *runtime = uid == geteuid() ? getenv("XDG_RUNTIME_DIR") : NULL;
 	int len;
 
 	/* Those that others could have made themselves come last. */

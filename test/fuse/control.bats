@@ -10,6 +10,7 @@ setup()
 
 teardown()
 {
+	[ -z "${DIR:-}" ] || users_dir_end
 	fuse_teardown
 }
 
@@ -106,4 +107,96 @@ many[8].connect(sys.argv[1]); many[8].sendall(b"{\"version\":1,\"request\":\"use
 many[0].close(); assert b"result" in many[8].recv(1000)' "$socket"
 	ours_umount
 	[ ! -e "$socket" ]
+}
+
+# fake SOCKET: answers everything, until it is killed.
+FAKE='import os, socket, sys
+os.umask(0)
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(5)
+while True:
+    c = s.accept()[0]
+    try: c.recv(1000); c.sendall(b"{\"version\":1,\"result\":{\"label\":\"fake\",\"bytes\":1}}\n")
+    except OSError: pass
+    c.close()'
+
+# fake_start UID DIR SOCKET: in a directory that is his.
+fake_start()
+{
+	rm -f "$3"
+	setpriv --reuid="$1" --regid="$1" --clear-groups -- "$PYTHON" -c "$FAKE" "$3" 3>&- &
+	FAKES+=($!)
+	for i in $(seq 100); do [ ! -S "$3" ] || return 0; sleep 0.05; done
+	return 1
+}
+
+# A user of this test alone, with his directory; fusermount3 wants one with a name.
+users_dir()
+{
+	SOMEBODY=$(id -u lp)
+	DIR=/tmp/ubtrfs-$SOMEBODY
+	FAKES=()
+	install -d -o "$SOMEBODY" -g "$SOMEBODY" -m 700 "$DIR"
+}
+
+as_somebody()
+{
+	setpriv --reuid="$SOMEBODY" --regid="$SOMEBODY" --clear-groups --inh-caps=-all -- "$@"
+}
+
+users_dir_end()
+{
+	[ ${#FAKES[@]} = 0 ] || kill "${FAKES[@]}" || true
+	wait "${FAKES[@]}" 2>/dev/null || true
+	rm -rf "$DIR" "$DIR.moved"
+}
+
+@test "root believes nobody who answers for his mount: not the owner of its top" {
+	users_dir
+	image_new 200M -L true
+	ours_mount
+	name=$(python3 -c "$SOCKET_OF" "$M")
+	[ "$("$UBTRFS" filesystem label "$M")" = true ]
+	chown "$SOMEBODY" "$M"
+	mv "/run/ubtrfs/$name" "/run/ubtrfs/$name.away"
+	fake_start "$SOMEBODY" "$DIR" "$DIR/$name"
+	status=0
+	refused 'no control channel' "$UBTRFS" filesystem label "$M" || status=1
+	mv "/run/ubtrfs/$name.away" "/run/ubtrfs/$name"
+	[ "$("$UBTRFS" filesystem label "$M")" = true ]
+	ours_umount
+	[ "$status" = 0 ]
+}
+
+@test "a user's mount answers him and root; nobody is believed in its place" {
+	fuse_for_all
+	unset XDG_RUNTIME_DIR
+	users_dir
+	image_new 200M -L true
+	chown "$SOMEBODY" "$IMG" "$M"
+	as_somebody "$UBTRFS" mount "$IMG" "$M" 3>&-
+	SERVER=$(server_of "$IMG")
+	name=$(as_somebody "$PYTHON" -c "$SOCKET_OF" "$M")
+	[ "$("$UBTRFS" filesystem label "$M")" = true ]
+	[ "$(as_somebody "$UBTRFS" filesystem label "$M")" = true ]
+	refused "owner's" setpriv --reuid=12345 --regid=12345 --clear-groups "$UBTRFS" filesystem label "$M"
+	# Somebody else's socket, in a directory that is open to all, and in one that no longer is.
+	mv "$DIR/$name" "$DIR/$name.away"
+	chmod 777 "$DIR"
+	fake_start 12345 "$DIR" "$DIR/$name"
+	refused 'has no control channel' "$UBTRFS" filesystem label "$M"
+	refused 'has no control channel' as_somebody "$UBTRFS" filesystem label "$M"
+	chmod 755 "$DIR"
+	refused 'is answered by user 12345' "$UBTRFS" filesystem label "$M"
+	refused 'is answered by user 12345' as_somebody "$UBTRFS" filesystem label "$M"
+	# The same, where a link leads.
+	mv "$DIR" "$DIR.moved"
+	ln -s "$DIR.moved" "$DIR"
+	chown -h "$SOMEBODY" "$DIR"
+	mv -f "$DIR.moved/$name.away" "$DIR.moved/$name"
+	refused 'has no control channel' "$UBTRFS" filesystem label "$M"
+	rm "$DIR"
+	mv "$DIR.moved" "$DIR"
+	[ "$("$UBTRFS" filesystem label "$M")" = true ]
+	ours_umount
+	check_clean "$IMG"
 }
