@@ -6,6 +6,7 @@
  * connections; no function of the library is called under it. Ends in bounded time: stopping shuts
  * all connections down, and a request that is being answered is answered.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -36,6 +37,7 @@ struct control_server {
 	struct ubtrfs *fs;
 	char path[CONTROL_PATH_MAX];
 	int listener, stop; /* stop: an eventfd, readable when all is over or a connection ended */
+	int place;	    /* the socket's inode, held: its number is nobody else's meanwhile */
 	bool stopping;
 	pthread_t thread;
 	struct mutex lock;
@@ -235,14 +237,32 @@ static int socket_bind(struct control_server *server, dev_t dev)
 	memcpy(address.sun_path, server->path, sizeof(address.sun_path));
 	/* The device number is this mount's: what stands there was left behind by another. */
 	unlink(server->path);
-	if (bind(server->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    chmod(server->path, 0600) < 0 || listen(server->listener, CONNECTIONS_MAX) < 0)
+	if (bind(server->listener, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return THROW_SYS(errno, "%s", server->path);
+	server->place = open(server->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (server->place < 0 || chmod(server->path, 0600) < 0 ||
+	    listen(server->listener, CONNECTIONS_MAX) < 0)
 		return THROW_SYS(errno, "%s", server->path);
 	return 0;
 }
 
+/*
+ * The device number is free for the next mount before this one has ended: what stands there may be
+ * its socket by now.
+ */
+static void socket_remove(const struct control_server *server)
+{
+	struct stat mine, there;
+
+	if (server->place >= 0 && fstat(server->place, &mine) == 0 &&
+	    lstat(server->path, &there) == 0 && mine.st_dev == there.st_dev &&
+	    mine.st_ino == there.st_ino)
+		unlink(server->path);
+}
+
 static int server_open(struct control_server *server, dev_t dev)
 {
+	server->place = -1;
 	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	server->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (server->listener < 0 || server->stop < 0)
@@ -253,8 +273,9 @@ static int server_open(struct control_server *server, dev_t dev)
 
 static void server_free(struct control_server *server)
 {
-	if (server->path[0])
-		unlink(server->path);
+	socket_remove(server);
+	if (server->place >= 0)
+		close(server->place);
 	if (server->listener >= 0)
 		close(server->listener);
 	if (server->stop >= 0)

@@ -200,3 +200,14 @@ users_dir_end()
 	ours_umount
 	check_clean "$IMG"
 }
+
+@test "what stands in the place of its socket by now is not removed by a server that ends" {
+	image_new 200M
+	ours_mount
+	socket=/run/ubtrfs/$(python3 -c "$SOCKET_OF" "$M")
+	rm "$socket"
+	echo other >"$socket"
+	ours_umount
+	[ "$(cat "$socket")" = other ]
+	rm "$socket"
+}
