@@ -250,12 +250,9 @@ static int edit_copy(struct edit *job)
 {
 	const char *editor = editor_choose(job);
 	struct stat after;
-	sigset_t signals;
 	int code;
 
-	if (session_current())
-		session_child_signals(session_current(), &signals);
-	code = host_command_run(editor, job->copy, session_current() ? &signals : NULL);
+	code = host_command_run(editor, job->copy, session_current());
 	if (code) {
 		job->keep_copy = true;
 		return cli_error(

@@ -4,13 +4,14 @@
 #ifndef UBTRFS_CLI_HOST_COMMAND_H
 #define UBTRFS_CLI_HOST_COMMAND_H
 
-#include <signal.h>
+struct session;
 
 /*
- * Runs `sh -c COMMAND`, with argument (may be NULL) behind it as a word of its own, and waits. signals:
- * what is blocked in it; NULL: what is blocked here. The exit code; 128 + N for signal N; 1 after a
+ * Runs `sh -c COMMAND`, with argument (may be NULL) behind it as a word of its own, and waits. As with
+ * system(3), SIGINT and SIGQUIT of the terminal are for the program, and not for us, until it ends;
+ * neither are they for the session (may be NULL). The exit code; 128 + N for signal N; 1 after a
  * message when it could not be started.
  */
-int host_command_run(const char *command, const char *argument, const sigset_t *signals);
+int host_command_run(const char *command, const char *argument, struct session *session);
 
 #endif

@@ -187,7 +187,13 @@ bool session_terminated(const struct session *session)
 	return session_signals_terminated(session->signals);
 }
 
-void session_child_signals(const struct session *session, void *sigset)
+void session_child_begin(struct session *session, void *ret_sigset)
 {
-	session_signals_old(session->signals, sigset);
+	session_signals_lend(session->signals, true);
+	session_signals_old(session->signals, ret_sigset);
+}
+
+void session_child_end(struct session *session)
+{
+	session_signals_lend(session->signals, false);
 }

@@ -65,7 +65,11 @@ bool session_interrupted(void);
 int session_check(void) must_check;
 /* The session shall end. */
 bool session_terminated(const struct session *session);
-/* Signals as they were before the session, for a program that is started. */
-void session_child_signals(const struct session *session, void *sigset);
+/*
+ * A program is started, and what is typed is for it: SIGINT too, until it ends. ret_sigset: what was
+ * blocked before the session, for the program.
+ */
+void session_child_begin(struct session *session, void *ret_sigset);
+void session_child_end(struct session *session);
 
 #endif

@@ -18,7 +18,7 @@
 #define INTERRUPTS_MAX 3u
 
 struct session_signals {
-	_Atomic bool running, asked, terminated, held, stopping;
+	_Atomic bool running, asked, terminated, held, lent, stopping;
 	_Atomic unsigned nr_interrupts; /* of the command that runs */
 	bool interactive;
 	bool has_terminal;
@@ -59,7 +59,8 @@ static void give_time(struct session_signals *signals)
 
 static void interrupted(struct session_signals *signals)
 {
-	if (!atomic_load(&signals->running) && signals->interactive)
+	if ((!atomic_load(&signals->running) && signals->interactive) ||
+	    atomic_load(&signals->lent))
 		return;
 	atomic_store(&signals->asked, true);
 	if (!signals->interactive) {
@@ -138,6 +139,11 @@ void session_signals_arm(struct session_signals *signals, bool running)
 void session_signals_hold(struct session_signals *signals, bool held)
 {
 	atomic_store(&signals->held, held);
+}
+
+void session_signals_lend(struct session_signals *signals, bool lent)
+{
+	atomic_store(&signals->lent, lent);
 }
 
 bool session_signals_asked(const struct session_signals *signals)

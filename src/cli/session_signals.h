@@ -23,6 +23,8 @@ void session_signals_stop(struct session_signals *signals);
 void session_signals_arm(struct session_signals *signals, bool running);
 /* A commit is under way. */
 void session_signals_hold(struct session_signals *signals, bool held);
+/* Somebody else has the terminal: SIGINT is for him. */
+void session_signals_lend(struct session_signals *signals, bool lent);
 bool session_signals_asked(const struct session_signals *signals);
 bool session_signals_terminated(const struct session_signals *signals);
 /* What was blocked before. */

@@ -252,12 +252,10 @@ static int run_expanded(struct shell *shell, const struct shell_words *words)
 
 static int run_host(struct shell *shell, const char *command)
 {
-	sigset_t signals;
 	int code;
 
-	session_child_signals(&shell->session, &signals);
 	session_command_begin(&shell->session);
-	code = host_command_run(command, NULL, &signals);
+	code = host_command_run(command, NULL, &shell->session);
 	session_command_end(&shell->session);
 	return code;
 }

@@ -231,6 +231,52 @@ END
 	! names | grep -q lost || return 1
 }
 
+@test "what a terminal sends while a program runs is for the program" {
+	local code=0
+	script 'mkdir new' '!kill -INT $PPID; kill -QUIT $PPID; sleep 0.2' 'touch new/file' commit
+	names | grep -q new
+	script 'mkdir never' '!kill -INT $$' 2>/dev/null || code=$?
+	same 130 "$code"
+	"$UBTRFS" edit --editor 'kill -INT $PPID; kill -QUIT $PPID; sed -i s/hi/ho/' disk.img:/file
+	same ho "$("$UBTRFS" cat disk.img:/file)"
+	# More of them than end a command of ours.
+	cat >"$WORK/five.py" <<'END'
+import signal, time
+nr = 0
+def got(*_):
+    global nr
+    nr += 1
+    print('got-%d' % nr, flush=True)
+signal.signal(signal.SIGINT, got)
+print('ready', flush=True)
+while nr < 5:
+    time.sleep(0.05)
+END
+	export PYTHON WORK
+	PYTHON=$(PATH=/usr/bin:/bin command -v python3)
+	terminal <<'END'
+touch /kept\n
+disk.img:/*> 
+!"$PYTHON" "$WORK/five.py"\n
+ready
+\x03
+got-1
+\x03
+got-2
+\x03
+got-3
+\x03
+got-4
+\x03
+got-5\r\ndisk.img:/*> 
+commit\n
+disk.img:/> 
+quit\n
+
+END
+	names | grep -q kept
+}
+
 @test "typed: a command that failed has done a part, which can be committed" {
 	head -c 20M /dev/urandom >random
 	terminal <<'END'
