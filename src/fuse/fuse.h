@@ -43,6 +43,8 @@ int mount_options_init(struct mount_options *options) must_check;
 void mount_options_fini(struct mount_options *options);
 /* The argument of one -o: "a,b=c,...". ERR_INVALID or ERR_UNSUPPORTED names the option. */
 int mount_options_parse(struct mount_options *options, const char *text) must_check;
+/* As FUSE wants a value in a list of options: commas and backslashes with a backslash before. */
+void mount_option_add_escaped(struct strbuf *text, const char *value);
 /* For the help of the command. */
 extern const char mount_options_help[];
 

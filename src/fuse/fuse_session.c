@@ -78,16 +78,6 @@ static const struct fuse_lowlevel_ops front_ops = {
 	.removexattr = front_removexattr,
 };
 
-/* What stands in a list of options: commas and backslashes with one before. */
-static void add_escaped(struct strbuf *text, const char *value)
-{
-	for (; *value; value++) {
-		if (*value == ',' || *value == '\\')
-			strbuf_add(text, "\\");
-		strbuf_add_bytes(text, value, 1);
-	}
-}
-
 static int fuse_options(const struct front *front, const struct mount_request *request,
 			struct strbuf *text)
 {
@@ -95,7 +85,7 @@ static int fuse_options(const struct front *front, const struct mount_request *r
 	bool is_root = geteuid() == 0;
 
 	strbuf_addf(text, "subtype=ubtrfs,max_read=%u,fsname=", FRONT_REQUEST_BYTES);
-	add_escaped(text, front->image);
+	mount_option_add_escaped(text, front->image);
 	strbuf_add(text, front->options->how.writable ? ",rw" : ",ro");
 	if (!options->no_permissions)
 		strbuf_add(text, ",default_permissions");

@@ -123,9 +123,19 @@ static int text_value(char **at, const char *value)
 
 /* ---- options ---- */
 
+void mount_option_add_escaped(struct strbuf *text, const char *value)
+{
+	for (; *value; value++) {
+		if (*value == ',' || *value == '\\')
+			strbuf_add(text, "\\");
+		strbuf_add_bytes(text, value, 1);
+	}
+}
+
 static int pass_on(struct mount_options *options, const char *name, const char *value)
 {
-	strbuf_addf(&options->to_fuse, ",%s%s%s", name, value ? "=" : "", value ? value : "");
+	strbuf_addf(&options->to_fuse, ",%s%s", name, value ? "=" : "");
+	mount_option_add_escaped(&options->to_fuse, value ? value : "");
 	return strbuf_status(&options->to_fuse);
 }
 

@@ -169,6 +169,37 @@ fill()
 	ours_umount
 }
 
+@test 'names with commas, backslashes, blanks and newlines: of the image, the mount point, and fsname=' {
+	fuse_for_all
+	unset XDG_RUNTIME_DIR
+	for who in root user; do
+		base=$WORK/$who
+		mkdir "$base"
+		IMG=$base/$'i,m\\a g\\054e\n,ro,x'
+		M=$base/$'m,o\\u n\\040t\n,y'
+		mkdir "$M"
+		image_new 200M
+		run_as=
+		[ $who = root ] || { run_as=as_user; chown -R 65534:65534 "$base"; }
+		$run_as "$UBTRFS" mount "$IMG" "$M" 3>&-
+		SERVER=$(pgrep -f "ubtrfs mount $base" | head -n 1)
+		[ "$(findmnt -rno SOURCE,FSTYPE -M "$M")" = "$(printf '%s fuse.ubtrfs' "$base/i,m\x5ca\x20g\x5c054e\x0a,ro,x")" ]
+		$run_as "$UBTRFS" filesystem show "$M" | grep -qxF ",ro,x"
+		$run_as "$UBTRFS" filesystem show "$M" | grep -qF "path $base/i,m\a g\054e"
+		$run_as touch "$M/file" || [ $who = user ]
+		if [ $who = root ]; then umount "$M"; else as_user fusermount3 -u "$M"; fi
+		ours_gone "$SERVER"
+		$run_as "$UBTRFS" mount -o 'fsname=a\,b\\c d,noatime' "$IMG" "$M" 3>&-
+		SERVER=$(pgrep -f "ubtrfs mount -o.*$base" | head -n 1)
+		grep -qF 'a,b\134c\040d ' /proc/self/mounts
+		if [ $who = root ]; then umount "$M"; else as_user fusermount3 -u "$M"; fi
+		ours_gone "$SERVER"
+		! grep -qF "$base" /proc/self/mounts
+		check_clean "$IMG"
+	done
+	SERVER=
+}
+
 @test 'a subvolume is what is shown' {
 	image_new 300M
 	image_mount "$MNT" rw "$IMG"

@@ -45,6 +45,22 @@ static void test_mount_options__are_taken(void **state)
 	mount_options_fini(&options);
 }
 
+/* What FUSE takes apart again is one value. */
+static void test_mount_options__are_passed_on_whole(void **state)
+{
+	struct mount_options options;
+
+	(void)state;
+	assert_int_equal(mount_options_init(&options), 0);
+	assert_int_equal(mount_options_parse(&options,
+					     "nodev,fsname=a\\,allow_other\\\\,b \\054\n"),
+			 -ERR_INVALID);
+	assert_int_equal(mount_options_parse(&options, "fsname=a\\,b\\\\054 c\nd=e"), 0);
+	assert_string_equal(strbuf_text(&options.to_fuse),
+			    ",nodev,fsname=a\\,allow_other\\\\,fsname=a\\,b\\\\054 c\nd=e");
+	mount_options_fini(&options);
+}
+
 static void test_mount_options__are_refused_by_name(void **state)
 {
 	static const char *const bad[][2] = {
@@ -97,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mount_options__are_taken),
+		cmocka_unit_test(test_mount_options__are_passed_on_whole),
 		cmocka_unit_test(test_mount_options__are_refused_by_name),
 		cmocka_unit_test(test_mount_options__sloppy_leaves_out),
 	};
