@@ -191,6 +191,7 @@ static int front_close(struct front *front)
 {
 	int err;
 
+	session_unmount(front);
 	if (front->has_ids)
 		node_ids_fini(&front->ids, release_kept, front);
 	err = err_adopt(ubtrfs_close(front->fs));
@@ -249,7 +250,7 @@ static int front_serve(struct front *front, struct background *background)
 
 	err = session_loop_new(front);
 	if (err == 0)
-		err = mount_signals_start(&signals, front->session, front->loop, front->mountpoint);
+		err = mount_signals_start(&signals, front->session, front->loop, &front->point);
 	if (err == 0) {
 		mounted_start(front);
 		has_readahead = geteuid() == 0 &&
@@ -260,7 +261,7 @@ static int front_serve(struct front *front, struct background *background)
 		control_server_stop(front->control);
 		mount_signals_stop(&signals);
 	}
-	fuse_session_unmount(front->session);
+	session_unmount(front);
 	/* Whatever it waits for is answered by the end of the connection. */
 	if (has_readahead)
 		pthread_join(readahead, NULL);

@@ -13,6 +13,7 @@
 #include "fuse/fuse.h"
 #include "fuse/fuse_loop.h"
 #include "fuse/fuse_wire.h"
+#include "fuse/mount_point.h"
 #include "fuse/node_ids.h"
 
 /* We are the only writer: what the kernel knows stays true until it changes it itself. */
@@ -23,6 +24,7 @@ struct front {
 	struct ubtrfs *fs;
 	const struct mount_options *options;
 	const char *image, *mountpoint; /* absolute */
+	struct mount_point point;
 	struct fuse_session *session;
 	struct ubtrfs_node top;
 	struct node_ids ids;
@@ -42,6 +44,11 @@ static inline struct front *front_of(fuse_req_t req)
 
 struct mount_request;
 int session_mount(struct front *front, const struct mount_request *request) must_check;
+/*
+ * Ends the connection, and the mount if that is still there. Behind the loop; may be called without
+ * a mount, and again.
+ */
+void session_unmount(struct front *front);
 /* front->loop */
 int session_loop_new(struct front *front) must_check;
 

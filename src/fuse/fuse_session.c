@@ -4,11 +4,15 @@
  *
  * Requests are read and answered in fuse_loop.c.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "fuse/fuse_priv.h"
 
@@ -123,7 +127,29 @@ int session_mount(struct front *front, const struct mount_request *request)
 	if (err == 0 && fuse_session_mount(front->session, front->mountpoint) < 0)
 		err = THROW(ERR_MOUNT, "%s cannot be mounted on %s", request->image,
 			    front->mountpoint);
+	if (err == 0)
+		mount_point_note(&front->point, front->mountpoint);
 	return err;
+}
+
+/* libfuse unmounts by the path, whatever is mounted there. */
+void session_unmount(struct front *front)
+{
+	int null;
+
+	if (!front->point.path)
+		return;
+	if (mount_point_is_ours(&front->point)) {
+		fuse_session_unmount(front->session);
+	} else {
+		/* The end of the connection alone; the number stays libfuse's to close. */
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (null < 0 || dup3(null, fuse_session_fd(front->session), O_CLOEXEC) < 0)
+			log_warn("%s: %s", front->mountpoint, strerror(errno));
+		if (null >= 0)
+			close(null);
+	}
+	front->point.path = NULL;
 }
 
 int session_loop_new(struct front *front)

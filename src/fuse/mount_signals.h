@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/err.h"
 
@@ -21,14 +20,13 @@ struct fuse_session;
 #define MOUNT_SIGNAL_WAKE SIGUSR2
 
 struct loop;
+struct mount_point;
 
 struct mount_signals {
 	pthread_t waiter;
 	struct loop *loop;
 	struct fuse_session *session;
-	const char *mountpoint;
-	uint32_t dev_major, dev_minor; /* of the mount */
-	bool has_dev;
+	const struct mount_point *point;
 	_Atomic bool stopping;
 };
 
@@ -36,7 +34,7 @@ struct mount_signals {
 void mount_signals_block(void);
 /* All are borrowed until it is stopped. */
 int mount_signals_start(struct mount_signals *signals, struct fuse_session *session,
-			struct loop *loop, const char *mountpoint) must_check;
+			struct loop *loop, const struct mount_point *point) must_check;
 void mount_signals_stop(struct mount_signals *signals);
 
 #endif
