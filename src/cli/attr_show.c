@@ -23,6 +23,11 @@ static int take_option(const struct attr_show_spec *spec, struct attr_show *job,
 	case 'h':
 		job->no_follow = true;
 		return -1;
+	case 'L':
+	case 'P':
+		job->logical = option == 'L';
+		job->physical = option == 'P';
+		return -1;
 	case OPTION_HELP:
 		fputs(spec->help, stdout);
 		return cli_finish_output();
@@ -41,6 +46,8 @@ static int show_all(const struct attr_show_spec *spec, struct attr_show *job, in
 		code = take_option(spec, job, option);
 	if (code >= 0)
 		return code;
+	if (job->no_follow && job->logical)
+		return cli_error("%s: -h and -L exclude each other", spec->name);
 	if (spec->check && spec->check(job))
 		return 1;
 	argc = image_default_here(argc, argv);
@@ -81,7 +88,7 @@ static int met(void *ctx, const struct tree_entry *entry, bool *ret_enter)
 
 	(void)ret_enter;
 	if (entry->type == BTRFS_FT_SYMLINK && !job->no_follow) {
-		if (!job->shows_targets)
+		if (!job->shows_targets && !job->logical)
 			return 0;
 		if (ubtrfs_resolve(job->view.fs, entry->dir, entry->name, true, &node) < 0) {
 			job->code = cli_fail("%s", entry->path);
@@ -93,16 +100,32 @@ static int met(void *ctx, const struct tree_entry *entry, bool *ret_enter)
 	return 0;
 }
 
+static int link_find(struct attr_show *job, const char *text, bool *ret_is_link)
+{
+	struct ubtrfs_node node;
+	struct ubtrfs_attr attr;
+
+	if (image_view_find(&job->view, text, false, &node))
+		return 1;
+	if (ubtrfs_getattr(job->view.fs, node, &attr) < 0)
+		return cli_fail("%s", text);
+	*ret_is_link = S_ISLNK(attr.mode);
+	return 0;
+}
+
 int attr_show_operand(void *ctx, const char *text)
 {
 	struct attr_show *job = ctx;
-	const struct tree_visitor visitor = { .before = met, .ctx = job };
+	const struct tree_visitor visitor = { .before = met, .follow = job->logical, .ctx = job };
 	struct tree_entry top = { .name = "", .type = BTRFS_FT_DIR, .path = text };
 	struct ubtrfs_attr attr;
+	bool is_link = false;
 
-	if (attr_show_find(job, text, &attr))
+	if ((job->physical && link_find(job, text, &is_link)) || attr_show_find(job, text, &attr))
 		return 1;
-	if (!job->recursive || !S_ISDIR(attr.mode))
+	if (is_link && !job->shows_targets)
+		return 0;
+	if (!job->recursive || is_link || !S_ISDIR(attr.mode))
 		return job->show(job, text, &attr) < 0 ? cli_fail("%s", text) : 0;
 	top.node = attr.node;
 	job->code = 0;

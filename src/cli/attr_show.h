@@ -14,6 +14,8 @@ struct attr_show {
 	bool no_follow; /* an operand that is a symlink is shown itself */
 	/* Without no_follow: a symlink that is met is shown as what it leads to, else passed over. */
 	bool shows_targets;
+	/* -L: and entered. -P: that of an operand neither is, nor is it shown without shows_targets. */
+	bool logical, physical;
 	/* Shows one: 0, or negative with a sentence of the library. */
 	int (*show)(void *ctx, const char *path, const struct ubtrfs_attr *attr);
 	int code; /* 1 after a message */
@@ -23,8 +25,8 @@ struct attr_show {
 struct attr_show_spec {
 	const char *name;
 	const char *help;
-	/* As in struct change_spec; -R (recursive) and -h (no_follow), if they are among them, are the
-	 * frame's. */
+	/* As in struct change_spec; -R (recursive), -h (no_follow), -L and -P, if they are among them,
+	 * are the frame's. */
 	const char *short_options;
 	const struct option *long_options;
 	/* An option of its own: 0; 1 after a message; -1: none of them. */

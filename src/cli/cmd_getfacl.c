@@ -6,19 +6,19 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "cli/acl_text.h"
+#include "cli/acl_table.h"
 #include "cli/attr_show.h"
 #include "cli/xattr_text.h"
 
 struct getfacl {
 	struct attr_show show;
 	bool access, inherited; /* which are shown */
-	bool no_header, skip_base, numeric;
+	bool no_header, skip_base, numeric, tabular;
 	enum acl_effective effective;
 };
 
 static const char help_text[] =
-	"usage: ubtrfs getfacl [-adceEsRn] IMAGE:/PATH...\n"
+	"usage: ubtrfs getfacl [-adceEsRLPtn] IMAGE:/PATH...\n"
 	"\n"
 	"Show the POSIX ACLs of files in an image.\n"
 	"\n"
@@ -29,8 +29,11 @@ static const char help_text[] =
 	"  -E, --no-effective    not even where the mask takes something away\n"
 	"  -s, --skip-base       pass over files whose mode says it all\n"
 	"  -n, --numeric         numbers instead of names\n"
-	"  -p, --absolute-names  names of files are always shown as they are written\n"
-	"  -R, --recursive       and all below directories\n" IMAGE_HELP
+	"  -p, --absolute-names  as it is anyway: names of files are shown as they are written\n"
+	"  -R, --recursive       and all below directories\n"
+	"  -L, --logical         with -R: symlinks are followed\n"
+	"  -P, --physical        symlinks are passed over, that of a PATH too\n"
+	"  -t, --tabular         access and default ACL side by side\n" IMAGE_HELP
 	"      --help            print this\n";
 
 static const struct option long_options[] = {
@@ -44,6 +47,9 @@ static const struct option long_options[] = {
 	{ "numeric", no_argument, NULL, 'n' },
 	{ "absolute-names", no_argument, NULL, 'p' },
 	{ "recursive", no_argument, NULL, 'R' },
+	{ "logical", no_argument, NULL, 'L' },
+	{ "physical", no_argument, NULL, 'P' },
+	{ "tabular", no_argument, NULL, 't' },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -73,6 +79,9 @@ static int take_option(void *ctx, int option)
 		return 0;
 	case 'n':
 		job->numeric = true;
+		return 0;
+	case 't':
+		job->tabular = true;
 		return 0;
 	case 'p':
 		return 0;
@@ -107,21 +116,42 @@ static int acl_read(struct ubtrfs *fs, struct ubtrfs_node node, const char *name
 	return acl_list_from_value(list, value, len);
 }
 
-static void print_header(const struct getfacl *job, const char *path,
-			 const struct ubtrfs_attr *attr)
+static void print_path(const char *path)
 {
-	char owner[OWNER_TEXT_MAX], group[OWNER_TEXT_MAX];
 	struct strbuf quoted;
 
 	strbuf_init(&quoted);
 	xattr_quote(&quoted, path, "\n\r");
-	printf("# file: %s\n# owner: %s\n# group: %s\n", strbuf_text(&quoted),
-	       owner_text(attr->uid, false, job->numeric, owner),
-	       owner_text(attr->gid, true, job->numeric, group));
+	printf("# file: %s\n", strbuf_text(&quoted));
 	strbuf_fini(&quoted);
+}
+
+static void print_header(const struct getfacl *job, const char *path,
+			 const struct ubtrfs_attr *attr)
+{
+	char owner[OWNER_TEXT_MAX], group[OWNER_TEXT_MAX];
+
+	print_path(path);
+	printf("# owner: %s\n# group: %s\n", owner_text(attr->uid, false, job->numeric, owner),
+	       owner_text(attr->gid, true, job->numeric, group));
 	if (attr->mode & (S_ISUID | S_ISGID | S_ISVTX))
 		printf("# flags: %c%c%c\n", attr->mode & S_ISUID ? 's' : '-',
 		       attr->mode & S_ISGID ? 's' : '-', attr->mode & S_ISVTX ? 't' : '-');
+}
+
+static void print_table(const struct getfacl *job, const char *path, const struct ubtrfs_attr *attr,
+			const struct acl_list *access, const struct acl_list *inherited)
+{
+	const struct acl_list none = { .nr = 0 };
+	const struct acl_table table = { .access = job->access ? access : &none,
+					 .inherited = job->inherited ? inherited : &none,
+					 .uid = attr->uid,
+					 .gid = attr->gid,
+					 .numeric = job->numeric };
+
+	print_path(path);
+	acl_table_print(&table);
+	putchar('\n');
 }
 
 static int print_acls(const struct getfacl *job, const char *path, const struct ubtrfs_attr *attr,
@@ -135,6 +165,10 @@ static int print_acls(const struct getfacl *job, const char *path, const struct 
 		return 0;
 	if (!access->nr)
 		TRY(acl_list_from_mode(access, attr->mode));
+	if (job->tabular) {
+		print_table(job, path, attr, access, inherited);
+		return 0;
+	}
 	if (!job->no_header)
 		print_header(job, path, attr);
 	if (job->access)
@@ -171,7 +205,7 @@ int cmd_getfacl(int argc, char **argv)
 {
 	static const struct attr_show_spec spec = { .name = "getfacl",
 						    .help = help_text,
-						    .short_options = ":D:adceEsnpR",
+						    .short_options = ":D:adceEsnpRLPt",
 						    .long_options = long_options,
 						    .option = take_option,
 						    .check = check,

@@ -24,19 +24,21 @@ struct getfattr {
 };
 
 static const char help_text[] =
-	"usage: ubtrfs getfattr [-hR] [-n NAME|-d] [-e ENCODING] [-m PATTERN] IMAGE:/PATH...\n"
+	"usage: ubtrfs getfattr [-hRLP] [-n NAME|-d] [-e ENCODING] [-m PATTERN] IMAGE:/PATH...\n"
 	"\n"
 	"Show extended attributes of files in an image.\n"
 	"\n"
 	"  -n, --name NAME       this attribute\n"
 	"  -d, --dump            values too\n"
 	"  -e, --encoding CODE   of values: text, hex or base64; else what suits each\n"
-	"  -m, --match PATTERN   names that match (a basic regular expression; ^user\\. when not\n"
-	"                        given); - for all\n"
+	"  -m, --match PATTERN   names that match (an extended regular expression; ^user\\. when\n"
+	"                        not given); - for all\n"
 	"      --only-values     values and nothing else, as they are\n"
-	"      --absolute-names  names of files are always shown as they are written\n"
+	"      --absolute-names  as it is anyway: names of files are shown as they are written\n"
 	"  -h, --no-dereference  symlinks themselves\n"
-	"  -R, --recursive       and all below directories\n" IMAGE_HELP
+	"  -R, --recursive       and all below directories\n"
+	"  -L, --logical         with -R: and below directories that symlinks lead to\n"
+	"  -P, --physical        with -R: not even below that of a PATH\n" IMAGE_HELP
 	"      --help            print this\n";
 
 static const struct option long_options[] = {
@@ -49,6 +51,8 @@ static const struct option long_options[] = {
 	{ "absolute-names", no_argument, NULL, OPTION_ABSOLUTE_NAMES },
 	{ "no-dereference", no_argument, NULL, 'h' },
 	{ "recursive", no_argument, NULL, 'R' },
+	{ "logical", no_argument, NULL, 'L' },
+	{ "physical", no_argument, NULL, 'P' },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -85,7 +89,7 @@ static int check(void *ctx)
 {
 	struct getfattr *job = ctx;
 
-	if (regcomp(&job->regex, job->pattern, REG_NOSUB) != 0)
+	if (regcomp(&job->regex, job->pattern, REG_EXTENDED | REG_NOSUB) != 0)
 		return cli_error("getfattr: '%s' is no regular expression", job->pattern);
 	job->has_regex = true;
 	return 0;
@@ -187,7 +191,7 @@ static int print_list(const struct getfattr *job, const char *path, const struct
 	strbuf_init(&text);
 	if (!job->only_values && list->nr) {
 		strbuf_add(&text, "# file: ");
-		xattr_quote(&text, path, "\n\r");
+		xattr_quote(&text, path, "\\\n\r");
 		strbuf_add(&text, "\n");
 	}
 	for (size_t i = 0; i < list->nr; i++) {
@@ -197,7 +201,7 @@ static int print_list(const struct getfattr *job, const char *path, const struct
 			strbuf_add_bytes(&text, found->value, found->len);
 			continue;
 		}
-		xattr_quote(&text, found->name, "=\n\r");
+		xattr_quote(&text, found->name, "\\=\n\r");
 		if (job->dump) {
 			strbuf_add(&text, "=");
 			xattr_encode(&text, found->value, found->len, job->encoding);
@@ -234,7 +238,7 @@ int cmd_getfattr(int argc, char **argv)
 {
 	static const struct attr_show_spec spec = { .name = "getfattr",
 						    .help = help_text,
-						    .short_options = ":D:n:de:m:hR",
+						    .short_options = ":D:n:de:m:hRLP",
 						    .long_options = long_options,
 						    .option = take_option,
 						    .check = check,

@@ -23,7 +23,7 @@ static const char help_text[] =
 	"Show the flags of files of an image, and of what is in directories, by name.\n"
 	"\n"
 	"  -R                    and what is below them\n"
-	"  -a                    names that begin with a dot too\n"
+	"  -a                    names that begin with a dot too, . and ..\n"
 	"  -d                    directories themselves, not what is in them\n"
 	"  -l                    words instead of letters\n"
 	"  -p                    the project too (btrfs has none: 0)\n"
@@ -113,6 +113,21 @@ static int show_entry(struct lsattr *job, const struct entry *entry, const char 
 	return code;
 }
 
+/* The directory itself, or the one above it, as -a shows them. */
+static int show_dot(struct lsattr *job, struct ubtrfs_node dir, const char *path, const char *dots)
+{
+	SCOPED_MEM char *below = path_join(path, dots);
+	struct ubtrfs_attr attr;
+	struct ubtrfs_node node;
+
+	if (!below)
+		return cli_error("no memory for a path");
+	if (ubtrfs_resolve(job->show.view.fs, dir, dots, false, &node) < 0 ||
+	    ubtrfs_getattr(job->show.view.fs, node, &attr) < 0 || show(job, below, &attr) < 0)
+		return cli_fail("%s", below);
+	return 0;
+}
+
 static int show_dir(struct lsattr *job, struct ubtrfs_node dir, const char *path, unsigned depth)
 {
 	struct entry_list list;
@@ -124,6 +139,8 @@ static int show_dir(struct lsattr *job, struct ubtrfs_node dir, const char *path
 		return 1;
 	if (entry_list_read(job->show.view.fs, dir, &list) < 0)
 		code = cli_fail("%s", path);
+	if (job->all)
+		code |= show_dot(job, dir, path, ".") | show_dot(job, dir, path, "..");
 	for (size_t i = 0; i < list.nr; i++) {
 		SCOPED_MEM char *below = NULL;
 
@@ -144,6 +161,8 @@ static int operand(void *ctx, const char *text)
 
 	if (attr_show_find(&job->show, text, &attr))
 		return 1;
+	if (!S_ISREG(attr.mode) && !S_ISDIR(attr.mode))
+		return cli_error("'%s' is neither a file nor a directory", text);
 	pair_set_clear(&job->met);
 	if (S_ISDIR(attr.mode) && !job->dirs_themselves)
 		return show_dir(job, attr.node, text, 0);

@@ -52,10 +52,18 @@ static int ro_get(const struct object *object, char *value, size_t capacity)
 
 static int ro_set(const struct object *object, const char *value)
 {
+	static const uint8_t no_uuid[16];
 	bool ro = strcmp(value, "true") == 0;
+	struct ubtrfs_subvolume info;
 
 	if (!ro && strcmp(value, "false") != 0)
 		return THROW(ERR_INVALID, "ro is true or false, not '%s'", value);
+	TRY(err_adopt(ubtrfs_subvolume_info(object->fs, object->attr.node.subvolid, &info)));
+	/* The next increment would be applied to contents that the sender has never seen. */
+	if (!ro && info.readonly && memcmp(info.received_uuid, no_uuid, sizeof(no_uuid)) != 0)
+		return THROW(ERR_UNSUPPORTED,
+			     "it was received and would no longer be what was sent; a snapshot of "
+			     "it may be written to");
 	return err_adopt(ubtrfs_subvolume_set_readonly(object->fs, object->attr.node.subvolid, ro));
 }
 
@@ -176,7 +184,9 @@ static int object_open(struct image_view *view, const char *text, unsigned wante
 	}
 	object.fs = view->fs;
 	TRY(err_adopt(ubtrfs_getattr(view->fs, node, &object.attr)));
-	object.types = types_of(&object.attr, is_image) & wanted;
+	/* Who asks for the filesystem may name anything in it. */
+	object.types = wanted == OBJECT_FILESYSTEM ? wanted :
+						     types_of(&object.attr, is_image) & wanted;
 	*ret_object = object;
 	return 0;
 }

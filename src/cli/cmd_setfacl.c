@@ -20,7 +20,8 @@ struct setfacl {
 	struct change_command command;
 	struct acl_ops ops;
 	bool all_default, recursive, test;
-	const char *restore; /* --restore; NULL */
+	bool logical, physical; /* -L, -P */
+	const char *restore;	/* --restore; NULL */
 	/* --restore: the file that lines are about. */
 	char *file; /* owned; NULL before the first */
 	bool has_uid, has_gid;
@@ -28,7 +29,7 @@ struct setfacl {
 };
 
 static const char help_text[] =
-	"usage: ubtrfs setfacl [-bkdRn] {-m|-x|--set ACL | -M|-X|--set-file FILE}... IMAGE:/PATH...\n"
+	"usage: ubtrfs setfacl [-bkdRLPn] {-m|-x|--set ACL | -M|-X|--set-file FILE}... IMAGE:/PATH...\n"
 	"       ubtrfs setfacl --restore FILE\n"
 	"\n"
 	"Change the POSIX ACLs of files in an image, of all of them or none.\n"
@@ -45,6 +46,8 @@ static const char help_text[] =
 	"      --mask            make the mask anew also when one is given\n"
 	"  -n, --no-mask         leave the mask as it is\n"
 	"  -R, --recursive       and all below directories\n"
+	"  -L, --logical         with -R: symlinks are followed\n"
+	"  -P, --physical        symlinks are passed over, that of a PATH too\n"
 	"      --restore FILE    set what `ubtrfs getfacl` has shown, owners and set-id bits too\n"
 	"      --test            show what the ACLs would be, change nothing\n" IMAGE_HELP
 	"      --help            print this\n";
@@ -63,6 +66,8 @@ static const struct option long_options[] = {
 	{ "mask", no_argument, NULL, OPTION_MASK },
 	{ "no-mask", no_argument, NULL, 'n' },
 	{ "recursive", no_argument, NULL, 'R' },
+	{ "logical", no_argument, NULL, 'L' },
+	{ "physical", no_argument, NULL, 'P' },
 	{ "restore", required_argument, NULL, OPTION_RESTORE },
 	{ "test", no_argument, NULL, OPTION_TEST },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -165,6 +170,11 @@ static int take_option(void *ctx, int option)
 		return 0;
 	case 'R':
 		job->recursive = true;
+		return 0;
+	case 'L':
+	case 'P':
+		job->logical = option == 'L';
+		job->physical = option == 'P';
 		return 0;
 	case OPTION_RESTORE:
 		job->restore = optarg;
@@ -293,6 +303,8 @@ static int met(void *ctx, const struct tree_entry *entry, bool *ret_enter)
 
 	(void)ret_enter;
 	TRY(change_step(&job->command));
+	if (entry->type == BTRFS_FT_SYMLINK && job->logical)
+		return THROW_SYS(ENOENT, "%s", entry->path);
 	if (entry->node.ino < UBTRFS_ROOT_INO || entry->type == BTRFS_FT_SYMLINK)
 		return 0;
 	TRY(err_adopt(ubtrfs_getattr(change_fs(&job->command), entry->node, &attr)));
@@ -302,13 +314,15 @@ static int met(void *ctx, const struct tree_entry *entry, bool *ret_enter)
 static int change_operand(void *ctx, const char *text)
 {
 	struct setfacl *job = ctx;
-	const struct tree_visitor visitor = { .before = met, .ctx = job };
+	const struct tree_visitor visitor = { .before = met, .follow = job->logical, .ctx = job };
 	struct tree_entry top = { .name = "", .type = BTRFS_FT_DIR, .path = text };
 	struct ubtrfs_attr attr = { .mode = 0 };
-	int ret = operand_attr(&job->command, text, true, &attr);
+	int ret = operand_attr(&job->command, text, !job->physical, &attr);
 
 	if (ret < 0)
 		return change_fail(ret, "%s", text);
+	if (S_ISLNK(attr.mode))
+		return 0;
 	if (!job->recursive || !S_ISDIR(attr.mode))
 		return change(job, text, &attr);
 	top.node = attr.node;
@@ -440,7 +454,7 @@ int cmd_setfacl(int argc, char **argv)
 {
 	static const struct change_spec spec = { .name = "setfacl",
 						 .help = help_text,
-						 .short_options = ":D:m:M:x:X:bkdnR",
+						 .short_options = ":D:m:M:x:X:bkdnRLP",
 						 .long_options = long_options,
 						 .option = take_option,
 						 .check = check,

@@ -17,6 +17,7 @@ struct setfattr {
 	const char *value_text;	  /* -v; NULL */
 	const char *restore;	  /* --restore; NULL */
 	bool raw, no_follow;
+	unsigned nr_names; /* -n, -x and --restore */
 	struct strbuf value;
 	/* --restore: the file that lines are about. */
 	struct ubtrfs_attr current;
@@ -56,18 +57,21 @@ static int take_option(void *ctx, int option)
 	switch (option) {
 	case 'n':
 		job->set = optarg;
+		job->nr_names++;
 		return 0;
 	case 'v':
 		job->value_text = optarg;
 		return 0;
 	case 'x':
 		job->remove = optarg;
+		job->nr_names++;
 		return 0;
 	case 'h':
 		job->no_follow = true;
 		return 0;
 	case OPTION_RESTORE:
 		job->restore = optarg;
+		job->nr_names++;
 		return 0;
 	case OPTION_RAW:
 		job->raw = true;
@@ -81,8 +85,9 @@ static int check(void *ctx)
 {
 	struct setfattr *job = ctx;
 
-	if (!!job->set + !!job->remove + !!job->restore != 1)
-		return cli_error("setfattr: one of -n, -x and --restore is needed (see --help)");
+	if (job->nr_names != 1)
+		return cli_error(
+			"setfattr: one of -n, -x and --restore is needed, once (see --help)");
 	if (job->value_text && !job->set)
 		return cli_error("setfattr: -v goes with -n");
 	if (job->restore)

@@ -6,8 +6,10 @@
  */
 #include "cli/image_tree.h"
 
+#include <errno.h>
 #include <linux/btrfs_tree.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/strbuf.h"
@@ -144,9 +146,36 @@ static int level_pop(struct walk *walk)
 
 /* ---- the walk ---- */
 
+static int entry_follow(struct walk *walk, struct tree_entry *entry)
+{
+	struct ubtrfs_attr attr;
+	struct ubtrfs_node node;
+	int ret = err_adopt(ubtrfs_resolve(walk->fs, entry->dir, entry->name, true, &node));
+
+	/* It leads nowhere, or in a circle. */
+	if (err_to_errno(ret) == ENOENT || err_to_errno(ret) == ENOTDIR ||
+	    err_to_errno(ret) == ELOOP)
+		return 0;
+	TRY(ret);
+	TRY(err_adopt(ubtrfs_getattr(walk->fs, node, &attr)));
+	entry->node = node;
+	entry->type = S_ISDIR(attr.mode) ? BTRFS_FT_DIR : BTRFS_FT_REG_FILE;
+	return 0;
+}
+
+static bool is_entered(const struct walk *walk, struct ubtrfs_node node)
+{
+	for (size_t i = 0; i < walk->nr; i++)
+		if (walk->levels[i].node.subvolid == node.subvolid &&
+		    walk->levels[i].node.ino == node.ino)
+			return true;
+	return false;
+}
+
 static int meet(struct walk *walk, const struct tree_entry *entry)
 {
-	bool enter = entry->type == BTRFS_FT_DIR;
+	bool enter = entry->type == BTRFS_FT_DIR &&
+		     (!walk->visitor->follow || !is_entered(walk, entry->node));
 
 	if (walk->visitor->before)
 		TRY(walk->visitor->before(walk->visitor->ctx, entry, &enter));
@@ -176,6 +205,8 @@ static int meet_next(struct walk *walk)
 	strbuf_add(&walk->path, next.name);
 	TRY(strbuf_status(&walk->path));
 	entry.path = strbuf_text(&walk->path);
+	if (walk->visitor->follow && entry.type == BTRFS_FT_SYMLINK)
+		TRY(entry_follow(walk, &entry));
 	return meet(walk, &entry);
 }
 

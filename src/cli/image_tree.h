@@ -2,7 +2,7 @@
  * Visiting a tree of an image in one order while it is being changed: what was met may be removed,
  * or changed, by the visitor. (For reading alone transfer/walk.h is faster.)
  *
- * Symlinks are met, not followed. Entries come in the order of their creation, in pieces, so that
+ * Symlinks are met, and followed when the visitor wants it. Entries come in the order of their creation, in pieces, so that
  * a directory of any size takes little memory. Neither callback needs the other.
  */
 #ifndef UBTRFS_CLI_IMAGE_TREE_H
@@ -29,6 +29,9 @@ struct tree_visitor {
 	int (*before)(void *ctx, const struct tree_entry *entry, bool *ret_enter);
 	/* Behind all that is in a directory that was entered. */
 	int (*after)(void *ctx, const struct tree_entry *entry);
+	/* A symlink below the top is met as what it leads to, if that is there; a directory that the
+	 * walk is already in is not entered again. */
+	bool follow;
 	void *ctx;
 };
 

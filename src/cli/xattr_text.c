@@ -14,10 +14,9 @@ static const char base64_digits[] =
 int xattr_encoding_parse(const char *word, enum xattr_encoding *ret_encoding)
 {
 	static const char *const names[] = { "text", "hex", "base64" };
-	size_t len = strlen(word);
 
-	for (unsigned i = 0; len && i < 3; i++) {
-		if (strncmp(names[i], word, len) != 0)
+	for (unsigned i = 0; i < 3; i++) {
+		if (strcmp(names[i], word) != 0)
 			continue;
 		*ret_encoding = (enum xattr_encoding)(XATTR_TEXT + i);
 		return 0;
@@ -101,10 +100,10 @@ void xattr_encode(struct strbuf *out, const void *value, size_t len, enum xattr_
 void xattr_quote(struct strbuf *out, const char *name, const char *special)
 {
 	for (; *name; name++) {
-		if (*name == '\\')
-			strbuf_add(out, "\\\\");
-		else if (strchr(special, *name))
+		if (strchr(special, *name))
 			add_octal(out, (unsigned char)*name);
+		else if (*name == '\\')
+			strbuf_add(out, "\\\\");
 		else
 			strbuf_add_bytes(out, name, 1);
 	}
@@ -142,7 +141,20 @@ void xattr_unquote(char *name)
 	*to = '\0';
 }
 
-static int decode_text(struct strbuf *out, const char *text, size_t len)
+/* Up to three digits behind a backslash; what they say beyond a byte is lost. */
+static size_t take_octal(const char *text, unsigned char *ret_byte)
+{
+	unsigned value = 0;
+	size_t nr;
+
+	for (nr = 0; nr < 3 && text[nr] >= '0' && text[nr] <= '7'; nr++)
+		value = value << 3 | (unsigned)(text[nr] - '0');
+	*ret_byte = (unsigned char)value;
+	return nr;
+}
+
+/* A backslash before anything else stands for itself. */
+static void decode_text(struct strbuf *out, const char *text, size_t len)
 {
 	const char *end = text + len;
 
@@ -151,23 +163,15 @@ static int decode_text(struct strbuf *out, const char *text, size_t len)
 		end--;
 	}
 	while (text < end) {
-		unsigned char byte = (unsigned char)*text;
-		size_t taken = 1;
+		unsigned char byte = (unsigned char)*text++;
 
-		if (byte == '\\') {
-			/* The text ends with a zero byte, so this looks at nothing behind it. */
-			bool number = is_octal(text + 1);
-
-			if (!number && text[1] != '\\' && text[1] != '"')
-				return THROW(ERR_INVALID, "'%s' has a backslash before nothing",
-					     text);
-			byte = number ? octal(text + 1) : (unsigned char)text[1];
-			taken = number ? 4 : 2;
-		}
+		/* The text ends with a zero byte, so this looks at nothing behind it. */
+		if (byte == '\\' && (*text == '\\' || *text == '"'))
+			byte = (unsigned char)*text++;
+		else if (byte == '\\' && *text >= '0' && *text <= '7')
+			text += take_octal(text, &byte);
 		strbuf_add_bytes(out, &byte, 1);
-		text += taken;
 	}
-	return 0;
 }
 
 static int hex_digit(char digit)
@@ -197,41 +201,50 @@ static int decode_hex(struct strbuf *out, const char *text)
 	return 0;
 }
 
+/* Four digits, of which the last one or two may be '='; the bits that they leave over are zeros. */
+static int decode_group(struct strbuf *out, const char *text)
+{
+	unsigned char bytes[3];
+	unsigned bits = 0, nr = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		const char *digit = text[i] ? strchr(base64_digits, text[i]) : NULL;
+
+		if (digit && nr == i)
+			nr++;
+		else if (text[i] != '=' || i < 2)
+			return THROW(ERR_INVALID, "'%s' is not base64", text);
+		bits = bits << 6 | (digit ? (unsigned)(digit - base64_digits) : 0);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		bytes[i] = (unsigned char)(bits >> (16 - 8 * i));
+	if (nr < 4 && bytes[nr - 1])
+		return THROW(ERR_INVALID, "'%s' is not base64", text);
+	strbuf_add_bytes(out, bytes, nr - 1);
+	return 0;
+}
+
 static int decode_base64(struct strbuf *out, const char *text)
 {
-	unsigned bits = 0, nr_bits = 0;
+	size_t len = strlen(text);
 
-	for (; *text && *text != '='; text++) {
-		const char *digit = strchr(base64_digits, *text);
-		unsigned char byte;
-
-		if (isspace((unsigned char)*text))
-			continue;
-		if (!digit)
-			return THROW(ERR_INVALID, "'%s' is not base64", text);
-		bits = bits << 6 | (unsigned)(digit - base64_digits);
-		nr_bits += 6;
-		if (nr_bits < 8)
-			continue;
-		nr_bits -= 8;
-		byte = (unsigned char)(bits >> nr_bits);
-		strbuf_add_bytes(out, &byte, 1);
+	while (len && isspace((unsigned char)text[len - 1]))
+		len--;
+	for (size_t at = 0; at < len; at += 4) {
+		TRY(decode_group(out, text + at));
+		if (at + 4 < len && text[at + 3] == '=')
+			return THROW(ERR_INVALID, "'%s' stands behind base64", text + at + 4);
 	}
-	if (text[strspn(text, "= \t\n")])
-		return THROW(ERR_INVALID, "'%s' stands behind base64", text);
 	return 0;
 }
 
 int xattr_decode(struct strbuf *out, const char *text)
 {
-	int err;
-
 	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
-		err = decode_hex(out, text + 2);
+		TRY(decode_hex(out, text + 2));
 	else if (text[0] == '0' && (text[1] == 's' || text[1] == 'S'))
-		err = decode_base64(out, text + 2);
+		TRY(decode_base64(out, text + 2));
 	else
-		err = decode_text(out, text, strlen(text));
-	TRY(err);
+		decode_text(out, text, strlen(text));
 	return strbuf_status(out);
 }

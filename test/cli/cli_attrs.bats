@@ -77,11 +77,13 @@ u() { "$UBTRFS" "$@"; }
 	refused "no attributes like" u setfattr -n nosuch.a disk.img:/f
 	refused "is not hexadecimal" u setfattr -n user.a -v 0x123 disk.img:/f
 	refused "is not base64" u setfattr -n user.a -v '0s!' disk.img:/f
-	refused "backslash" u setfattr -n user.a -v 'a\q' disk.img:/f
+	refused "is not base64" u setfattr -n user.a -v 0sYQ disk.img:/f
+	refused "stands behind base64" u setfattr -n user.a -v 0sYQ==YQ== disk.img:/f
+	refused "once" u setfattr -n user.a -n user.b disk.img:/f
 	refused "one of -n, -x and --restore" u setfattr disk.img:/f
 	refused "-v goes with -n" u setfattr -x user.a -v b disk.img:/f
 	refused "none of text, hex, base64" u getfattr -e octal disk.img:/f
-	refused "no regular expression" u getfattr -m '\(' disk.img:/f
+	refused "no regular expression" u getfattr -m '(' disk.img:/f
 	refused "user.nosuch" u getfattr -n user.nosuch disk.img:/f
 	printf 'user.a="1"\n' | refused "came before" u setfattr --restore -
 	printf '# file: disk.img:/f\nuser.a="1"\nuser.b=0x1\n' >bad

@@ -29,6 +29,32 @@ twins()
 	image_mount "$MNT" noatime "$WORK/theirs.img"
 }
 
+# rich_tree: what attrs_cases.txt is about, in the current directory.
+rich_tree()
+{
+	touch 'na\me' $'new\nline' s/x
+	ln -s d dlink
+	ln -s nosuch dangling
+	ln -s .. d/sub/up
+	setfattr -n user.a -v hello f
+	setfattr -n user.b -v 0x00ff10 f
+	setfattr -n user.empty f
+	setfattr -n user.a -v x d
+	setfattr -n 'user.we=ird' -v $'a\nb' d/f
+	setfattr -n trusted.t -v t d/f
+	setfattr -h -n trusted.l -v ll d/link
+	setfacl -m u:daemon:rwx,g:tty:r f
+	setfacl -n -m m::r f
+	setfacl -m u:1234567890:rw,d:u:1234:rwx,d:g:77:x d
+	chmod 7755 d/sub
+	chattr +A f
+	chattr +C d/sub/deep
+	# Received once, and not to be written to.
+	btrfs subvolume snapshot -r s sent >/dev/null
+	mkdir in
+	btrfs send -q sent 2>/dev/null | btrfs receive -q in
+}
+
 # facts DIR: what the kernel says of all files, but for times. One mount after the other, because the twins have one fsid.
 facts()
 {
@@ -83,4 +109,42 @@ through_mount()
 		check_clean "$WORK/ours.img"
 		rm "$WORK"/*.img
 	done
+}
+
+@test "each option of getfattr, setfattr, getfacl, setfacl, lsattr, chattr and property beside the system's tools" {
+	local line more own theirs ours nr=0
+	twins
+	(cd "$MNT" && rich_tree)
+	image_umount "$MNT"
+	cp --sparse=always "$WORK/theirs.img" "$WORK/ours.img"
+	image_mount "$MNT" noatime "$WORK/theirs.img"
+	cd "$WORK"
+	while IFS= read -r line; do
+		[[ $line != '#'* ]] || continue
+		# A quote that is open goes on in the next line.
+		while ! bash -n <<<"$line" 2>/dev/null; do
+			IFS= read -r more
+			line+=$'\n'$more
+		done
+		theirs=0 ours=0
+		(cd "$MNT" && eval "${line//@/}") >theirs.out 2>theirs.err </dev/null || theirs=1
+		own=${line#btrfs }
+		eval "\"$UBTRFS\" ${own//@/ours.img:/}" >ours.out 2>ours.err </dev/null || ours=1
+		# What is refused has one sentence; what was shown before it is ours to choose.
+		if [ $theirs != $ours ] || [ $ours = 1 -a "$(wc -l <ours.err)" = 0 ] ||
+			! diff theirs.out <(sed 's/ours\.img:\///g' ours.out); then
+			echo "$line: theirs $theirs, ours $ours"
+			cat theirs.err ours.err
+			return 1
+		fi
+		nr=$((nr + 1))
+	done <"$HERE/attrs_cases.txt"
+	[ $nr -gt 100 ]
+	facts "$MNT" | sort >theirs.txt
+	image_umount "$MNT"
+	check_clean ours.img
+	image_mount "$MNT" ro "$WORK/ours.img"
+	facts "$MNT" | sort >ours.txt
+	diff theirs.txt ours.txt
+	image_umount "$MNT"
 }
