@@ -109,6 +109,20 @@ int extent_is_shared(struct extents *extents, uint64_t addr, const struct ref_ke
 	return 0;
 }
 
+bool extent_was_shared(struct extents *extents, uint64_t addr, uint64_t len_bytes,
+		       const struct ref_key *mine)
+{
+	struct space *space = extents->store->space;
+	bool was_shared;
+
+	/* No runner has what is in neither. */
+	mutex_lock(&extents->run_lock);
+	was_shared = ref_queue_others_drop(space_ref_queue(space), addr, mine) ||
+		     space_was_left(space, addr, len_bytes);
+	mutex_unlock(&extents->run_lock);
+	return was_shared;
+}
+
 /* ---- listing ---- */
 
 int extent_each_ref(struct extents *extents, uint64_t addr,

@@ -123,6 +123,23 @@ static int changes_apply(struct ref_run *run, const struct ref_record *record,
 	return 0;
 }
 
+/* Who referred to a data extent before, and does no more, while others do. */
+static int note_left(struct ref_run *run, const struct ref_record *record,
+		     const struct extent_image *image)
+{
+	uint32_t at;
+
+	for (struct link *link = record->changes.head.next; link != &record->changes.head;
+	     link = link->next) {
+		const struct ref_change *change = list_entry(link, struct ref_change, link);
+
+		/* A keyed reference may be there still: that is for nobody to rely on. */
+		if (change->delta < 0 && !inline_ref_find(image, &change->key, &at))
+			return space_note_left(run->store->space, record->addr, record->len_bytes);
+	}
+	return 0;
+}
+
 /* Builds the item of a new extent and collects it. */
 static int run_born(struct ref_run *run, const struct ref_record *record)
 {
@@ -181,6 +198,8 @@ static int run_existing(struct ref_run *run, const struct ref_record *record)
 	TRY(changes_apply(run, record, &image));
 	if (extent_item_refs(image.data) == 0)
 		return run_dead(run, record, &image);
+	if (!record->metadata)
+		TRY(note_left(run, record, &image));
 	return tree_replace(run->txn, run->items, &image.key, image.data, image.len);
 }
 

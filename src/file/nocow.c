@@ -1,8 +1,8 @@
 /*
  * Writing in place: over what is preallocated, and over data of files without copy-on-write.
  *
- * It is allowed only where nobody but this file has the bytes, as disk and queue tell, and no
- * checksum tells what they were. An extent that is older than the last snapshot of its subvolume
+ * It is allowed only where nobody but this file has the bytes, as disk and queue tell, nobody else had
+ * them at the last durable commit, and no checksum tells what they were. An extent that is older than the last snapshot of its subvolume
  * may be shared through a tree block above its item, and is copied (as Linux does).
  * A preallocated extent that is written into becomes up to three items of the same extent; what was
  * written joins its neighbours, so that writing all of it leaves one item again. One reference is
@@ -58,6 +58,8 @@ static int place_allows(struct writeback *writeback, struct inode *inode,
 	if (!group_allows(writeback, addr))
 		return 0;
 	TRY(extent_is_shared(writeback->config.extents, extent->addr, &mine, &refused));
+	refused |= extent_was_shared(writeback->config.extents, extent->addr, extent->disk_bytes,
+				     &mine);
 	if (refused)
 		return 0;
 	TRY(root_get(inode->table->roots, BTRFS_CSUM_TREE_OBJECTID, &csums));

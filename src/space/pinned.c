@@ -1,19 +1,25 @@
 /*
  * Pinned ranges: what was freed, but is still reachable from the last durable superblock or by a
- * reader's epoch.
+ * reader's epoch. And ranges that were left: still in use, but by fewer than that superblock tells, so
+ * that nobody may write over them yet.
  *
- * One set of ranges per generation in which they were freed, oldest first; ranges of one generation
- * are disjoint and joined. A set leaves only whole: after the superblock of its generation is
+ * One set of ranges per generation in which they were freed or left, oldest first; ranges of one
+ * generation are disjoint and joined. A set leaves only whole: after the superblock of its generation is
  * durable (law L8), and when no reader entered at or before that generation (law L4). Lock:
  * space->lock.
  */
 #include "base/bytes.h"
 #include "space/space_priv.h"
 
+/* Of one generation; with more of them all that there is counts as left. */
+#define LEFT_MAX_RANGES 65536u
+
 struct pinned_set {
 	struct link link;
 	uint64_t generation;
 	struct free_index ranges;
+	struct free_index left;
+	bool left_all;
 };
 
 static struct pinned_set *pinned_first(struct space *space)
@@ -27,6 +33,7 @@ static void pinned_set_free(struct pinned_set *set)
 {
 	link_remove(&set->link);
 	free_index_fini(&set->ranges);
+	free_index_fini(&set->left);
 	mem_free(set);
 }
 
@@ -51,6 +58,7 @@ static int pinned_current(struct space *space, struct pinned_set **ret_set)
 			return MEM_FAIL("a set of pinned ranges");
 		set->generation = space->generation;
 		free_index_init(&set->ranges);
+		free_index_init(&set->left);
 		list_push_back(&space->pinned, &set->link);
 	}
 	*ret_set = set;
@@ -127,7 +135,8 @@ static int unpin_locked(struct space *space, uint64_t generation, uint64_t oldes
 	return 0;
 }
 
-static int unpin_set_group(struct space *space, struct pinned_set *set, const struct block_group *group)
+static int unpin_set_group(struct space *space, struct pinned_set *set,
+			   const struct block_group *group)
 {
 	uint64_t end = group->start + group->len_bytes;
 	uint64_t addr, len;
@@ -144,7 +153,8 @@ int space_unpin_group(struct space *space, struct block_group *group)
 	mutex_lock(&space->lock);
 	list_for_each(&space->pinned, link, next) {
 		if (ret == 0)
-			ret = unpin_set_group(space, list_entry(link, struct pinned_set, link), group);
+			ret = unpin_set_group(space, list_entry(link, struct pinned_set, link),
+					      group);
 	}
 	mutex_unlock(&space->lock);
 	return ret;
@@ -158,6 +168,48 @@ int space_unpin(struct space *space, uint64_t generation, uint64_t oldest_epoch)
 	ret = unpin_locked(space, generation, oldest_epoch);
 	mutex_unlock(&space->lock);
 	return ret;
+}
+
+/* ---- left ---- */
+
+static int note_left_locked(struct space *space, uint64_t addr, uint64_t len)
+{
+	struct pinned_set *set;
+
+	TRY(pinned_current(space, &set));
+	if (set->left_all)
+		return 0;
+	TRY(free_index_cut(&set->left, addr, len));
+	if (set->left.nr_extents < LEFT_MAX_RANGES)
+		return free_index_add(&set->left, addr, len);
+	set->left_all = true;
+	free_index_fini(&set->left);
+	free_index_init(&set->left);
+	return 0;
+}
+
+int space_note_left(struct space *space, uint64_t addr, uint64_t len)
+{
+	int ret;
+
+	mutex_lock(&space->lock);
+	ret = note_left_locked(space, addr, len);
+	mutex_unlock(&space->lock);
+	return ret;
+}
+
+bool space_was_left(struct space *space, uint64_t addr, uint64_t len)
+{
+	bool was_left = false;
+
+	mutex_lock(&space->lock);
+	list_for_each(&space->pinned, link, next) {
+		const struct pinned_set *set = list_entry(link, struct pinned_set, link);
+
+		was_left |= set->left_all || free_index_overlaps(&set->left, addr, len);
+	}
+	mutex_unlock(&space->lock);
+	return was_left;
 }
 
 void space_set_generation(struct space *space, uint64_t generation)

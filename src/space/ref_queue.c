@@ -330,6 +330,25 @@ void ref_queue_copy(struct ref_queue *queue, uint64_t addr, struct ref_delta *de
 	*ret_nr = nr;
 }
 
+bool ref_queue_others_drop(struct ref_queue *queue, uint64_t addr, const struct ref_key *mine)
+{
+	const struct ref_record *record;
+	struct rb_node *node = NULL;
+	bool found = false;
+
+	mutex_lock(&queue->lock);
+	record = record_find(queue, addr);
+	if (record)
+		node = rbtree_first(&record->by_key);
+	for (; node && !found; node = rb_next(node)) {
+		const struct ref_change *change = rb_entry(node, struct ref_change, node);
+
+		found = change->delta < 0 && ref_key_compare(&change->key, mine) != 0;
+	}
+	mutex_unlock(&queue->lock);
+	return found;
+}
+
 struct ref_record *ref_queue_take(struct ref_queue *queue, uint64_t from)
 {
 	struct ref_record *record = NULL;

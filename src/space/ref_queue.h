@@ -90,6 +90,8 @@ int64_t ref_queue_pending(struct ref_queue *queue, uint64_t addr);
  * *ret_nr is how many there are. */
 void ref_queue_copy(struct ref_queue *queue, uint64_t addr, struct ref_delta *deltas,
 		    size_t capacity, size_t *ret_nr);
+/* Whether a drop waits for an address that is of another key than mine. */
+bool ref_queue_others_drop(struct ref_queue *queue, uint64_t addr, const struct ref_key *mine);
 /* Takes the record with the lowest address >= from out of the queue (wraps once); NULL when
  * empty. The caller runs it completely, then frees it. */
 struct ref_record *ref_queue_take(struct ref_queue *queue, uint64_t from);
