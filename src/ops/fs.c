@@ -23,6 +23,7 @@ void fs_lock(struct ubtrfs *fs)
 	fs->alone = true;
 	fs->core.room_round = 0;
 	fs->core.space_round = 0;
+	fs->sync_wanted = false;
 }
 
 void fs_lock_shared(struct ubtrfs *fs)
@@ -73,7 +74,6 @@ int fs_change_end(struct ubtrfs *fs, int err)
 {
 	bool sync = fs->sync_wanted && err >= 0 && !fs->unfinished && !fs->core.explicit_commit;
 
-	fs->sync_wanted = false;
 	err = fs_unlock(fs, err);
 	if (sync)
 		TRY(ubtrfs_commit(fs));
@@ -224,12 +224,16 @@ void fs_make_room(struct ubtrfs *fs)
 {
 	enum room room = fs->core.room_wanted;
 	unsigned round = fs->core.room_round, space_round = fs->core.space_round;
+	bool sync = fs->sync_wanted;
 
-	if (fs_clean_wanted(fs))
+	if (fs_clean_wanted(fs)) {
+		fs->sync_wanted = sync;
 		return;
+	}
 	(void)fs_unlock(fs, 0);
 	background_make_room(fs, room);
 	fs_lock(fs);
+	fs->sync_wanted = sync;
 	fs->core.room_round = round + 1;
 	fs->core.space_round = space_round + (room == ROOM_PENDING || room == ROOM_COMMIT);
 }

@@ -27,7 +27,8 @@ struct ubtrfs {
 	bool told;  /* that it has become read-only */
 	struct background *background; /* NULL: whoever changes something writes back and commits */
 	struct core core;
-	/* Something with the flag SYNC or DIRSYNC changed: fs_change_end commits. */
+	/* What runs alone changed something with the flag SYNC or DIRSYNC: fs_change_end commits. It goes
+	 * with the operation: others that come in while the lock is given up have their own. */
 	bool sync_wanted;
 	bool nodatacow, nodatasum; /* for new files */
 	enum ubtrfs_atime atime;
