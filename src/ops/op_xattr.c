@@ -237,10 +237,9 @@ UBTRFS_API int ubtrfs_getxattr(struct ubtrfs *fs, struct ubtrfs_node node, const
 {
 	struct xattr_name parsed;
 	int err = FS_READ(fs, getxattr(fs, node, name, value, capacity, ret_len));
+	int unknown = err == -ENODATA ? name_parse(name, &parsed) : 0;
 
-	if (err == -ENODATA && name_parse(name, &parsed) < 0)
-		err = -EOPNOTSUPP;
-	return err;
+	return unknown < 0 ? fs_errno(unknown) : err;
 }
 
 /* The end of the list is no failure. */

@@ -12,24 +12,6 @@ teardown()
 	fuse_teardown
 }
 
-# Done on our mount and on the kernel's: whatever it prints is to be the same.
-same_on_both()
-{
-	image_new 200M
-	ours_mount "${1:-}"
-	# What fails is told in the output.
-	(cd "$M" && work) >"$WORK/ours.txt" 2>&1 || true
-	ours_umount
-	image_new 200M
-	image_mount "$MNT" "${2:-rw}" "$IMG"
-	(cd "$MNT" && work) >"$WORK/kernels.txt" 2>&1 || true
-	image_umount "$MNT"
-	# Opening is the kernel's: what is forbidden fails one call later.
-	sed -i -E 's/^(touch|truncate): .*: Operation not/\1: Operation not/' "$WORK/kernels.txt" "$WORK/ours.txt"
-	diff "$WORK/kernels.txt" "$WORK/ours.txt"
-	[ "$(wc -l <"$WORK/ours.txt")" -ge "${3:-5}" ]
-}
-
 @test 'default ACLs come before the umask; chmod follows the mask; modes and ACLs as under the kernel' {
 	work()
 	{
