@@ -42,8 +42,7 @@ struct dirty_range *dirty_find(const struct inode *inode, uint64_t pos)
 }
 
 /* What the totals know of a range: added, or taken away with the same content. */
-static void account(struct writeback *writeback, struct inode *inode,
-		    const struct dirty_range *range, int sign)
+static void account(struct writeback *writeback, const struct dirty_range *range, int sign)
 {
 	bool small = range->offset == 0 && range->len <= writeback->geometry.sectorsize;
 
@@ -51,7 +50,6 @@ static void account(struct writeback *writeback, struct inode *inode,
 	writeback->nr_overwrites += range->overwrites ? (unsigned)sign : 0;
 	writeback->nr_small += small ? (unsigned)sign : 0;
 	writeback->dirty_bytes += (uint64_t)((int64_t)range->len * sign);
-	inode->unsaved_bytes += range->overwrites ? 0 : (uint64_t)((int64_t)range->len * sign);
 	writeback->dirty_ram_bytes += (size_t)((int64_t)(range->capacity + sizeof(*range)) * sign);
 }
 
@@ -65,7 +63,7 @@ static void range_link(struct writeback *writeback, struct inode *inode, struct 
 	}
 	clash = rbtree_insert(&inode->dirty, &range->node);
 	ASSERT(!clash);
-	account(writeback, inode, range, 1);
+	account(writeback, range, 1);
 }
 
 /* The caller holds a reference on the inode. */
@@ -73,7 +71,7 @@ static void range_unlink(struct writeback *writeback, struct inode *inode,
 			 struct dirty_range *range)
 {
 	rbtree_remove(&inode->dirty, &range->node);
-	account(writeback, inode, range, -1);
+	account(writeback, range, -1);
 	if (inode->dirty.nr)
 		return;
 	link_remove(&inode->dirty_data);
@@ -198,7 +196,7 @@ static int range_reserve(struct writeback *writeback, struct dirty_range *range,
 }
 
 /* The last of the ranges grows to the end of the span. */
-static int range_extend(struct writeback *writeback, struct inode *inode, struct dirty_range *range,
+static int range_extend(struct writeback *writeback, struct dirty_range *range,
 			const struct dirty_span *span)
 {
 	uint32_t len = (uint32_t)(span->end - range->offset);
@@ -206,9 +204,9 @@ static int range_extend(struct writeback *writeback, struct inode *inode, struct
 	if (span->end <= range_end(range))
 		return 0;
 	TRY(range_reserve(writeback, range, len, span));
-	account(writeback, inode, range, -1);
+	account(writeback, range, -1);
 	range->len = len;
-	account(writeback, inode, range, 1);
+	account(writeback, range, 1);
 	return 0;
 }
 
@@ -259,7 +257,7 @@ static int range_make(struct writeback *writeback, struct inode *inode,
 
 	if (!first || first->offset > span->start || touching_next(first, span))
 		return range_join(writeback, inode, first, span, ret_range);
-	TRY(range_extend(writeback, inode, first, span));
+	TRY(range_extend(writeback, first, span));
 	*ret_range = first;
 	return 0;
 }
@@ -332,9 +330,9 @@ int dirty_write(struct writeback *writeback, struct inode *inode, uint64_t offse
 	TRY(note_overwriting(inode, span.start, &overwrites));
 	TRY(range_make(writeback, inode, &span, &range));
 	if (overwrites && !range->overwrites) {
-		account(writeback, inode, range, -1);
+		account(writeback, range, -1);
 		range->overwrites = true;
-		account(writeback, inode, range, 1);
+		account(writeback, range, 1);
 	}
 	if (edges.head)
 		memcpy(range->data + (span.start - range->offset), edges.head, sectorsize);
@@ -363,12 +361,11 @@ static int range_split(struct writeback *writeback, struct inode *inode,
 	return 0;
 }
 
-static void range_shorten(struct writeback *writeback, struct inode *inode,
-			  struct dirty_range *range, uint64_t end)
+static void range_shorten(struct writeback *writeback, struct dirty_range *range, uint64_t end)
 {
-	account(writeback, inode, range, -1);
+	account(writeback, range, -1);
 	range->len = (uint32_t)(end - range->offset);
-	account(writeback, inode, range, 1);
+	account(writeback, range, 1);
 }
 
 int dirty_cut(struct writeback *writeback, struct inode *inode, uint64_t start, uint64_t end)
@@ -379,11 +376,11 @@ int dirty_cut(struct writeback *writeback, struct inode *inode, uint64_t start, 
 	/* First what may fail. */
 	if (range && range->offset < end) {
 		TRY(range_split(writeback, held, range, end));
-		range_shorten(writeback, held, range, end);
+		range_shorten(writeback, range, end);
 	}
 	while ((range = dirty_find(held, start)) && range->offset < end) {
 		if (range->offset < start) {
-			range_shorten(writeback, held, range, start);
+			range_shorten(writeback, range, start);
 			continue;
 		}
 		range_unlink(writeback, held, range);
@@ -407,7 +404,6 @@ int dirty_submit(struct writeback *writeback, struct inode *inode, struct dirty_
 	TRY(file_extent_end(held, &last));
 	TRY(run_new(writeback, held, range->offset, (uint32_t)(end - range->offset), range->data,
 		    range->capacity, &run));
-	run->is_new = !range->overwrites;
 	range->data = NULL;
 	range_unlink(writeback, held, range);
 	range_free(writeback, range);

@@ -80,7 +80,6 @@ struct file_run {
 	uint32_t len;
 	uint32_t ram_bytes; /* as accounted */
 	bool whole_file;    /* the run is all of the file: may become inline */
-	bool is_new;	    /* the file had no extents there; counted in its unsaved_bytes */
 	bool reaped;
 	int compress;	  /* COMPRESS_* to try */
 	bool by_property; /* it asked for that, or the caller insists: tried again and again */
@@ -159,6 +158,10 @@ struct writeback {
 int writeback_init(struct writeback *writeback, const struct writeback_config *config) must_check;
 /* Waits for the workers and drops what was not reaped. */
 void writeback_fini(struct writeback *writeback);
+
+/* unsaved.c */
+/* Of what is written and not stored, the sectors where no extent is: what the file will take more. */
+int file_unsaved_bytes(struct inode *inode, uint64_t *ret_bytes) must_check;
 
 /* writeback.c */
 /* RAM that contents take which are not on the devices yet. */

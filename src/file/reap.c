@@ -186,7 +186,6 @@ static int run_finish(struct writeback *writeback, struct file_run *run)
 static void run_leaves(struct file_run *run)
 {
 	run->inode->nr_in_flight--;
-	run->inode->unsaved_bytes -= run->is_new ? run->len : 0;
 }
 
 struct file_run *window_pop(struct writeback *writeback)

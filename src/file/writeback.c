@@ -126,7 +126,6 @@ static void window_push(struct writeback *writeback, struct file_run *run)
 	writeback->nr_small += run_is_small(run);
 	writeback->writing_ram_bytes += run->ram_bytes;
 	run->inode->nr_in_flight++;
-	run->inode->unsaved_bytes += run->is_new ? run->len : 0;
 	writing_add(run);
 	writeback_started(writeback);
 	workq_submit(writeback->config.workq, &run->job);

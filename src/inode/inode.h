@@ -81,7 +81,6 @@ struct inode {
 	struct rbtree writing;	/* of file/: runs whose bytes are not on the devices yet */
 	struct link dirty_data; /* of file/: in the list of those with dirty ranges */
 	unsigned nr_in_flight;	/* runs that are not in the overlay yet */
-	uint64_t unsaved_bytes; /* of file/: dirty or in flight where the file had no extents */
 	unsigned nr_sources;	/* runs in writing whose bytes are not in RAM */
 	size_t nr_scattered;	/* its part of the table's */
 };

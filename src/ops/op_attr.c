@@ -60,6 +60,7 @@ void attr_from_item(const struct ubtrfs *fs, const uint8_t *item, struct ubtrfs_
 int getattr_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr *ret_attr)
 {
 	SCOPED(inode) struct inode *inode = NULL;
+	uint64_t unsaved = 0;
 
 	TRY(node_inode(fs, node, &inode));
 	/* With a background nobody waits: what it will take is added, as Linux does. */
@@ -68,8 +69,9 @@ int getattr_node(struct ubtrfs *fs, struct ubtrfs_node node, struct ubtrfs_attr 
 			return -ERR_WANTS_ALONE;
 		TRY(file_settle(&fs->core.writeback, inode));
 	}
+	TRY(file_unsaved_bytes(inode, &unsaved));
 	attr_from_item(fs, inode->item, node, ret_attr);
-	ret_attr->allocated_bytes += round_up(inode->unsaved_bytes, fs->core.geometry.sectorsize);
+	ret_attr->allocated_bytes += unsaved;
 	return 0;
 }
 
