@@ -6,14 +6,25 @@
  * behind its end; or nothing at all, and the item goes alone.
  * The subvolumes that are opened first are cleaned at opening, the others before the first change in
  * them: to look into each costs reading.
+ * One whose items cannot be read, or make no sense, stays what it is for the next opening: a block that
+ * is lost must not keep everybody from writing. What cannot be read of the list of orphans itself, and
+ * what fails when half is done (law L6), is told to who opens.
  * Bounds: the numbers only rise, but for a file that loses extents with each step.
  */
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "file/range.h"
 #include "ops/op_names.h"
+
+/* A subvolume on its way. */
+struct orphan_walk {
+	uint64_t subvolid, ino;
+	bool found;
+	uint64_t nr_kept; /* that cannot be deleted */
+};
 
 /* *ret_done: nothing is left behind the end, and the orphan has gone. */
 static int truncate_step(struct ubtrfs *fs, struct inode *inode, bool *ret_done)
@@ -28,68 +39,122 @@ static int truncate_step(struct ubtrfs *fs, struct inode *inode, bool *ret_done)
 	return *ret_done ? inode_drop_orphan(fs, inode) : 0;
 }
 
-static int orphan_take(struct ubtrfs *fs, struct root *root, uint64_t *ino, struct name_left *left)
+/* Once for a subvolume, with the first cause: there may be many, and mostly for one reason. */
+static int orphan_keep(struct ubtrfs *fs, struct orphan_walk *walk, uint64_t ino, int err)
 {
-	SCOPED(inode) struct inode *inode = NULL;
-	bool done = true;
-	int err;
+	bool is_damage = err_to_errno(err) == EIO || err_to_errno(err) == EUCLEAN;
 
-	if (*ino <= BTRFS_FIRST_FREE_OBJECTID) {
-		log_warn("subvolume %llu: an orphan with the number %llu is left alone",
-			 (unsigned long long)root->objectid, (unsigned long long)*ino);
-		(*ino)++;
-		return 0;
-	}
-	err = inode_get(&fs->core.inodes, root, *ino, &inode);
-	if (err == -ERR_NOT_FOUND) {
-		err = orphan_remove(fs->core.txn, &root->tree, *ino);
-		if (err < 0)
-			return txn_abort(fs->core.txn, err, "removing an orphan");
-	} else if (err < 0) {
+	if (!is_damage || !fs->core.txn || txn_check(fs->core.txn) < 0)
 		return err;
-	} else if (!inode->nr_held) {
-		inode->has_orphan = inode->orphan_in_tree = true;
-		if (inode_item_nlink(inode->item)) {
-			TRY(truncate_step(fs, inode, &done));
-		} else {
-			inode_hold(inode);
-			inode->dying = true;
-			*left = (struct name_left){ { root->objectid, *ino }, true };
-		}
-	}
-	if (done)
-		(*ino)++;
+	if (!walk->nr_kept++)
+		log_warn(
+			"subvolume %llu: inode %llu has lost its name and cannot be deleted (%s): it stays for the "
+			"next opening, as will others like it",
+			(unsigned long long)walk->subvolid, (unsigned long long)ino,
+			err_last_text());
 	return 0;
 }
 
-/* The next orphan from *ino on; behind it *ino. */
-static int orphan_step(struct ubtrfs *fs, uint64_t subvolid, uint64_t *ino, bool *ret_found,
-		       struct name_left *left)
+/*
+ * What is not contents can be read: it is removed at the end and all at once, and what is not found out
+ * before that ends the transaction. No more steps than items.
+ */
+static int items_check(struct root *root, uint64_t ino)
+{
+	struct key first = KEY(ino, 0, 0);
+	SCOPED(cursor) struct cursor cursor;
+	bool exact;
+	int err;
+
+	cursor_init(&cursor, &root->tree);
+	for (err = cursor_seek(&cursor, &first, &exact); err == 0; err = cursor_next(&cursor)) {
+		struct key key = cursor_key(&cursor);
+
+		if (key.objectid != ino || key.type >= BTRFS_EXTENT_DATA_KEY)
+			return 0;
+	}
+	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
+}
+
+static int inode_take(struct ubtrfs *fs, struct inode *inode, struct name_left *left,
+		      bool *ret_done)
+{
+	*ret_done = true;
+	if (inode->nr_held)
+		return 0;
+	inode->has_orphan = inode->orphan_in_tree = true;
+	if (inode_item_nlink(inode->item))
+		return truncate_step(fs, inode, ret_done);
+	TRY(items_check(inode->root, inode->ino));
+	inode_hold(inode);
+	inode->dying = true;
+	*left = (struct name_left){ { inode->root->objectid, inode->ino }, true };
+	return 0;
+}
+
+static int orphan_take(struct ubtrfs *fs, struct root *root, uint64_t ino, struct name_left *left,
+		       bool *ret_done)
+{
+	SCOPED(inode) struct inode *inode = NULL;
+	int err;
+
+	*ret_done = true;
+	if (ino <= BTRFS_FIRST_FREE_OBJECTID) {
+		log_warn("subvolume %llu: an orphan with the number %llu is left alone",
+			 (unsigned long long)root->objectid, (unsigned long long)ino);
+		return 0;
+	}
+	err = inode_get(&fs->core.inodes, root, ino, &inode);
+	if (err == -ERR_NOT_FOUND) {
+		err = orphan_remove(fs->core.txn, &root->tree, ino);
+		return err < 0 ? txn_abort(fs->core.txn, err, "removing an orphan") : 0;
+	}
+	TRY(err);
+	return inode_take(fs, inode, left, ret_done);
+}
+
+/* The next orphan from walk->ino on; behind it walk->ino. */
+static int orphan_step(struct ubtrfs *fs, struct orphan_walk *walk, struct name_left *left)
 {
 	struct root *root;
+	bool done;
+	int err;
 
-	*ret_found = false;
-	TRY(root_get(fs->core.roots, subvolid, &root));
+	walk->found = false;
+	TRY(root_get(fs->core.roots, walk->subvolid, &root));
 	root->orphans_seen = true;
 	TRY(inode_numbers_load(&fs->core.inodes, root));
-	TRY(orphan_next(&root->tree, ino, ret_found));
-	if (!*ret_found)
+	TRY(orphan_next(&root->tree, &walk->ino, &walk->found));
+	if (!walk->found)
 		return 0;
 	TRY(door_enter_remove(&fs->core, 4));
-	return orphan_take(fs, root, ino, left);
+	err = orphan_take(fs, root, walk->ino, left, &done);
+	if (err < 0) {
+		TRY(orphan_keep(fs, walk, walk->ino, err));
+		done = true;
+	}
+	walk->ino += done;
+	return 0;
+}
+
+/* What had to be done step by step; without the lock. */
+static int orphan_finish(struct ubtrfs *fs, struct orphan_walk *walk, const struct name_left *left)
+{
+	int err = left_finish(fs, left);
+
+	return err < 0 ? orphan_keep(fs, walk, left->node.ino, err) : 0;
 }
 
 int fs_clean_orphans(struct ubtrfs *fs, uint64_t subvolid)
 {
-	uint64_t ino = 0;
-	bool found;
+	struct orphan_walk walk = { .subvolid = subvolid };
 
 	do {
 		struct name_left left = { .any = false };
 
-		TRY(FS_CHANGE(fs, orphan_step(fs, subvolid, &ino, &found, &left)));
-		TRY(left_finish(fs, &left));
-	} while (found && ino);
+		TRY(FS_CHANGE(fs, orphan_step(fs, &walk, &left)));
+		TRY(orphan_finish(fs, &walk, &left));
+	} while (walk.found && walk.ino);
 	return 0;
 }
 

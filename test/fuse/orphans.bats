@@ -94,3 +94,42 @@ lose()
 	[ "$(orphans "$IMG" 256)" -eq 0 ]
 	check_clean "$IMG"
 }
+
+# The only copy of a tree block, with that of $1: saved in $WORK/saved, and garbage.
+damage()
+{
+	at=$(btrfs-map-logical -l "$1" "$IMG" | sed -n 's/.*physical \([0-9]*\) .*/\1/p' | head -n 1)
+	dd if="$IMG" of="$WORK/saved" bs=16384 count=1 skip="$at" iflag=skip_bytes status=none
+	head -c 16384 /dev/urandom | dd of="$IMG" bs=16384 seek="$at" oflag=seek_bytes conv=notrunc status=none
+}
+
+@test "one that cannot be read stays for the next opening, with one warning, and the others are deleted" {
+	local block at
+	truncate -s 1G "$WORK/theirs"
+	mkfs.btrfs -q -m single "$WORK/theirs"
+	image_mount "$MNT" noatime "$WORK/theirs"
+	lose "$MNT" cp "$WORK/theirs" "$IMG"
+	image_umount "$MNT"
+	# In the middle of the extents of the big one.
+	block=$(btrfs inspect-internal dump-tree -t 5 "$IMG" |
+		awk '/^leaf/ { leaf = $2; other = 0 } /key \(/ && !/\(258 EXTENT_DATA/ { other = 1 } /^\titem 50 / && !other { print leaf }' |
+		sed -n 8p)
+	[ -n "$block" ]
+	damage "$block"
+	"$UBTRFS" touch "$IMG:/new" 2>"$WORK/err"
+	cat "$WORK/err"
+	[ "$(grep -c 'inode 258 has lost its name and cannot be deleted' "$WORK/err")" -eq 1 ]
+	[ "$(wc -l <"$WORK/err")" -eq 1 ]
+	"$UBTRFS" touch "$IMG:/more" 2>"$WORK/err"
+	[ "$(wc -l <"$WORK/err")" -eq 1 ]
+	ours_mount
+	echo 'a line' >"$M/by-mount"
+	ours_umount
+	dd if="$WORK/saved" of="$IMG" bs=16384 seek="$at" oflag=seek_bytes conv=notrunc status=none
+	[ "$(orphans "$IMG")" -eq 1 ]
+	check_clean "$IMG"
+	"$UBTRFS" touch "$IMG:/last"
+	[ "$(orphans "$IMG")" -eq 0 ]
+	check_clean "$IMG"
+	[ "$("$UBTRFS" ls "$IMG:/" | sort | tr '\n' ' ')" = 'by-mount last more new over ' ]
+}
