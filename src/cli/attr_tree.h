@@ -28,12 +28,13 @@ struct attr_tree {
 	{ "preserve-root", no_argument, NULL, OPTION_PRESERVE_ROOT },     \
 	{ "no-preserve-root", no_argument, NULL, OPTION_NO_PRESERVE_ROOT }
 /* clang-format on */
-#define ATTR_TREE_HELP                                               \
-	"  -R, --recursive       and all below directories\n"        \
-	"  -c, --changes         say what is changed\n"              \
-	"  -v, --verbose         and what stays as it is\n"          \
-	"      --reference PATH  as that file of the image has it\n" \
-	"      --preserve-root   refuse -R on the top of the image\n"
+#define ATTR_TREE_HELP                                                \
+	"  -R, --recursive       and all below directories\n"         \
+	"  -c, --changes         say what is changed\n"               \
+	"  -v, --verbose         and what stays as it is\n"           \
+	"      --reference PATH  as that file of the image has it\n"  \
+	"      --preserve-root   refuse -R on the top of the image\n" \
+	"      --no-preserve-root  do not (the default)\n"
 
 /* One of ATTR_TREE_LONG_OPTIONS: 0, or -1. */
 int attr_tree_option(struct attr_tree *job, int option) must_check;

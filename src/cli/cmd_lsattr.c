@@ -173,7 +173,7 @@ int cmd_lsattr(int argc, char **argv)
 {
 	static const struct attr_show_spec spec = { .name = "lsattr",
 						    .help = help_text,
-						    .short_options = ":RadlpvV",
+						    .short_options = ":D:RadlpvV",
 						    .long_options = long_options,
 						    .option = take_option,
 						    .operand = operand };

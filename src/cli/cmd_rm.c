@@ -26,6 +26,7 @@ static const char rm_help[] =
 	"  -r, -R, --recursive   directories and all below them\n"
 	"  -f, --force           what is not there is no error\n"
 	"  -d, --dir             empty directories too\n"
+	"      --preserve-root   the top directory is not emptied (the default)\n"
 	"      --no-preserve-root  with -r also what is in the top directory is removed\n"
 	"  -v, --verbose         say what is removed\n" IMAGE_HELP
 	"      --help            print this\n";

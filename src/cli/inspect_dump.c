@@ -35,7 +35,7 @@ static const char super_help[] =
 	"\n"
 	"  -f, --full            the system chunks and the backup roots too\n"
 	"  -a, --all             every copy\n"
-	"  -s, --super COPY      this copy: 0 (default), 1 or 2\n"
+	"  -s, -i, --super COPY  this copy: 0 (default), 1 or 2\n"
 	"      --bytenr BYTES    what stands at this byte\n"
 	"  -F, --force           also what is not a superblock\n"
 	"      --format FORMAT   text (default) or json\n"

@@ -17,7 +17,7 @@ static const char help_text[] =
 	"  -M, --mixed                data and metadata in the same block groups\n"
 	"  -n, --nodesize SIZE        of tree blocks: 4k, 8k, 16k (default), 32k, 64k\n"
 	"  -s, --sectorsize SIZE      of data blocks: 2k, 4k (default), 8k, 16k, 32k, 64k\n"
-	"      --csum TYPE            checksums: crc32c (default), xxhash, sha256, blake2 (also: --checksum)\n"
+	"      --csum, --checksum TYPE  crc32c (default), xxhash, sha256, blake2\n"
 	"  -O, --features LIST        comma separated; ^NAME switches off; 'list-all' lists them\n"
 	"  -L, --label LABEL          at most 255 bytes\n"
 	"  -U, --uuid UUID            of the filesystem (default: random)\n"

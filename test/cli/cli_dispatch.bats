@@ -38,6 +38,10 @@ teardown() { cli_teardown; }
 	refused "unknown command 'x'" "$UBTRFS" help x
 }
 
+@test "the options of every command are the same in its parser, its help and its man page" {
+	python3 "$ROOT/test/cli/options_told.py" "$UBTRFS" "$ROOT" ${UBTRFS_FULL:+--all}
+}
+
 @test "version is told by each of its ways" {
 	"$UBTRFS" version | grep -qE '^ubtrfs v[0-9]+\.[0-9]+\.[0-9]+$'
 	same "$("$UBTRFS" version)" "$("$UBTRFS" --version)"
