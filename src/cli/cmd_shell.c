@@ -4,13 +4,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/image_path.h"
+#include "cli/line_file.h"
 #include "cli/shell_line.h"
 #include "cli/shell_run.h"
 
@@ -102,22 +102,20 @@ static int run_typed(struct shell *shell, const char *image)
 
 static int run_lines(struct shell *shell, FILE *file, const char *name)
 {
-	char *line = NULL;
-	size_t capacity = 0;
+	struct strbuf line;
 	unsigned long nr = 0;
-	int code = 0;
-	ssize_t len;
+	int code = 0, ret = 1;
 
-	while (!code && !shell->quit && (len = getline(&line, &capacity, file)) > 0) {
+	strbuf_init(&line);
+	while (!code && !shell->quit && ret) {
 		nr++;
-		if (line[len - 1] == '\n')
-			line[--len] = '\0';
-		if (strlen(line) != (size_t)len)
-			code = cli_error("%s:%lu: a zero byte", name, nr);
-		else
-			code = shell_run_line(shell, line);
+		ret = line_read(file, &line);
+		if (ret < 0)
+			code = cli_error("%s:%lu: %s", name, nr, ubtrfs_error_text());
+		else if (ret)
+			code = shell_run_line(shell, strbuf_text(&line));
 	}
-	free(line); /* tidy: libc free */
+	strbuf_fini(&line);
 	if (!code && ferror(file))
 		return cli_error("%s: cannot be read", name);
 	if (code)

@@ -1,40 +1,52 @@
 /*
- * A file of lines, read one by one into one buffer. Keeps no state.
+ * Lines, read one by one into one buffer. Keeps no state.
  */
 #include "cli/line_file.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/image_path.h"
 #include "cli/session.h"
 
+int line_read(FILE *file, struct strbuf *line)
+{
+	int byte;
+
+	strbuf_clear(line);
+	strbuf_add(line, "");
+	while ((byte = getc(file)) != EOF && byte != '\n') {
+		const char text = (char)byte;
+
+		if (!byte)
+			return THROW(ERR_INVALID, "a zero byte");
+		if (line->len == LINE_BYTES_MAX)
+			return THROW(ERR_INVALID, "a line of more than %zu bytes", LINE_BYTES_MAX);
+		strbuf_add_bytes(line, &text, 1);
+	}
+	TRY(strbuf_status(line));
+	return byte == '\n' || line->len;
+}
+
 static int read_lines(FILE *file, const char *path,
 		      int (*line)(void *ctx, char *text, unsigned number), void *ctx)
 {
-	char *text = NULL;
-	size_t capacity = 0;
+	struct strbuf text;
 	unsigned number = 0;
-	ssize_t len;
-	int err = 0;
+	int ret = 1, err;
 
-	while (err >= 0 && (len = getline(&text, &capacity, file)) > 0) {
+	strbuf_init(&text);
+	while (ret > 0) {
 		number++;
-		if (text[len - 1] == '\n')
-			text[--len] = '\0';
-		if ((size_t)len > LINE_BYTES_MAX || strlen(text) != (size_t)len)
-			err = THROW(ERR_INVALID, "this is no line of text");
-		else
-			err = line(ctx, text, number);
+		ret = line_read(file, &text);
+		err = ret > 0 ? line(ctx, text.text, number) : ret;
 		if (err < 0)
-			err = err_prefix(err, "%s:%u: ", path, number);
+			ret = err_prefix(err, "%s:%u: ", path, number);
 	}
-	if (err >= 0 && ferror(file))
-		err = THROW_SYS(errno, "reading %s", path);
-	free(text); /* tidy: libc free */
-	return err;
+	if (ret == 0 && ferror(file))
+		ret = THROW_SYS(errno, "reading %s", path);
+	strbuf_fini(&text);
+	return ret;
 }
 
 int line_file_read(const char *path, int (*line)(void *ctx, char *text, unsigned number), void *ctx)

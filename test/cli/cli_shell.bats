@@ -330,3 +330,18 @@ END
 	refused "one file at a time" "$UBTRFS" edit disk.img:/file disk.img:/file
 	[ -z "$(ls -d ubtrfs-edit.* 2>/dev/null)" ]
 }
+
+@test "a script that is none is refused: zero bytes, lines without an end" {
+	ended() { ! "$UBTRFS" shell -f "$1" disk.img 2>err && grep -q "^ERROR: $1:$2\$" err; }
+	printf 'touch a\n\0' >script
+	ended script '2: a zero byte'
+	head -c 2000000 /dev/zero | tr '\0' a >long
+	ended long '1: a line of more than 1048576 bytes'
+	refused "long:1: a line of more than 1048576 bytes" "$UBTRFS" setfacl --restore long
+	# One without an end is not gathered before it is looked at.
+	(ulimit -v 1000000 && ended /dev/zero '1: a zero byte' && yes a | tr -d '\n' | ended /dev/stdin '1: a line of more than 1048576 bytes')
+	# The longest that is taken, and a last line without its newline.
+	{ printf '#'; head -c 1048574 long; printf '\ntouch last'; } >script
+	"$UBTRFS" shell -f script disk.img
+	"$UBTRFS" stat disk.img:/last >/dev/null
+}
