@@ -7,11 +7,65 @@
 #include <sys/statvfs.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "fuse/fuse_priv.h"
+
+/* So many lines about damage, at most, in so long a time. */
+#define TOLD_MAX 10u
+#define TOLD_EVERY_NS (60 * (uint64_t)1000000000)
+
+void front_errors_init(struct front_errors *errors)
+{
+	*errors = (struct front_errors){ .nr = 0 };
+	mutex_init(&errors->lock, RANK_LEAF, "errors told");
+}
+
+void front_errors_fini(struct front_errors *errors)
+{
+	mutex_fini(&errors->lock);
+}
+
+/* How many have been told of late, this one included. */
+static unsigned count_error(struct front_errors *errors)
+{
+	uint64_t now = clock_monotonic_ns();
+	unsigned nr;
+
+	mutex_lock(&errors->lock);
+	if (!errors->since_ns || now - errors->since_ns > TOLD_EVERY_NS) {
+		errors->since_ns = now;
+		errors->nr = 0;
+	}
+	nr = errors->nr = MIN(errors->nr + 1, TOLD_MAX + 1);
+	mutex_unlock(&errors->lock);
+	return nr;
+}
+
+/* A program is told "Input/output error" only; where it is stands in the sentence. */
+static void tell_damage(struct front *front, int err, int number)
+{
+	unsigned nr;
+
+	if (number != EIO && number != EUCLEAN)
+		return;
+	nr = count_error(&front->errors);
+	if (nr <= TOLD_MAX)
+		log_error("%s: %s%s", front->image, err_text(err),
+			  nr == TOLD_MAX ? " (more of this minute are not told)" : "");
+}
 
 void reply_error(fuse_req_t req, int err)
 {
 	fuse_reply_err(req, err_to_errno(err));
+}
+
+void reply_read_error(fuse_req_t req, int err)
+{
+	int number = err_to_errno(err);
+
+	tell_damage(front_of(req), err, number);
+	fuse_reply_err(req, number);
 }
 
 void reply_result(fuse_req_t req, int err)
@@ -86,7 +140,7 @@ static void reply_attr(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
 	int err = ubtrfs_getattr(front->fs, node, &attr);
 
 	if (err < 0) {
-		reply_error(req, err);
+		reply_read_error(req, err);
 		return;
 	}
 	attr_to_stat(front, &attr, id, &st);

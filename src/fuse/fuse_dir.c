@@ -152,7 +152,7 @@ static void reply_list(fuse_req_t req, fuse_ino_t id, size_t size, off_t cookie,
 	reply.data = mem_alloc(size);
 	err = reply.data ? list(&reply, id, dir, (uint64_t)cookie) : MEM_FAIL("a directory");
 	if (err < 0)
-		reply_error(req, err);
+		reply_read_error(req, err);
 	else
 		fuse_reply_buf(req, reply.data, reply.len);
 	mem_free(reply.data);

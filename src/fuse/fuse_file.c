@@ -49,7 +49,7 @@ void front_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 	err = data ? ubtrfs_read(front_of(req)->fs, node, (uint64_t)offset, data, size, &len) :
 		     MEM_FAIL("what is read");
 	if (err < 0)
-		reply_error(req, err);
+		reply_read_error(req, err);
 	else
 		fuse_reply_buf(req, data, len);
 	mem_free(data);
@@ -99,7 +99,7 @@ void front_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 		err = ubtrfs_seek_hole(fs, node, (uint64_t)offset, &start);
 	}
 	if (err < 0)
-		reply_error(req, err);
+		reply_read_error(req, err);
 	else
 		fuse_reply_lseek(req, (off_t)start);
 }

@@ -98,6 +98,7 @@ static int open_image(struct front *front, const struct mount_request *request)
 	how.devices = devices;
 	how.warn = tell_warning;
 	how.background = how.writable;
+	mount_wait_for_last(front->image);
 	TRY(ubtrfs_open(&how, &front->fs));
 	TRY(check_members(front));
 	TRY(find_top(front));
@@ -152,8 +153,8 @@ static void background_tell(struct background *background, int err)
 	close(background->pipe[1]);
 }
 
-/* The mount stands: from here on the terminal is the caller's again. */
-static void background_detach(struct background *background)
+/* From here on the terminal is the caller's again; he still waits for how it went. */
+static void background_detach(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -166,7 +167,6 @@ static void background_detach(struct background *background)
 	/* Nobody's directory is kept in use; all files are open by now. */
 	if (chdir("/") < 0)
 		log_debug("cannot leave the directory: %s", strerror(errno));
-	background_tell(background, 0);
 }
 
 static int background_wait(const struct background *background)
@@ -195,6 +195,7 @@ static int front_close(struct front *front)
 	if (front->has_ids)
 		node_ids_fini(&front->ids, release_kept, front);
 	err = err_adopt(ubtrfs_close(front->fs));
+	front_errors_fini(&front->errors);
 	loop_free(front->loop);
 	if (front->session)
 		fuse_session_destroy(front->session);
@@ -202,27 +203,47 @@ static int front_close(struct front *front)
 }
 
 /*
- * The kernel reads ahead no more than 128 KiB of a FUSE filesystem unless root says otherwise; a
- * user's mount stays at that. It says so when it has our reply to INIT, so that comes first: a
- * thread asks for something and waits for it.
+ * What is done when the first request has been answered: whoever was told that the mount stands finds
+ * it in nobody's use.
  */
-static void *readahead_raise(void *arg)
+struct first_request {
+	struct front *front;
+	struct background *background;
+	pthread_t thread;
+	bool is_started;
+	_Atomic bool serving_failed;
+};
+
+/*
+ * The kernel reads ahead no more than 128 KiB of a FUSE filesystem unless root says otherwise; a
+ * user's mount stays at that. It says so when it has our reply to INIT, so that comes first.
+ */
+static void readahead_raise(const struct statx *st)
 {
-	const struct front *front = arg;
-	struct statx st;
 	char path[64];
 	int fd;
 
-	if (statx(AT_FDCWD, front->mountpoint, AT_STATX_FORCE_SYNC, STATX_MODE, &st) < 0)
-		return NULL;
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", st.stx_dev_major,
-		 st.stx_dev_minor);
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", st->stx_dev_major,
+		 st->stx_dev_minor);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return NULL;
+		return;
 	if (dprintf(fd, "%u", FRONT_REQUEST_BYTES >> 10) < 0)
 		log_info("%s: %s", path, strerror(errno));
 	close(fd);
+}
+
+static void *first_request(void *arg)
+{
+	struct first_request *first = arg;
+	const char *mountpoint = first->front->mountpoint;
+	struct statx st;
+
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_FORCE_SYNC, STATX_MODE, &st) == 0 &&
+	    geteuid() == 0)
+		readahead_raise(&st);
+	if (!atomic_load(&first->serving_failed))
+		background_tell(first->background, 0);
 	return NULL;
 }
 
@@ -243,9 +264,8 @@ static void mounted_start(struct front *front)
 
 static int front_serve(struct front *front, struct background *background)
 {
+	struct first_request first = { .front = front, .background = background };
 	struct mount_signals signals;
-	bool has_readahead = false;
-	pthread_t readahead;
 	int err;
 
 	err = session_loop_new(front);
@@ -253,18 +273,20 @@ static int front_serve(struct front *front, struct background *background)
 		err = mount_signals_start(&signals, front->session, front->loop, &front->point);
 	if (err == 0) {
 		mounted_start(front);
-		has_readahead = geteuid() == 0 &&
-				pthread_create(&readahead, NULL, readahead_raise, front) == 0;
 		if (background->is_child)
-			background_detach(background);
+			background_detach();
+		first.is_started = pthread_create(&first.thread, NULL, first_request, &first) == 0;
+		if (!first.is_started)
+			background_tell(background, 0);
 		err = loop_run(front->loop);
+		atomic_store(&first.serving_failed, err < 0);
 		control_server_stop(front->control);
 		mount_signals_stop(&signals);
 	}
 	session_unmount(front);
 	/* Whatever it waits for is answered by the end of the connection. */
-	if (has_readahead)
-		pthread_join(readahead, NULL);
+	if (first.is_started)
+		pthread_join(first.thread, NULL);
 	return err;
 }
 
@@ -282,19 +304,31 @@ static void memory_limit_arenas(void)
 #endif
 }
 
+/* FUSE would show the top as whatever it is mounted on. The helper of users says what else is wrong. */
+static int check_mountpoint(const char *mountpoint)
+{
+	struct stat st;
+
+	if (stat(mountpoint, &st) == 0 && !S_ISDIR(st.st_mode))
+		return THROW_SYS(ENOTDIR, "%s", mountpoint);
+	return 0;
+}
+
 static int mount_and_serve(const struct mount_request *request, struct background *background)
 {
 	struct front front = { .options = request->options };
-	SCOPED_MEM char *mountpoint = realpath(request->mountpoint, NULL);
 	/* What the mount is called as long as it stands, wherever it was called from. */
 	SCOPED_MEM char *image = realpath(request->image, NULL);
+	SCOPED_MEM char *mountpoint = realpath(request->mountpoint, NULL);
 	struct err_report report;
 	int err, close_err;
 
 	if (!mountpoint)
 		return THROW_SYS(errno, "%s", request->mountpoint);
+	TRY(check_mountpoint(mountpoint));
 	front.mountpoint = mountpoint;
 	front.image = image ? image : request->image;
+	front_errors_init(&front.errors);
 	memory_limit_arenas();
 	mount_signals_block();
 	err = open_image(&front, request);

@@ -78,7 +78,7 @@ void front_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (err == -ENOENT && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
 		fuse_reply_entry(req, &none);
 	else if (err < 0)
-		reply_error(req, err);
+		reply_read_error(req, err);
 	else
 		reply_entry(req, node);
 }
@@ -306,7 +306,7 @@ void front_readlink(fuse_req_t req, fuse_ino_t id)
 		return;
 	err = ubtrfs_readlink(front_of(req)->fs, node, target, PATH_MAX, &len);
 	if (err < 0) {
-		reply_error(req, err);
+		reply_read_error(req, err);
 		return;
 	}
 	target[len] = '\0';

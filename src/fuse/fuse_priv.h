@@ -10,6 +10,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include "base/lock.h"
 #include "fuse/fuse.h"
 #include "fuse/fuse_loop.h"
 #include "fuse/fuse_wire.h"
@@ -19,6 +20,13 @@
 /* We are the only writer: what the kernel knows stays true until it changes it itself. */
 #define FRONT_FOREVER_S 1e9
 #define FRONT_REQUEST_BYTES (1u << 20)
+
+/* Damage that a program meets is told in the log too, some of it. */
+struct front_errors {
+	struct mutex lock;
+	uint64_t since_ns; /* when the first of these was told; 0: none */
+	unsigned nr;
+};
 
 struct front {
 	struct ubtrfs *fs;
@@ -33,6 +41,7 @@ struct front {
 	struct control_server *control;
 	struct loop *loop;
 	struct wire wire;
+	struct front_errors errors;
 };
 
 static inline struct front *front_of(fuse_req_t req)
@@ -52,10 +61,19 @@ void session_unmount(struct front *front);
 /* front->loop */
 int session_loop_new(struct front *front) must_check;
 
+/* ---- mount_wait.c ---- */
+
+/* For the process that had the image mounted before and has not ended yet; for five seconds at most. */
+void mount_wait_for_last(const char *image);
+
 /* ---- fuse_attr.c ---- */
 
+void front_errors_init(struct front_errors *errors);
+void front_errors_fini(struct front_errors *errors);
 /* Replies with an errno for a negative result of the library. */
 void reply_error(fuse_req_t req, int err);
+/* The same of a request that only reads: damage is told in the log. (Others abort, and that is told.) */
+void reply_read_error(fuse_req_t req, int err);
 /* Replies 0, or the error. */
 void reply_result(fuse_req_t req, int err);
 /* The node of an id; false after a reply. */

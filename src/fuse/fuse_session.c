@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,6 +106,51 @@ static int fuse_options(const struct front *front, const struct mount_request *r
 	return strbuf_status(text);
 }
 
+/* One line of libfuse, without its end and its beginning. */
+static const char *line_of_fuse(char line[ERR_TEXT_MAX], const char *format, va_list args)
+{
+	static const char start[] = "fuse: ";
+
+	vsnprintf(line, ERR_TEXT_MAX, format, args);
+	line[strcspn(line, "\n")] = '\0';
+	return strncmp(line, start, strlen(start)) == 0 ? line + strlen(start) : line;
+}
+
+/* Before the mount stands: why it does not, behind the sentence that says so. */
+static void fuse_tells_why(enum fuse_log_level level, const char *format, va_list args)
+{
+	char line[ERR_TEXT_MAX];
+
+	if (level > FUSE_LOG_ERR)
+		return;
+	(void)THROW(ERR_MOUNT, "%s: %s", err_last_text(), line_of_fuse(line, format, args));
+}
+
+static void fuse_tells_log(enum fuse_log_level level, const char *format, va_list args)
+{
+	char line[ERR_TEXT_MAX];
+
+	/* Told only when it is asked for. */
+	if (level == FUSE_LOG_DEBUG) {
+		vfprintf(stderr, format, args);
+		return;
+	}
+	log_warn("FUSE: %s", line_of_fuse(line, format, args));
+}
+
+static int session_new(struct front *front, const struct mount_request *request,
+		       struct fuse_args *args)
+{
+	int err = THROW(ERR_MOUNT, "%s cannot be mounted on %s", request->image, front->mountpoint);
+
+	fuse_set_log_func(fuse_tells_why);
+	front->session = fuse_session_new(args, &front_ops, sizeof(front_ops), front);
+	if (front->session && fuse_session_mount(front->session, front->mountpoint) == 0)
+		err = 0;
+	fuse_set_log_func(fuse_tells_log);
+	return err;
+}
+
 int session_mount(struct front *front, const struct mount_request *request)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
@@ -116,17 +163,10 @@ int session_mount(struct front *front, const struct mount_request *request)
 	    (fuse_opt_add_arg(&args, "ubtrfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 ||
 	     fuse_opt_add_arg(&args, strbuf_text(&text)) < 0))
 		err = MEM_FAIL("the arguments of a mount");
-	if (err == 0) {
-		front->session = fuse_session_new(&args, &front_ops, sizeof(front_ops), front);
-		if (!front->session)
-			err = THROW(ERR_INVALID, "FUSE does not take the options %s",
-				    strbuf_text(&text));
-	}
+	if (err == 0)
+		err = session_new(front, request, &args);
 	fuse_opt_free_args(&args);
 	strbuf_fini(&text);
-	if (err == 0 && fuse_session_mount(front->session, front->mountpoint) < 0)
-		err = THROW(ERR_MOUNT, "%s cannot be mounted on %s", request->image,
-			    front->mountpoint);
 	if (err == 0)
 		mount_point_note(&front->point, front->mountpoint);
 	return err;

@@ -44,7 +44,7 @@ void front_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size
 	if (err == 0)
 		err = ubtrfs_getxattr(fs, node, name, value, size, &len);
 	if (err < 0)
-		reply_error(req, err);
+		reply_read_error(req, err);
 	else if (size)
 		fuse_reply_buf(req, value, len);
 	else
@@ -78,7 +78,7 @@ void front_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 	if (err == 0 && size && names.len > size)
 		err = -ERANGE;
 	if (err < 0)
-		reply_error(req, err);
+		reply_read_error(req, err);
 	else if (size)
 		fuse_reply_buf(req, names.text, names.len);
 	else

@@ -154,6 +154,15 @@ static int take_refused(struct mount_options *options, const char *name, const c
 	return THROW(ERR_UNSUPPORTED, "mount option %s is not supported", name);
 }
 
+static int take_remount(struct mount_options *options, const char *name, const char *value)
+{
+	(void)options;
+	(void)value;
+	return THROW(ERR_UNSUPPORTED,
+		     "mount option %s is not supported: unmount, and mount with the new options",
+		     name);
+}
+
 static int take_writable(struct mount_options *options, const char *name, const char *value)
 {
 	(void)value;
@@ -359,6 +368,7 @@ static int take_data(struct mount_options *options, const char *name, const char
 static const struct option known[] = {
 	{ "ro", take_writable, WITHOUT_VALUE },
 	{ "rw", take_writable, WITHOUT_VALUE },
+	{ "remount", take_remount, WITHOUT_VALUE },
 	{ "subvol", take_subvol, WITH_VALUE },
 	{ "subvolid", take_subvolid, WITH_VALUE },
 	{ "device", take_device, WITH_VALUE },

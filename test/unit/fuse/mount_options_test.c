@@ -68,6 +68,7 @@ static void test_mount_options__are_refused_by_name(void **state)
 		{ "rw,ro,wibble=7,ro", "wibble" },
 		{ "autodefrag", "autodefrag" },
 		{ "user_subvol_rm_allowed", "user_subvol_rm_allowed" },
+		{ "remount,ro", "remount is not supported: unmount" },
 		{ "ro=1", "ro takes no value" },
 		{ "subvol", "subvol needs a value" },
 		{ "subvol=", "subvol needs a value" },
