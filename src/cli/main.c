@@ -4,8 +4,11 @@
  * Run under the name mkfs.btrfs or mkfs.ubtrfs the program is its subcommand mkfs, under mount.ubtrfs
  * or mount.fuse.ubtrfs mount. A name may be abbreviated as long as only one command begins with it.
  */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -147,9 +150,25 @@ static void memory_keep(void)
 #endif
 }
 
+/*
+ * A standard descriptor that the caller has closed would be the number of the next file that is opened:
+ * an image, into which messages are then written, or which a mount gives up with its terminal. What
+ * stands there instead can be used for what the caller closed as little as before.
+ */
+static bool standard_files_hold(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		int how = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", how) != fd)
+			return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc < 1)
+	if (argc < 1 || !standard_files_hold())
 		return 1;
 	memory_keep();
 	return dispatch(argc, argv);

@@ -192,6 +192,23 @@ in_front()
 	check_clean "$IMG"
 }
 
+@test 'standard error closed: in the foreground and in the background it serves all the same' {
+	image_new 200M
+	ours_mount 2>&-
+	echo one >"$M/file"
+	ours_umount
+	"$UBTRFS" mount -f "$IMG" "$M" 0<&- >&- 2>&- 3>&- &
+	SERVER=$!
+	for i in $(seq 100); do ! grep -q " $M " /proc/self/mounts || break; sleep 0.05; done
+	[ "$(cat "$M/file")" = one ]
+	echo two >"$M/file"
+	umount "$M"
+	wait "$SERVER"
+	SERVER=
+	[ "$("$UBTRFS" cat "$IMG:/file")" = two ]
+	check_clean "$IMG"
+}
+
 @test 'mount(8) by fstab: mount -a, twice, user and noauto, umount' {
 	fuse_for_all
 	mkdir -p "$WORK/sbin" "$WORK/user/mnt"
