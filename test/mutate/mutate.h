@@ -72,6 +72,8 @@ void image_save(const struct image *image, const char *dir);
 void image_write(struct image *image, unsigned device, uint64_t at, const void *data, size_t len);
 /* Opens what the image is now: the errors of fs_new. */
 int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs);
+/* For writing, with a thread that commits and writes back, as a mount has it. */
+int image_open_background(struct image *image, struct ubtrfs **ret_fs);
 /* The same for what is damaged. */
 int image_rescue(struct image *image, struct rescue **ret_rescue);
 const struct image_block *image_block_at(const struct image *image, uint64_t addr);
@@ -104,11 +106,51 @@ struct use {
 	void (*failed)(void *ctx, int err, const char *call, const char *sentence);
 	void *ctx;
 	FILE *sink; /* of dumps */
-	unsigned nr_entries, nr_read, nr_opened, nr_committed;
+	unsigned nr_entries, nr_read, nr_opened, nr_committed, nr_reopened;
 };
 void image_use(struct use *use);
 /* mutate_ask.c: what filesystem, subvolume and inspect-internal ask. */
 void image_ask(struct use *use, struct ubtrfs *fs);
+
+/* mutate_ops.c: what a sequence of operations knows of the filesystem. */
+#define OP_ENTRIES_MAX 32u
+#define OP_DIRS_MAX 8u
+#define OP_HELD_MAX 4u
+#define OP_NAME_MAX 256u
+
+struct op_entry {
+	struct ubtrfs_node dir, node;
+	char name[OP_NAME_MAX];
+	size_t len;
+	uint8_t type;
+};
+struct ops {
+	struct use *use;
+	struct rng *rng;
+	struct ubtrfs *fs;
+	struct op_entry entries[OP_ENTRIES_MAX]; /* some are gone, or have moved */
+	unsigned nr_entries, nr_seen;
+	struct ubtrfs_node dirs[OP_DIRS_MAX];
+	unsigned nr_dirs;
+	struct ubtrfs_node held[OP_HELD_MAX];
+	unsigned nr_held, nr_made;
+	uint8_t data[64 * 1024]; /* to and from the library */
+};
+/* A seeded sequence of operations on what the filesystem lists. */
+void image_ops(struct use *use, struct ubtrfs *fs);
+/* After a commit: opened again, listed, read. */
+void image_reopen(struct use *use);
+/* Notes a failure, unless it is one that a sound filesystem has too. */
+int op_noted(struct ops *ops, int err, const char *call);
+#define OP(ops, call) op_noted(ops, call, #call)
+/* Any of those that are known; its node may be anything. */
+struct op_entry *op_any(struct ops *ops);
+struct ubtrfs_node op_any_dir(struct ops *ops);
+uint64_t op_any_offset(struct ops *ops, struct ubtrfs_node node);
+/* One operation: mutate_op_names.c, mutate_op_data.c, mutate_op_attrs.c. */
+void op_names(struct ops *ops);
+void op_data(struct ops *ops);
+void op_attrs(struct ops *ops);
 
 /* mutate_rescue.c: reads it as something damaged. */
 void image_use_rescue(struct use *use);
@@ -125,7 +167,7 @@ struct campaign {
 	const char *save_dir; /* the first mutant goes there as files, and nothing else is done */
 };
 struct campaign_result {
-	uint64_t nr_mutants, nr_opened, nr_committed, nr_entries;
+	uint64_t nr_mutants, nr_opened, nr_committed, nr_reopened, nr_entries;
 	unsigned nr_crashed, nr_hung, nr_mute;
 	uint64_t slowest_ms, most_rss_kib;
 };

@@ -184,7 +184,8 @@ int image_rescue(struct image *image, struct rescue **ret_rescue)
 	return err;
 }
 
-int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs)
+static int image_open_how(struct image *image, bool writable, bool background,
+			  struct ubtrfs **ret_fs)
 {
 	static const char *const names[IMAGE_DEVICES_MAX] = { "device0", "device1", "device2",
 							      "device3", "device4", "device5",
@@ -198,6 +199,7 @@ int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs)
 	options.devices = names;
 	options.nr_devices = image->nr_devices;
 	options.writable = writable;
+	options.background = background;
 	options.scan = false;
 	options.threads = 1;
 	core_open_from_options(&options, &how);
@@ -214,6 +216,16 @@ int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs)
 		if (image->opened[i])
 			device_free(image->opened[i]);
 	return err;
+}
+
+int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs)
+{
+	return image_open_how(image, writable, false, ret_fs);
+}
+
+int image_open_background(struct image *image, struct ubtrfs **ret_fs)
+{
+	return image_open_how(image, true, true, ret_fs);
 }
 
 /* ---- the list of blocks ---- */

@@ -6,6 +6,10 @@
 
 #include <stdlib.h>
 
+#include <linux/fs.h>
+
+#include <ubtrfs/attr.h>
+
 #include "ops/fs_fixture.h"
 
 #define NR_FILES 13u
@@ -100,6 +104,52 @@ static void change_dir(struct ubtrfs *fs, struct ubtrfs_node dir)
 	OK(ubtrfs_unlink(fs, dir, "link-7-to-the-last-of-the-files-with-a-long-name", 48));
 }
 
+static struct ubtrfs_node named(struct ubtrfs *fs, struct ubtrfs_node dir, const char *name)
+{
+	struct ubtrfs_node node;
+
+	OK(ubtrfs_lookup(fs, dir, name, strlen(name), &node));
+	return node;
+}
+
+/* ACLs, flags, properties, preallocated and shared extents. */
+static void adorn_dir(struct ubtrfs *fs, struct ubtrfs_node dir)
+{
+	/* Version 2; owner, user 1000, group, mask, others: tag, permissions, id. */
+	static const uint8_t acl[] = { 2,    0,	   0,	 0, 0x01, 0,	7,    0,    0xff,
+				       0xff, 0xff, 0xff, 2, 0,	  6,	0,    0xe8, 3,
+				       0,    0,	   0x04, 0, 5,	  0,	0xff, 0xff, 0xff,
+				       0xff, 0x10, 0,	 7, 0,	  0xff, 0xff, 0xff, 0xff,
+				       0x20, 0,	   4,	 0, 0xff, 0xff, 0xff, 0xff };
+	struct ubtrfs_node file = named(fs, dir, "file-6"), big = named(fs, dir, "file-12");
+	struct ubtrfs_node nocow = node_make(fs, dir, "nocow", S_IFREG | 0644);
+
+	OK(ubtrfs_setxattr(fs, file, "system.posix_acl_access", acl, sizeof(acl)));
+	OK(ubtrfs_setxattr(fs, named(fs, dir, "dir"), "system.posix_acl_default", acl,
+			   sizeof(acl)));
+	OK(ubtrfs_setxattr(fs, named(fs, dir, "dir"), "btrfs.compression", "zstd", 4));
+	OK(ubtrfs_fsflags_set(fs, named(fs, dir, "fifo"), FS_IMMUTABLE_FL, FS_IMMUTABLE_FL));
+	OK(ubtrfs_fsflags_set(fs, nocow, FS_NOCOW_FL, FS_NOCOW_FL));
+	write_piece(fs, nocow, 0, 50000, 7);
+	OK(ubtrfs_fallocate(fs, nocow, 0, 40000, 100000));
+	write_piece(fs, nocow, 60000, 5000, 8);
+	OK(ubtrfs_fallocate(fs, file, UBTRFS_FALLOC_KEEP_SIZE, 8192, 40000));
+	OK(ubtrfs_clone_range(fs, big, 0, file, 65536, 8192));
+	OK(ubtrfs_clone_range(fs, big, 4096, big, 131072, 12288));
+}
+
+/* Files without a name that the next open for writing removes. */
+static void leave_orphans(struct ubtrfs *fs, struct ubtrfs_node dir)
+{
+	struct ubtrfs_new what = { .attr = { .mode = S_IFREG | 0600 } };
+	struct ubtrfs_node node = named(fs, dir, "file-10");
+
+	OK(ubtrfs_hold(fs, node));
+	OK(ubtrfs_unlink(fs, dir, "file-10", 7));
+	OK(ubtrfs_tmpfile(fs, dir, &what, &node));
+	write_piece(fs, node, 0, 30000, 9);
+}
+
 static void fill(struct ubtrfs *fs)
 {
 	struct ubtrfs_node top = ubtrfs_top(fs), sub, inner;
@@ -113,6 +163,10 @@ static void fill(struct ubtrfs *fs)
 	OK(ubtrfs_commit(fs));
 	change_dir(fs, top);
 	change_dir(fs, sub);
+	adorn_dir(fs, top);
+	adorn_dir(fs, sub);
+	leave_orphans(fs, top);
+	leave_orphans(fs, sub);
 	OK(ubtrfs_commit(fs));
 }
 
@@ -152,7 +206,8 @@ const char *made_image(unsigned index, const char *dir, char paths[IMAGE_DEVICES
 	OK(ubtrfs_mkfs(&mkfs, &info));
 	OK(ubtrfs_open(&how, &fs));
 	fill(fs);
-	OK(ubtrfs_close(fs));
+	/* Closing would remove the orphans. */
+	ubtrfs_abandon(fs);
 	*ret_nr_paths = recipe->nr_devices;
 	return recipe->name;
 }

@@ -32,7 +32,7 @@ struct shared {
 	_Atomic uint64_t at;	   /* the mutant under work */
 	_Atomic uint64_t began_ms; /* when it was begun */
 	_Atomic uint64_t began_cpu_ms;
-	_Atomic uint64_t nr_mutants, nr_opened, nr_committed, nr_entries, slowest_ms;
+	_Atomic uint64_t nr_mutants, nr_opened, nr_committed, nr_reopened, nr_entries, slowest_ms;
 	_Atomic unsigned nr_mute;
 };
 
@@ -174,6 +174,7 @@ static void mutant_do(struct run *run, uint64_t number, FILE *sink)
 	shared->nr_mutants++;
 	shared->nr_opened += use.nr_opened;
 	shared->nr_committed += use.nr_committed;
+	shared->nr_reopened += use.nr_reopened;
 	shared->nr_entries += use.nr_entries;
 }
 
@@ -312,6 +313,7 @@ void campaign_run(const struct campaign *campaign, struct campaign_result *ret_r
 	ret_result->nr_mutants = run->shared->nr_mutants;
 	ret_result->nr_opened = run->shared->nr_opened;
 	ret_result->nr_committed = run->shared->nr_committed;
+	ret_result->nr_reopened = run->shared->nr_reopened;
 	ret_result->nr_entries = run->shared->nr_entries;
 	ret_result->slowest_ms = run->shared->slowest_ms;
 	ret_result->nr_mute = run->shared->nr_mute;

@@ -237,18 +237,22 @@ static void use_writing(struct walk *walk)
 	struct use *use = walk->use;
 	struct ubtrfs_new dir = { .attr = { .mode = S_IFDIR | 0755 } };
 	struct ubtrfs_node made;
-	int err;
+	int err = rng_one_in(use->rng, 4) ? image_open_background(use->image, &walk->fs) :
+					    image_open(use->image, true, &walk->fs);
 
-	if (NOTED(use, image_open(use->image, true, &walk->fs)) < 0)
+	if (noted(use, err, "image_open(use->image, true") < 0)
 		return;
 	write_new(walk, "new-small", 900);
 	write_new(walk, "new-large", READ_BYTES);
 	(void)NOTED(use, ubtrfs_create(walk->fs, ubtrfs_top(walk->fs), "new-dir", 7, &dir, &made));
 	change_some(walk);
+	image_ops(use, walk->fs);
 	if (rng_one_in(use->rng, 4))
 		(void)NOTED(use, ubtrfs_commit(walk->fs));
 	err = NOTED(use, ubtrfs_close(walk->fs));
 	use->nr_committed += err >= 0;
+	if (err >= 0)
+		image_reopen(use);
 }
 
 void image_use(struct use *use)
