@@ -17,7 +17,7 @@ int csum_insert(struct txn *txn, struct tree *tree, uint64_t addr, const uint8_t
 		uint64_t nr_sectors) must_check;
 /*
  * Copies the checksums of nr sectors; ret_present (nr bits, may be NULL) tells which exist;
- * without it a missing one is ERR_NOT_FOUND.
+ * without it a missing one is ERR_DATA_CSUM.
  */
 int csum_lookup(struct tree *tree, uint64_t addr, uint64_t nr_sectors, uint8_t *ret_csums,
 		uint8_t *ret_present) must_check;

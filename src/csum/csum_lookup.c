@@ -61,7 +61,7 @@ struct csum_query {
 static int query_gap(struct csum_query *query, uint64_t until)
 {
 	if (query->pos < until && !query->present)
-		return THROW(ERR_NOT_FOUND, "data at %" PRIu64 " has no checksum", query->pos);
+		return THROW(ERR_DATA_CSUM, "data at %" PRIu64 " has no checksum", query->pos);
 	query->pos = MAX(query->pos, until);
 	return 0;
 }

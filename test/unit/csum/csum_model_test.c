@@ -54,7 +54,7 @@ static void check_lookup(struct fixture *fixture, uint64_t first, uint64_t nr)
 		all &= is;
 	}
 	assert_int_equal(csum_lookup(&fixture->tree, model_addr(first), nr, (uint8_t *)csums, NULL),
-			 all ? 0 : -ERR_NOT_FOUND);
+			 all ? 0 : -ERR_DATA_CSUM);
 }
 
 static void model_step(struct fixture *fixture, struct rng *rng)
