@@ -108,6 +108,7 @@ static int trees_load(struct core *core, const struct core_open *how, struct mem
 	TRY(members_join_tree(core, how, members));
 	TRY(store_load_chunks(&core->store));
 	TRY(chunks_check_devices(core));
+	TRY(devices_check_ends(core, how));
 	TRY(open_backup_root(core, how));
 	TRY(store_load_stripe_tree(&core->store));
 	TRY(open_state_check(core, how));

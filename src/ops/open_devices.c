@@ -549,3 +549,24 @@ int members_join_tree(struct core *core, const struct core_open *how, struct mem
 			  core->name, super_num_devices(core->super), join.nr);
 	return check_unused(core, how, members);
 }
+
+int devices_check_ends(struct core *core, const struct core_open *how)
+{
+	unsigned nr = volume_nr_devices(core->volume);
+
+	for (unsigned i = 0; i < nr && how->writable; i++) {
+		const struct volume_device *device = volume_device_at(core->volume, i);
+
+		if (!device->device || device->device->read_only)
+			continue;
+		CORRUPT_IF(device->total_bytes == SIZE_UNKNOWN,
+			   "%s: device %" PRIu64 " has no item in the chunk tree", core->name,
+			   device->devid);
+		if (device->total_bytes > device->device->size_bytes)
+			return THROW(ERR_INVALID,
+				     "%s has %" PRIu64 " bytes, the filesystem on it has %" PRIu64,
+				     device->device->name, device->device->size_bytes,
+				     device->total_bytes);
+	}
+	return 0;
+}

@@ -43,6 +43,8 @@ int members_join_array(struct core *core, const struct core_open *how,
 /* The devices of the chunk tree. Then: what was named and is none of them is refused. */
 int members_join_tree(struct core *core, const struct core_open *how,
 		      struct members *members) must_check;
+/* Once the chunk tree is read. Where a device ends must be known before chunks are made on it. */
+int devices_check_ends(struct core *core, const struct core_open *how) must_check;
 
 /* open_partition.c: a window into the device at path, as --partition or --offset say. Owns lower,
  * once made; neither given: lower itself. */
