@@ -98,7 +98,7 @@ void attr_to_stat(const struct front *front, const struct ubtrfs_attr *attr, uin
 	const struct mount_options *options = front->options;
 
 	*ret_st = (struct stat){
-		.st_ino = node_id_ino(id),
+		.st_ino = node_id_ino(&front->ids, id),
 		.st_mode = attr->mode,
 		.st_nlink = attr->nlink,
 		.st_uid = options->map_uid ? options->uid : attr->uid,

@@ -22,6 +22,7 @@
 struct dir_reply {
 	fuse_req_t req;
 	struct front *front;
+	struct ubtrfs_node dir;
 	char *data;
 	size_t len, capacity;
 	bool plus;
@@ -42,7 +43,7 @@ static mode_t type_mode(uint8_t type)
 static bool add_plain(struct dir_reply *reply, const char *name, uint64_t id, mode_t mode,
 		      uint64_t cookie)
 {
-	struct stat st = { .st_ino = node_id_ino(id), .st_mode = mode };
+	struct stat st = { .st_ino = node_id_ino(&reply->front->ids, id), .st_mode = mode };
 	size_t room = reply->capacity - reply->len;
 	size_t len = fuse_add_direntry(reply->req, reply->data + reply->len, room, name, &st,
 				       (off_t)cookie);
@@ -71,10 +72,11 @@ static bool add_with_attr(struct dir_reply *reply, const char *name,
 			  const struct ubtrfs_dirent *dirent, const struct ubtrfs_attr *attr,
 			  uint64_t id)
 {
+	const struct entry_place place = { reply->dir, name, dirent->name_len };
 	struct fuse_entry_param entry = { 0 };
 
-	if (!attr || entry_fill(reply->front, dirent->node, attr, &entry) < 0)
-		entry.attr = (struct stat){ .st_ino = node_id_ino(id),
+	if (!attr || entry_fill(reply->front, &place, dirent->node, attr, &entry) < 0)
+		entry.attr = (struct stat){ .st_ino = node_id_ino(&reply->front->ids, id),
 					    .st_mode = type_mode(dirent->type) };
 	if (add_entry(reply, name, &entry, dirent->cookie + COOKIE_SHIFT))
 		return true;
@@ -108,7 +110,9 @@ static int visit_plain(void *ctx, const struct ubtrfs_dirent *dirent)
 static bool add_dots(struct dir_reply *reply, fuse_ino_t id, struct ubtrfs_node dir,
 		     uint64_t cookie)
 {
-	struct fuse_entry_param dot = { .attr = { .st_ino = node_id_ino(id), .st_mode = S_IFDIR } };
+	const struct node_ids *ids = &reply->front->ids;
+	struct fuse_entry_param dot = { .attr = { .st_ino = node_id_ino(ids, id),
+						  .st_mode = S_IFDIR } };
 	struct fuse_entry_param dotdot = dot;
 	struct ubtrfs_node parent;
 	uint64_t parent_id;
@@ -121,7 +125,7 @@ static bool add_dots(struct dir_reply *reply, fuse_ino_t id, struct ubtrfs_node 
 	if (id == NODE_ID_TOP || ubtrfs_resolve(reply->front->fs, dir, "..", false, &parent) < 0 ||
 	    node_id_of(&reply->front->ids, parent, &parent_id) < 0)
 		parent_id = id;
-	dotdot.attr.st_ino = node_id_ino(parent_id);
+	dotdot.attr.st_ino = node_id_ino(ids, parent_id);
 	return reply->plus ? add_entry(reply, "..", &dotdot, COOKIE_DOTDOT) :
 			     add_plain(reply, "..", parent_id, S_IFDIR, COOKIE_DOTDOT);
 }
@@ -149,6 +153,7 @@ static void reply_list(fuse_req_t req, fuse_ino_t id, size_t size, off_t cookie,
 
 	if (!request_node(req, id, &dir))
 		return;
+	reply.dir = dir;
 	reply.data = mem_alloc(size);
 	err = reply.data ? list(&reply, id, dir, (uint64_t)cookie) : MEM_FAIL("a directory");
 	if (err < 0)

@@ -12,8 +12,17 @@
 
 #include "fuse/fuse_priv.h"
 
-int entry_fill(struct front *front, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
-	       struct fuse_entry_param *ret_entry)
+static int entry_id(struct front *front, const struct entry_place *place, struct ubtrfs_node node,
+		    uint64_t *ret_id)
+{
+	if (node.ino == NODE_INO_ABSENT)
+		return node_id_of_absent(&front->ids, place->dir, place->name, place->name_len,
+					 ret_id);
+	return node_id_of(&front->ids, node, ret_id);
+}
+
+int entry_fill(struct front *front, const struct entry_place *place, struct ubtrfs_node node,
+	       const struct ubtrfs_attr *attr, struct fuse_entry_param *ret_entry)
 {
 	struct ubtrfs_attr own;
 	uint64_t id;
@@ -22,7 +31,7 @@ int entry_fill(struct front *front, struct ubtrfs_node node, const struct ubtrfs
 		TRY(ubtrfs_getattr(front->fs, node, &own));
 		attr = &own;
 	}
-	TRY(node_id_of(&front->ids, node, &id));
+	TRY(entry_id(front, place, node, &id));
 	TRY(node_id_looked_up(&front->ids, id, node));
 	*ret_entry = (struct fuse_entry_param){ .ino = id,
 						.generation = attr->generation,
@@ -40,11 +49,13 @@ void entry_forget(struct front *front, fuse_ino_t id, uint64_t nr)
 		ubtrfs_release(front->fs, node, 1);
 }
 
-static void reply_entry(fuse_req_t req, struct ubtrfs_node node)
+static void reply_entry(fuse_req_t req, struct ubtrfs_node dir, const char *name,
+			struct ubtrfs_node node)
 {
+	const struct entry_place place = { dir, name, strlen(name) };
 	struct front *front = front_of(req);
 	struct fuse_entry_param entry;
-	int err = entry_fill(front, node, NULL, &entry);
+	int err = entry_fill(front, &place, node, NULL, &entry);
 
 	if (err < 0)
 		reply_error(req, err);
@@ -80,7 +91,7 @@ void front_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	else if (err < 0)
 		reply_read_error(req, err);
 	else
-		reply_entry(req, node);
+		reply_entry(req, dir, name, node);
 }
 
 void front_forget(fuse_req_t req, fuse_ino_t id, uint64_t nr)
@@ -99,12 +110,13 @@ void front_forget_multi(fuse_req_t req, size_t nr, struct fuse_forget_data *forg
 /* ---- making ---- */
 
 static int make(fuse_req_t req, fuse_ino_t parent, const char *name, struct ubtrfs_new *what,
-		struct ubtrfs_node *ret_node)
+		struct ubtrfs_node *ret_dir, struct ubtrfs_node *ret_node)
 {
 	struct front *front = front_of(req);
 	struct ubtrfs_node dir;
 
 	TRY(node_of_id(&front->ids, parent, &dir));
+	*ret_dir = dir;
 	TRY(request_owner(req, dir, &what->attr));
 	/* The kernel leaves the umask to us, because a default ACL comes before it. */
 	what->inherit = true;
@@ -115,13 +127,13 @@ static int make(fuse_req_t req, fuse_ino_t parent, const char *name, struct ubtr
 static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const char *name,
 			   struct ubtrfs_new *what)
 {
-	struct ubtrfs_node node;
-	int err = make(req, parent, name, what, &node);
+	struct ubtrfs_node dir, node;
+	int err = make(req, parent, name, what, &dir, &node);
 
 	if (err < 0)
 		reply_error(req, err);
 	else
-		reply_entry(req, node);
+		reply_entry(req, dir, name, node);
 }
 
 void front_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
@@ -153,18 +165,14 @@ void front_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	struct ubtrfs_new what = { .attr = { .mode = S_IFREG | (mode & 07777) } };
 	struct front *front = front_of(req);
 	struct fuse_entry_param entry;
+	struct entry_place place = { .name = name, .name_len = strlen(name) };
 	struct ubtrfs_node node;
-	int err = make(req, parent, name, &what, &node);
+	int err = make(req, parent, name, &what, &place.dir, &node);
 
-	if (err == -EEXIST && !(file->flags & O_EXCL)) {
-		struct ubtrfs_node dir;
-
-		err = node_of_id(&front->ids, parent, &dir);
-		if (err == 0)
-			err = look_up(front, dir, name, &node);
-	}
+	if (err == -EEXIST && !(file->flags & O_EXCL))
+		err = look_up(front, place.dir, name, &node);
 	if (err == 0)
-		err = entry_fill(front, node, NULL, &entry);
+		err = entry_fill(front, &place, node, NULL, &entry);
 	if (err < 0) {
 		reply_error(req, err);
 		return;
@@ -187,7 +195,7 @@ void front_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t parent, const char *na
 	if (err < 0)
 		reply_error(req, err);
 	else
-		reply_entry(req, node);
+		reply_entry(req, dir, name, node);
 }
 
 /* ---- removing ---- */

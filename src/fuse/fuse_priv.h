@@ -96,9 +96,14 @@ void front_statfs(fuse_req_t req, fuse_ino_t id);
 
 /* ---- fuse_name.c ---- */
 
-/* A node for the kernel, counted as looked up; attr may be NULL. */
-int entry_fill(struct front *front, struct ubtrfs_node node, const struct ubtrfs_attr *attr,
-	       struct fuse_entry_param *ret_entry) must_check;
+/* A node for the kernel, by its name there, counted as looked up; attr may be NULL. */
+struct entry_place {
+	struct ubtrfs_node dir;
+	const char *name;
+	size_t name_len;
+};
+int entry_fill(struct front *front, const struct entry_place *place, struct ubtrfs_node node,
+	       const struct ubtrfs_attr *attr, struct fuse_entry_param *ret_entry) must_check;
 /* It was not told after all; or it forgets. */
 void entry_forget(struct front *front, fuse_ino_t id, uint64_t nr);
 void front_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);

@@ -3,6 +3,8 @@
  */
 #include "fuse/node_ids.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/mem.h"
@@ -20,6 +22,15 @@ struct known_node {
 	bool is_kept;
 };
 
+/* An id of WIDE_BIT, subvolume and number; those of wide nodes have no subvolume. */
+struct absent_node {
+	struct hash_node by_name;
+	struct ubtrfs_node dir;
+	uint64_t id;
+	size_t name_len;
+	char name[];
+};
+
 struct wide_node {
 	struct hash_node by_node;
 	struct ubtrfs_node node;
@@ -35,8 +46,22 @@ void node_ids_init(struct node_ids *ids, uint64_t top_subvolid)
 	}
 	mutex_init(&ids->wide_lock, RANK_LEAF, "wide node ids");
 	hash_init(&ids->wide);
+	hash_init(&ids->absent);
+	ids->nr_absent = 0;
 	ids->wide_at = NULL;
 	ids->nr_wide = 0;
+}
+
+static void absent_fini(struct hash_table *table)
+{
+	struct hash_node *at, *next;
+
+	for (at = hash_first(table); at; at = next) {
+		next = hash_next(table, at);
+		mem_free(hash_entry(at, struct absent_node, by_name));
+	}
+	hash_clear(table);
+	hash_fini(table);
 }
 
 void node_ids_fini(struct node_ids *ids, void (*release)(void *ctx, struct ubtrfs_node node),
@@ -60,6 +85,7 @@ void node_ids_fini(struct node_ids *ids, void (*release)(void *ctx, struct ubtrf
 	}
 	for (unsigned i = 0; i < ids->nr_wide; i++)
 		mem_free(ids->wide_at[i]);
+	absent_fini(&ids->absent);
 	hash_clear(&ids->wide);
 	hash_fini(&ids->wide);
 	mem_free(ids->wide_at);
@@ -132,6 +158,73 @@ int node_id_of(struct node_ids *ids, struct ubtrfs_node node, uint64_t *ret_id)
 	return 0;
 }
 
+static uint64_t absent_hash(struct ubtrfs_node dir, const char *name, size_t name_len)
+{
+	uint64_t hash = hash_mix2(dir.subvolid, dir.ino);
+
+	for (size_t i = 0; i < name_len; i++)
+		hash = hash_mix2(hash, (unsigned char)name[i]);
+	return hash;
+}
+
+static struct absent_node *absent_find(const struct node_ids *ids, uint64_t hash,
+				       struct ubtrfs_node dir, const char *name, size_t name_len)
+{
+	struct hash_node *at = hash_find(&ids->absent, hash);
+
+	for (; at; at = hash_find_next(at)) {
+		struct absent_node *absent = hash_entry(at, struct absent_node, by_name);
+
+		if (absent->dir.subvolid == dir.subvolid && absent->dir.ino == dir.ino &&
+		    absent->name_len == name_len && memcmp(absent->name, name, name_len) == 0)
+			return absent;
+	}
+	return NULL;
+}
+
+static int absent_add(struct node_ids *ids, uint64_t hash, struct ubtrfs_node dir, const char *name,
+		      size_t name_len, struct absent_node **ret_absent)
+{
+	struct absent_node *absent = mem_zalloc(sizeof(*absent) + name_len);
+
+	if (!absent)
+		return MEM_FAIL("a node id");
+	absent->dir = dir;
+	absent->id = WIDE_BIT | dir.subvolid << INO_BITS | ids->nr_absent++;
+	absent->name_len = name_len;
+	memcpy(absent->name, name, name_len);
+	hash_insert(&ids->absent, &absent->by_name, hash);
+	*ret_absent = absent;
+	return 0;
+}
+
+int node_id_of_absent(struct node_ids *ids, struct ubtrfs_node dir, const char *name,
+		      size_t name_len, uint64_t *ret_id)
+{
+	uint64_t hash = absent_hash(dir, name, name_len);
+	bool is_full = !dir.subvolid || dir.subvolid >> SUBVOL_BITS;
+	struct absent_node *absent;
+	int err = 0;
+
+	mutex_lock(&ids->wide_lock);
+	absent = absent_find(ids, hash, dir, name, name_len);
+	is_full |= ids->nr_absent == NODE_ID_WIDE_MAX;
+	if (!absent && !is_full)
+		err = absent_add(ids, hash, dir, name, name_len, &absent);
+	if (absent)
+		*ret_id = absent->id;
+	mutex_unlock(&ids->wide_lock);
+	if (err == 0 && !absent)
+		return node_id_of(ids, (struct ubtrfs_node){ dir.subvolid, NODE_INO_ABSENT },
+				  ret_id);
+	return err;
+}
+
+static bool id_is_absent(uint64_t id)
+{
+	return id & WIDE_BIT && (id & ~WIDE_BIT) >> INO_BITS;
+}
+
 int node_of_id(struct node_ids *ids, uint64_t id, struct ubtrfs_node *ret_node)
 {
 	uint64_t subvolid = id >> INO_BITS;
@@ -145,6 +238,10 @@ int node_of_id(struct node_ids *ids, uint64_t id, struct ubtrfs_node *ret_node)
 		return 0;
 	}
 	id &= ~WIDE_BIT;
+	if (id >> INO_BITS) {
+		*ret_node = (struct ubtrfs_node){ id >> INO_BITS, NODE_INO_ABSENT };
+		return 0;
+	}
 	mutex_lock(&ids->wide_lock);
 	if (id < ids->nr_wide)
 		*ret_node = ids->wide_at[id]->node;
@@ -154,8 +251,13 @@ int node_of_id(struct node_ids *ids, uint64_t id, struct ubtrfs_node *ret_node)
 	return err;
 }
 
-uint64_t node_id_ino(uint64_t id)
+uint64_t node_id_ino(const struct node_ids *ids, uint64_t id)
 {
+	uint64_t subvolid = (id & ~WIDE_BIT) >> INO_BITS;
+
+	if (id_is_absent(id))
+		return subvolid == ids->top_subvolid ? NODE_INO_ABSENT :
+						       subvolid << INO_BITS | NODE_INO_ABSENT;
 	return id == NODE_ID_TOP ? UBTRFS_ROOT_INO : id;
 }
 

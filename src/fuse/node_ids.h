@@ -6,7 +6,9 @@
  * their subvolume above the bits of the inode number, because all of a FUSE mount has one device
  * number. So an id can be computed both ways, is the same for as long as the filesystem lives, and
  * needs no memory. Only numbers too large for that (2^43 inodes in one subvolume, 2^20 subvolumes)
- * take a place in a table, for as long as the mount lives.
+ * take a place in a table, for as long as the mount lives. So do the empty directories that stand in
+ * place of subvolumes which are not part of a snapshot: they are one inode, which is nowhere on disk,
+ * but each is a directory of its own to the kernel.
  *
  * Besides: how often the kernel has been told each id, until it forgets it; a node without a name
  * must live as long. Any thread, locks of its own (RANK_LEAF, nothing is taken inside).
@@ -35,6 +37,8 @@ struct node_ids {
 	struct hash_table wide; /* by a hash of the node */
 	struct wide_node **wide_at;
 	unsigned nr_wide;
+	struct hash_table absent; /* by a hash of directory and name; also under wide_lock */
+	unsigned nr_absent;
 };
 
 void node_ids_init(struct node_ids *ids, uint64_t top_subvolid);
@@ -44,10 +48,15 @@ void node_ids_fini(struct node_ids *ids, void (*release)(void *ctx, struct ubtrf
 
 /* ERR_LIMIT, ERR_NO_MEMORY for one of the wide ones. */
 int node_id_of(struct node_ids *ids, struct ubtrfs_node node, uint64_t *ret_id) must_check;
+/* In place of a subvolume that is not there, by its name in a directory. */
+#define NODE_INO_ABSENT 2u
+/* The same for one of those; past NODE_ID_WIDE_MAX of them they share one again. */
+int node_id_of_absent(struct node_ids *ids, struct ubtrfs_node dir, const char *name,
+		      size_t name_len, uint64_t *ret_id) must_check;
 /* ERR_NOT_FOUND for an id that was never given out. */
 int node_of_id(struct node_ids *ids, uint64_t id, struct ubtrfs_node *ret_node) must_check;
 /* What stat shows for an id. */
-uint64_t node_id_ino(uint64_t id);
+uint64_t node_id_ino(const struct node_ids *ids, uint64_t id);
 
 /* The kernel is told an id once more. */
 int node_id_looked_up(struct node_ids *ids, uint64_t id, struct ubtrfs_node node) must_check;

@@ -143,6 +143,70 @@ PY
 	judged "$WORK/copy"
 }
 
+@test 'directories in place of subvolumes are each their own: used, removed, not renamed, as under the kernel' {
+	image_new 300M
+	image_mount "$MNT" rw "$IMG"
+	mkdir "$MNT/dir" "$MNT/other"
+	for name in a b c d; do btrfs -q subvolume create "$MNT/dir/$name"; done
+	btrfs -q subvolume create "$MNT/top"
+	for nr in 1 2 3; do btrfs -q subvolume snapshot "$MNT" "$MNT/snap$nr"; done
+	image_umount "$MNT"
+	cat >"$WORK/absent.py" <<'PY'
+import errno, os, sys, threading
+os.chdir(sys.argv[1])
+def tried(f, *a):
+    try:
+        r = f(*a)
+        print(f.__name__, a, [r.st_ino & (1 << 43) - 1, r.st_nlink, r.st_mode] if isinstance(r, os.stat_result) else r)
+    except OSError as e:
+        print(f.__name__, a, e.errno)
+fds = [os.open('dir/' + name, os.O_RDONLY) for name in 'abcd'] + [os.open('top', os.O_RDONLY)]
+for fd in fds:
+    print(os.listdir(fd))
+tried(os.stat, 'dir/a'); tried(os.stat, 'dir/b'); tried(os.stat, 'top')
+print(sorted(e.name for e in os.scandir('dir') if e.is_dir()))
+tried(os.rename, 'dir/a', 'dir/z'); tried(os.rename, 'dir/a', 'other/a')
+try: os.mkdir('dir/a/inside')
+except OSError as e: print('no mkdir', e.errno in (errno.EPERM, errno.EROFS))
+os.chdir('dir/b')
+print(os.getcwd().endswith('/dir/b'))
+tried(os.rmdir, '../a'); tried(os.stat, '../a')
+print(os.getcwd().endswith('/dir/b'))
+tried(os.stat, '.'); tried(os.stat, '../b'); tried(os.listdir, '.')
+os.mkdir('../new'); tried(os.rename, '../new', '../c'); tried(os.stat, '../c/.')
+print(os.getcwd().endswith('/dir/b'))
+os.chdir('..')
+print(sorted(os.listdir('.')))
+tried(os.rmdir, 'b'); tried(os.stat, 'b')
+os.chdir('..')
+# Beside each other: each one's path stays its own.
+fd = os.open('dir/d', os.O_RDONLY)
+def look(name, wrong):
+    for _ in range(300):
+        f = os.open(name, os.O_RDONLY)
+        if not os.readlink('/proc/self/fd/%d' % f).endswith('/' + name): wrong.append(name)
+        os.close(f)
+wrong = []
+threads = [threading.Thread(target=look, args=(n, wrong)) for n in ('dir/d', 'top')]
+[t.start() for t in threads]; [t.join() for t in threads]
+print(len(wrong))
+PY
+	image_mount "$MNT" rw "$IMG"
+	python3 "$WORK/absent.py" "$MNT/snap1" >"$WORK/kernels.txt"
+	image_umount "$MNT"
+	ours_mount
+	python3 "$WORK/absent.py" "$M/snap2" >"$WORK/ours.txt"
+	ours_umount
+	diff "$WORK/kernels.txt" "$WORK/ours.txt"
+	ours_mount subvol=/snap3
+	python3 "$WORK/absent.py" "$M" >"$WORK/ours.txt"
+	[ "$(stat -c %i "$M/top")" = 2 ]
+	ours_umount
+	diff "$WORK/kernels.txt" "$WORK/ours.txt"
+	[ "$(wc -l <"$WORK/ours.txt")" -gt 20 ]
+	check_clean "$IMG"
+}
+
 @test 'a name that stays is listed once while others come and go' {
 	image_new 200M
 	ours_mount

@@ -4,6 +4,8 @@
  */
 #include "base/cmocka_all.h"
 
+#include <string.h>
+
 #include "base/bytes.h"
 #include "fuse/node_ids.h"
 
@@ -78,9 +80,9 @@ static void test_node_ids__are_inode_numbers(void **state)
 	node_ids_init(&table, TOP_SUBVOL);
 	assert_int_equal(node_id_of(&table, (struct ubtrfs_node){ TOP_SUBVOL, 256 }, &id), 0);
 	assert_true(id == NODE_ID_TOP);
-	assert_true(node_id_ino(id) == 256);
+	assert_true(node_id_ino(&table, id) == 256);
 	assert_int_equal(node_id_of(&table, (struct ubtrfs_node){ TOP_SUBVOL, 4711 }, &id), 0);
-	assert_true(node_id_ino(id) == 4711);
+	assert_true(node_id_ino(&table, id) == 4711);
 	/* An id that nobody was given. */
 	assert_true(node_of_id(&table, (uint64_t)1 << 63 | 5, &node) < 0);
 	node_ids_fini(&table, note_release, NULL);
@@ -134,10 +136,52 @@ static void test_node_ids__the_last_forget_lets_go(void **state)
 	assert_true(released.nodes[0].ino == 301);
 }
 
+/* Directories in place of subvolumes: one inode, each with an id of its own that stays. */
+static void test_node_ids__of_absent_subvolumes(void **state)
+{
+	const struct ubtrfs_node dirs[] = { { TOP_SUBVOL, 256 }, { TOP_SUBVOL, 300 }, { 5, 256 } };
+	static const char *const names[] = { "a", "b", "" };
+	struct node_ids table;
+	uint64_t ids[9];
+	unsigned nr = 0;
+
+	(void)state;
+	node_ids_init(&table, TOP_SUBVOL);
+	for (size_t round = 0; round < 2; round++)
+		for (size_t i = 0; i < 9; i++) {
+			const struct ubtrfs_node dir = dirs[i / 3];
+			const char *name = names[i % 3];
+			struct ubtrfs_node back;
+			uint64_t id;
+
+			assert_int_equal(node_id_of_absent(&table, dir, name, strlen(name), &id),
+					 0);
+			assert_true(round == 0 || id == ids[i]);
+			for (unsigned j = 0; round == 0 && j < nr; j++)
+				assert_true(id != ids[j]);
+			ids[i] = id;
+			nr += round == 0;
+			assert_int_equal(node_of_id(&table, id, &back), 0);
+			assert_true(back.subvolid == dir.subvolid && back.ino == NODE_INO_ABSENT);
+			assert_true(node_id_ino(&table, id) ==
+				    (dir.subvolid == TOP_SUBVOL ? 2 : dir.subvolid << 43 | 2));
+		}
+	/* Where the subvolume does not fit in they share one. */
+	assert_int_equal(node_id_of_absent(&table, (struct ubtrfs_node){ 1 << 20, 256 }, "a", 1,
+					   &ids[0]),
+			 0);
+	assert_int_equal(node_id_of_absent(&table, (struct ubtrfs_node){ 1 << 20, 256 }, "b", 1,
+					   &ids[1]),
+			 0);
+	assert_true(ids[0] == ids[1]);
+	node_ids_fini(&table, note_release, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_node_ids__go_both_ways),
+		cmocka_unit_test(test_node_ids__of_absent_subvolumes),
 		cmocka_unit_test(test_node_ids__are_inode_numbers),
 		cmocka_unit_test(test_node_ids__many_wide_ones),
 		cmocka_unit_test(test_node_ids__the_last_forget_lets_go),
