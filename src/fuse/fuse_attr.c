@@ -5,6 +5,7 @@
  */
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -113,6 +114,14 @@ void attr_to_stat(const struct front *front, const struct ubtrfs_attr *attr, uin
 	};
 }
 
+static bool request_is_mapped_user(fuse_req_t req)
+{
+	const struct mount_options *options = front_of(req)->options;
+	uid_t uid = fuse_req_ctx(req)->uid;
+
+	return uid == 0 || uid == geteuid() || (options->map_uid && uid == options->uid);
+}
+
 int request_owner(fuse_req_t req, struct ubtrfs_node dir, struct ubtrfs_attr *attr)
 {
 	const struct mount_options *options = front_of(req)->options;
@@ -121,7 +130,8 @@ int request_owner(fuse_req_t req, struct ubtrfs_node dir, struct ubtrfs_attr *at
 
 	attr->uid = ctx->uid;
 	attr->gid = ctx->gid;
-	if (!options->map_uid && !options->map_gid)
+	/* Others make what is theirs, also where it is shown as somebody else's. */
+	if ((!options->map_uid && !options->map_gid) || !request_is_mapped_user(req))
 		return 0;
 	/* What is shown as somebody's stays whose it is: new files are its owner's too. */
 	TRY(ubtrfs_getattr(front_of(req)->fs, dir, &dir_attr));
@@ -130,6 +140,36 @@ int request_owner(fuse_req_t req, struct ubtrfs_node dir, struct ubtrfs_attr *at
 	if (options->map_gid)
 		attr->gid = dir_attr.gid;
 	return 0;
+}
+
+/*
+ * Where owners are shown as others than they are, a set-id bit would be given by one and be another's:
+ * only root gives one there.
+ */
+static uint32_t setid_refused(fuse_req_t req)
+{
+	const struct mount_options *options = front_of(req)->options;
+
+	if (fuse_req_ctx(req)->uid == 0)
+		return 0;
+	return (options->map_uid ? S_ISUID | S_ISGID : 0) | (options->map_gid ? S_ISGID : 0);
+}
+
+uint32_t request_new_mode(fuse_req_t req, uint32_t mode)
+{
+	/* That of a directory gives nobody any right. */
+	return S_ISDIR(mode) ? mode : mode & ~setid_refused(req);
+}
+
+static int check_setid(fuse_req_t req, struct ubtrfs_node node, uint32_t mode)
+{
+	uint32_t refused = setid_refused(req);
+	struct ubtrfs_attr attr;
+
+	if (!(mode & refused))
+		return 0;
+	TRY(ubtrfs_getattr(front_of(req)->fs, node, &attr));
+	return !S_ISDIR(attr.mode) && mode & refused & ~attr.mode ? -EPERM : 0;
 }
 
 static void reply_attr(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
@@ -223,6 +263,17 @@ int request_kill_setid(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
 	return 0;
 }
 
+bool request_kills_setid(fuse_req_t req, const struct fuse_file_info *file)
+{
+	const struct mount_options *options = front_of(req)->options;
+
+	if ((unsigned)file->flags & WIRE_KILL_FLAG)
+		return true;
+	/* What comes from a mapping of memory the kernel sends as its own. */
+	return (options->map_uid || options->map_gid) &&
+	       (file->writepage || fuse_req_ctx(req)->uid != 0);
+}
+
 /* Of all rights the owner's number is what a request tells; without root's the bits go. */
 int request_changes(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
 {
@@ -262,6 +313,8 @@ void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 	if ((wanted & UBTRFS_ATTR_UID && front->options->map_uid) ||
 	    (wanted & UBTRFS_ATTR_GID && front->options->map_gid))
 		err = -EPERM;
+	if (err == 0 && wanted & UBTRFS_ATTR_MODE)
+		err = check_setid(req, node, attr.mode);
 	if (err == 0 && wanted)
 		err = ubtrfs_setattr(front->fs, node, &attr, wanted);
 	if (err < 0)

@@ -64,7 +64,7 @@ void front_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, o
 	if (!request_node(req, id, &node))
 		return;
 	err = ubtrfs_write(front_of(req)->fs, node, (uint64_t)offset, data, size);
-	if (err == 0 && (unsigned)file->flags & WIRE_KILL_FLAG)
+	if (err == 0 && request_kills_setid(req, file))
 		err = request_kill_setid(req, id, node);
 	if (err < 0)
 		reply_error(req, err);

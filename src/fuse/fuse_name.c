@@ -118,6 +118,7 @@ static int make(fuse_req_t req, fuse_ino_t parent, const char *name, struct ubtr
 	TRY(node_of_id(&front->ids, parent, &dir));
 	*ret_dir = dir;
 	TRY(request_owner(req, dir, &what->attr));
+	what->attr.mode = request_new_mode(req, what->attr.mode);
 	/* The kernel leaves the umask to us, because a default ACL comes before it. */
 	what->inherit = true;
 	what->umask = fuse_req_ctx(req)->umask;

@@ -82,10 +82,14 @@ void attr_to_stat(const struct front *front, const struct ubtrfs_attr *attr, uin
 		  struct stat *ret_st);
 /* The owner of what a request makes in a directory. */
 int request_owner(fuse_req_t req, struct ubtrfs_node dir, struct ubtrfs_attr *attr) must_check;
+/* The mode of what a request makes: without the set-id bits that it may not give. */
+uint32_t request_new_mode(fuse_req_t req, uint32_t mode);
 /* A regular file's handle of the kernel carries nothing. */
 void front_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
 void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 		   struct fuse_file_info *file);
+/* Whether a write takes set-id bits away. */
+bool request_kills_setid(fuse_req_t req, const struct fuse_file_info *file);
 /* Somebody without a right to set-id bits has written. */
 int request_kill_setid(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node) must_check;
 /* Before contents change by a request in which the kernel says nothing of such rights. */

@@ -88,6 +88,7 @@ static int fuse_options(const struct front *front, const struct mount_request *r
 			struct strbuf *text)
 {
 	const struct mount_options *options = request->options;
+	bool is_true = !options->map_uid && !options->map_gid && !options->no_permissions;
 	bool is_root = geteuid() == 0;
 
 	strbuf_addf(text, "subtype=ubtrfs,max_read=%u,fsname=", FRONT_REQUEST_BYTES);
@@ -95,10 +96,15 @@ static int fuse_options(const struct front *front, const struct mount_request *r
 	strbuf_add(text, front->options->how.writable ? ",rw" : ",ro");
 	if (!options->no_permissions)
 		strbuf_add(text, ",default_permissions");
-	/* A filesystem mounted by root is everybody's, with devices, as any other. */
+	/*
+	 * A filesystem mounted by root is everybody's, with devices, as any other; but where owners are
+	 * not those that are shown, or nobody asks for them, set-id bits give no rights, and where nobody
+	 * asks, others may not enter, unless that is said.
+	 */
 	if (is_root)
-		strbuf_add(text, ",suid,dev");
-	if ((is_root || options->allow_other) && !options->no_allow_other)
+		strbuf_add(text, is_true ? ",suid,dev" : ",nosuid,nodev");
+	if (((is_root && !options->no_permissions) || options->allow_other) &&
+	    !options->no_allow_other)
 		strbuf_add(text, ",allow_other");
 	if (request->debug)
 		strbuf_add(text, ",debug");

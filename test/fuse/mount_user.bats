@@ -110,3 +110,90 @@ print("%d:%d" % (os.major(d), os.minor(d)))' "$M")
 	! grep -q " $WORK/roots " /proc/self/mounts
 	[ "$(pgrep -c -f "$IMG" || true)" = 0 ] || grep -q '^user_allow_other' /etc/fuse.conf
 }
+
+# An image of a tree of root's, with set-id bits.
+mapped_image()
+{
+	rm -rf "$WORK/home/tree"
+	mkdir -p "$WORK/home/tree/open" "$WORK/home/tree/dir"
+	cp /usr/bin/id "$WORK/home/tree/su"
+	cp /usr/bin/id "$WORK/home/tree/map"
+	cp /usr/bin/id "$WORK/home/tree/group"
+	chmod 4755 "$WORK/home/tree/su" "$WORK/home/tree/map"
+	chmod 2755 "$WORK/home/tree/group"
+	chmod 1777 "$WORK/home/tree/open"
+	"$UBTRFS" mkfs -q -f --rootdir "$WORK/home/tree" "$IMG"
+}
+
+@test "uid= and gid=: a user gets no set-id bit that would be the owner's; what others make is theirs" {
+	mapped_image
+	"$UBTRFS" mount -o uid=65534,gid=65534 "$IMG" "$M" 3>&-
+	SERVER=$(server_of "$IMG")
+	grep " $M " /proc/self/mounts | grep -q 'rw,nosuid,nodev'
+	as_user cp /usr/bin/id "$M/own"
+	for mode in 4755 2755 6755; do
+		! as_user chmod $mode "$M/own" 2>"$WORK/err"
+		grep -q 'Operation not permitted' "$WORK/err"
+	done
+	as_user chmod 1755 "$M/own"
+	as_user chmod 2775 "$M/dir"
+	# What is there may stay, with other bits; whoever writes takes it off, also through memory.
+	as_user chmod 4711 "$M/su"
+	! as_user chmod 6711 "$M/su" 2>/dev/null
+	[ "$(stat -c %a "$M/su")" = 4711 ]
+	as_user "$PYTHON" - "$M" <<'PY'
+import mmap, os, sys
+os.chdir(sys.argv[1])
+f = os.open('created', os.O_RDWR | os.O_CREAT, 0o6755)
+os.mknod('node', 0o106755)
+m = os.open('map', os.O_RDWR)
+a = mmap.mmap(m, 4096)
+a[0:4] = b'evil'
+a.flush(); a.close()
+g = os.open('group', os.O_WRONLY)
+os.write(g, b'evil')
+PY
+	# Somebody else, in a directory that is open to all: his on the disk, and he cannot pass for another.
+	as_other() { setpriv --reuid=12345 --regid=12345 --clear-groups --inh-caps=-all -- "$@"; }
+	as_other sh -c 'umask 0; echo text >"$1/open/theirs"' sh "$M"
+	! as_other chmod 4755 "$M/open/theirs" 2>/dev/null
+	! as_other rm "$M/open/theirs" 2>/dev/null
+	as_user sh -c 'echo text >"$1/open/users"' sh "$M"
+	chmod 4755 "$M/own"
+	ours_umount
+	image_mount "$MNT" ro "$IMG"
+	(cd "$MNT" && stat -c '%n %a %u:%g' created dir group map node open/theirs open/users own su) >"$WORK/modes"
+	image_umount "$MNT"
+	cat "$WORK/modes"
+	diff "$WORK/modes" - <<'END'
+created 755 0:0
+dir 2775 0:0
+group 755 0:0
+map 755 0:0
+node 755 0:0
+open/theirs 666 12345:12345
+open/users 644 0:0
+own 4755 0:0
+su 4711 0:0
+END
+	check_clean "$IMG"
+	"$UBTRFS" mount -o uid=65534,suid "$IMG" "$M" 3>&-
+	SERVER=$(server_of "$IMG")
+	! grep " $M " /proc/self/mounts | grep -q 'nosuid'
+	ours_umount
+}
+
+@test 'no_default_permissions: who mounted alone may enter, unless it is said, and set-id bits mean nothing' {
+	mapped_image
+	"$UBTRFS" mount -o no_default_permissions "$IMG" "$M" 3>&-
+	SERVER=$(server_of "$IMG")
+	grep " $M " /proc/self/mounts | grep -q 'rw,nosuid,nodev'
+	! as_user ls "$M" 2>"$WORK/err"
+	grep -q 'Permission denied' "$WORK/err"
+	ours_umount
+	"$UBTRFS" mount -o no_default_permissions,allow_other "$IMG" "$M" 3>&-
+	SERVER=$(server_of "$IMG")
+	as_user touch "$M/dir/file"
+	ours_umount
+	check_clean "$IMG"
+}
