@@ -1,16 +1,19 @@
 /*
  * The ioctls that can cross FUSE: those whose size is coded in their number.
  *
- * A table of them, each a function that fills the answer from the public API. What Linux lets only
- * root do here root and whoever mounted may do. All others are refused (ENOTTY), as by a filesystem
+ * A table of them, each a function that fills the answer from the public API, and who may. What Linux
+ * lets only CAP_SYS_ADMIN do here root with that right and whoever mounted may do. Who may change the
+ * flags of an inode the kernel decides before it asks. All others are refused (ENOTTY), as by a filesystem
  * that does not know them.
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 
 #include <ubtrfs/admin.h>
@@ -22,6 +25,16 @@
 #include "base/mem.h"
 #include "fuse/fuse_ioctl.h"
 #include "fuse/fuse_priv.h"
+
+static bool call_may(const struct ioctl_call *call, unsigned right)
+{
+	return call->rights >> right & 1;
+}
+
+static int check_changes(const struct ioctl_call *call)
+{
+	return call->front->options->how.writable ? 0 : -EROFS;
+}
 
 /* ---- flags of inodes ---- */
 
@@ -203,6 +216,7 @@ static int set_label(struct ioctl_call *call)
 
 	if (!memchr(label, '\0', call->size))
 		return -EINVAL;
+	TRY(check_changes(call));
 	TRY(ubtrfs_set_label(call->front->fs, label));
 	return ubtrfs_commit(call->front->fs);
 }
@@ -329,14 +343,12 @@ static int ino_lookup(struct ioctl_call *call)
 				    args->objectid };
 	size_t len;
 
-	/* The number of the subvolume one is in is everybody's to know. */
-	if (args->treeid && !call->privileged)
-		return -EPERM;
+	/* The number of the subvolume one is in is everybody's to know; that of others is not looked at. */
 	args->treeid = node.subvolid;
 	memset(args->name, 0, sizeof(args->name));
 	if (node.ino == UBTRFS_ROOT_INO)
 		return 0;
-	if (!call->privileged)
+	if (!call_may(call, CAP_SYS_ADMIN))
 		return -EPERM;
 	/* A slash stands behind the path. */
 	TRY(ubtrfs_ino_path(call->front->fs, node, args->name, sizeof(args->name) - 1, &len));
@@ -348,6 +360,7 @@ static int ino_lookup(struct ioctl_call *call)
 
 #define PRIVILEGED 1u
 #define CHANGES 2u /* refused on a mount that is read-only */
+#define OWNER 4u   /* of the inode, or privileged */
 
 static const struct {
 	unsigned long number;
@@ -363,23 +376,37 @@ static const struct {
 	{ BTRFS_IOC_DEV_INFO, dev_info, 0 },
 	{ BTRFS_IOC_GET_FEATURES, get_features, 0 },
 	{ BTRFS_IOC_GET_FSLABEL, get_label, 0 },
-	{ BTRFS_IOC_SET_FSLABEL, set_label, CHANGES | PRIVILEGED },
+	{ BTRFS_IOC_SET_FSLABEL, set_label, PRIVILEGED },
 	{ BTRFS_IOC_SYNC, sync_fs, 0 },
 	{ BTRFS_IOC_INO_LOOKUP, ino_lookup, 0 },
 	{ BTRFS_IOC_TREE_SEARCH, ioctl_tree_search, PRIVILEGED },
 	{ BTRFS_IOC_GET_SUBVOL_INFO, subvol_info, 0 },
 	{ BTRFS_IOC_GET_SUBVOL_ROOTREF, subvol_rootref, 0 },
 	{ BTRFS_IOC_SUBVOL_GETFLAGS, subvol_getflags, 0 },
-	{ BTRFS_IOC_SUBVOL_SETFLAGS, subvol_setflags, CHANGES | PRIVILEGED },
+	{ BTRFS_IOC_SUBVOL_SETFLAGS, subvol_setflags, CHANGES | OWNER },
 	{ BTRFS_IOC_DEFAULT_SUBVOL, default_subvol, CHANGES | PRIVILEGED },
 };
 
+/* The owner that is shown, as the kernel compares it. */
+static int check_owner(const struct ioctl_call *call)
+{
+	const struct mount_options *options = call->front->options;
+	struct ubtrfs_attr attr;
+
+	TRY(ubtrfs_getattr(call->front->fs, call->node, &attr));
+	return call->uid == (options->map_uid ? options->uid : attr.uid) ? 0 : -EPERM;
+}
+
 static int call_run(struct ioctl_call *call, unsigned index)
 {
-	if (calls[index].flags & CHANGES && !call->front->options->how.writable)
-		return -EROFS;
-	if (calls[index].flags & PRIVILEGED && !call->privileged)
+	unsigned flags = calls[index].flags;
+
+	if (flags & PRIVILEGED && !call_may(call, CAP_SYS_ADMIN))
 		return -EPERM;
+	if (flags & OWNER && !call_may(call, CAP_FOWNER))
+		TRY(check_owner(call));
+	if (flags & CHANGES)
+		TRY(check_changes(call));
 	return calls[index].run(call);
 }
 
@@ -396,14 +423,37 @@ static void call_reply(fuse_req_t req, struct ioctl_call *call, unsigned index, 
 		fuse_reply_ioctl(req, call->result, out_size ? call->data : NULL, out_size);
 }
 
+/*
+ * Who mounted may do everything; root, if he has not given away the right to. That is looked up as late
+ * as this, so it is a bar for containers without that right and not for who races with himself.
+ */
+static uint64_t request_rights(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	char path[64], line[128];
+	unsigned long long rights = UINT64_MAX;
+	FILE *status;
+
+	if (ctx->uid != 0)
+		return ctx->uid == geteuid() ? UINT64_MAX : 0;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)ctx->pid);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "CapEff: %llx", &rights) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return rights;
+}
+
 void front_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int number, void *arg,
 		 struct fuse_file_info *file, unsigned flags, const void *in, size_t in_size,
 		 size_t out_size)
 {
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct ioctl_call call = { .front = front_of(req),
 				   .id = id,
-				   .privileged = ctx->uid == 0 || ctx->uid == geteuid() };
+				   .uid = fuse_req_ctx(req)->uid,
+				   .rights = request_rights(req) };
 	unsigned index = 0;
 
 	(void)arg;

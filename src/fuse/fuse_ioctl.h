@@ -10,7 +10,8 @@ struct ioctl_call {
 	struct front *front;
 	fuse_ino_t id;
 	struct ubtrfs_node node;
-	bool privileged; /* from root, or from who mounted */
+	uid_t uid;	 /* who asks */
+	uint64_t rights; /* what root, or who mounted, may: a bit for each CAP_* */
 	void *data;	 /* what was given, zeroes behind it; becomes the answer */
 	size_t size;
 	size_t answer_max; /* no more is answered, although more is asked for; 0: all */

@@ -217,3 +217,37 @@ PY
 	ours_umount
 	check_clean "$IMG"
 }
+
+@test 'who may do which ioctl: the errnos of the kernel, for a user, root, and root without rights' {
+	fuse_for_all
+	cp "$ROOT/test/fuse/ioctl_rights.py" "$WORK"
+	chmod 644 "$WORK/ioctl_rights.py"
+	for who in user root nocap; do
+		for mode in rw ro; do
+			[ "$who.$mode" != nocap.ro ] || continue
+			as=
+			[ $who = root ] || as=as_user
+			[ $who != nocap ] || as='setpriv --bounding-set=-sys_admin,-linux_immutable --inh-caps=-all --'
+			image_new 200M
+			image_mount "$MNT" rw "$IMG"
+			btrfs -q subvolume create "$MNT/mysub"
+			btrfs -q subvolume create "$MNT/rootsub"
+			touch "$MNT/mine" "$MNT/roots" "$MNT/minero"
+			mkdir "$MNT/mydir"
+			chown 65534:65534 "$MNT/mysub" "$MNT/mine" "$MNT/minero" "$MNT/mydir"
+			chmod 444 "$MNT/minero"
+			image_umount "$MNT"
+			cp --sparse=always "$IMG" "$WORK/copy.img"
+			image_mount "$MNT" $mode "$WORK/copy.img"
+			$as "$PYTHON" "$WORK/ioctl_rights.py" "$MNT" >"$WORK/kernels.txt"
+			image_umount "$MNT"
+			ours_mount $mode
+			$as "$PYTHON" "$WORK/ioctl_rights.py" "$M" >"$WORK/ours.txt"
+			ours_umount
+			echo "$who $mode"
+			diff "$WORK/kernels.txt" "$WORK/ours.txt"
+			[ "$(wc -l <"$WORK/ours.txt")" -gt 280 ]
+		done
+	done
+	check_clean "$IMG"
+}
