@@ -27,6 +27,10 @@ static void test_mount_options__are_taken(void **state)
 	assert_int_equal(options.how.commit_interval_s, 7);
 	assert_int_equal(options.how.compress, UBTRFS_COMPRESS_ZSTD);
 	assert_int_equal(options.how.compress_level, 5);
+	assert_false(options.how.compress_force);
+	assert_int_equal(mount_options_parse(&options, "compress-force=lzo"), 0);
+	assert_int_equal(options.how.compress, UBTRFS_COMPRESS_LZO);
+	assert_true(options.how.compress_force);
 	assert_int_equal(options.how.nr_devices, 3);
 	assert_string_equal(options.devices[1], "/dev/a,b");
 	assert_string_equal(options.devices[2], "c\\d");
