@@ -42,6 +42,8 @@ struct ubtrfs_node {
  * After the mode, when both are named.
  */
 #define UBTRFS_ATTR_KILL_SETID 0x800u
+/* With nothing but times, which a write of who has opened the file left: as ubtrfs_write_opened. */
+#define UBTRFS_ATTR_OPENED 0x1000u
 
 struct ubtrfs_attr {
 	struct ubtrfs_node node;
@@ -140,6 +142,12 @@ int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 /* Writes from memory (copied). */
 int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, const void *data,
 		 size_t len);
+/*
+ * The same for who has opened the file for writing and was not refused then: that the file has become
+ * immutable or append-only since is nothing to him (as on Linux, which asks when a file is opened).
+ */
+int ubtrfs_write_opened(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+			const void *data, size_t len);
 /* Writes what a source yields: read is called on worker threads, for pieces of the range, each
  * once, in any order, before the next ubtrfs_commit returns at the latest. It must fill all of
  * len or return a negative errno; release is called once after the last read. This is how data

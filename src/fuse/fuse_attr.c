@@ -3,9 +3,12 @@
  *
  * Keeps nothing. Compares no permissions: the kernel does (default_permissions).
  */
+#include <linux/fs.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include <ubtrfs/attr.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -294,6 +297,44 @@ int request_kill_setgid(fuse_req_t req, struct ubtrfs_node node)
 	return ubtrfs_setattr(front->fs, node, &attr, UBTRFS_ATTR_MODE);
 }
 
+static int time_compare(const struct ubtrfs_time *a, const struct ubtrfs_time *b)
+{
+	if (a->sec != b->sec)
+		return a->sec < b->sec ? -1 : 1;
+	return a->nsec < b->nsec ? -1 : a->nsec > b->nsec;
+}
+
+/* The kernel writes what it gathered within half a minute; its writes set times of their own. */
+#define WRITTEN_LATE_S 60
+
+/*
+ * Times that were refused because of the flags of a file. Where the kernel gathers writes the times are
+ * its own: it may be told of what was written before the flags were set, and "now" of an append-only file
+ * is a time like another.
+ */
+static int set_times_late(struct front *front, struct ubtrfs_node node,
+			  const struct ubtrfs_attr *attr, unsigned wanted)
+{
+	const unsigned written = UBTRFS_ATTR_MTIME | UBTRFS_ATTR_CTIME;
+	const unsigned now = written | UBTRFS_ATTR_ATIME_NOW;
+	struct ubtrfs_attr old;
+	uint32_t fsflags;
+	bool is_written, is_now;
+
+	if (!front->opens || (wanted != written && wanted != now))
+		return -EPERM;
+	TRY(ubtrfs_getattr(front->fs, node, &old));
+	TRY(ubtrfs_fsflags_get(front->fs, node, &fsflags));
+	old.mtime.sec -= WRITTEN_LATE_S;
+	is_written = wanted == written && time_compare(&old.mtime, &attr->mtime) <= 0 &&
+		     time_compare(&attr->mtime, &attr->ctime) <= 0;
+	is_now = wanted == now && !(fsflags & FS_IMMUTABLE_FL) &&
+		 time_compare(&attr->mtime, &attr->ctime) == 0;
+	return is_written || is_now ?
+		       ubtrfs_setattr(front->fs, node, attr, wanted | UBTRFS_ATTR_OPENED) :
+		       -EPERM;
+}
+
 void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 		   struct fuse_file_info *file)
 {
@@ -317,6 +358,8 @@ void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 		err = check_setid(req, node, attr.mode);
 	if (err == 0 && wanted)
 		err = ubtrfs_setattr(front->fs, node, &attr, wanted);
+	if (err == -EPERM)
+		err = set_times_late(front, node, &attr, wanted);
 	if (err < 0)
 		reply_error(req, err);
 	else

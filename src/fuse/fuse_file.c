@@ -3,9 +3,16 @@
  *
  * There are no handles: opening is answered ENOSYS, whereupon the kernel opens and closes files by
  * itself, keeps their pages, and asks no more. A node lives as long as the kernel knows it.
+ * Where the kernel gathers writes (writeback_cache) it is another matter: what it has taken from a program
+ * must not be refused when it comes. So it is told to ask when a file is opened, as it does for filesystems
+ * of its own, and what it writes is written.
  */
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <ubtrfs/attr.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
@@ -13,7 +20,39 @@
 
 #define COPY_BYTES_MAX ((size_t)1 << 30)
 
+int open_check(const struct front *front, struct ubtrfs_node node, int flags)
+{
+	uint32_t fsflags;
+
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return 0;
+	TRY(ubtrfs_fsflags_get(front->fs, node, &fsflags));
+	if (fsflags & FS_IMMUTABLE_FL || (fsflags & FS_APPEND_FL && !(flags & O_APPEND)))
+		return -EPERM;
+	return 0;
+}
+
 void front_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file)
+{
+	struct front *front = front_of(req);
+	struct ubtrfs_node node;
+	int err;
+
+	if (!front->opens) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	if (!request_node(req, id, &node))
+		return;
+	err = open_check(front, node, file->flags);
+	file->keep_cache = 1;
+	if (err < 0)
+		reply_error(req, err);
+	else
+		fuse_reply_open(req, file);
+}
+
+void front_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file)
 {
 	(void)id;
 	(void)file;
@@ -58,12 +97,14 @@ void front_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 void front_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset,
 		 struct fuse_file_info *file)
 {
+	struct front *front = front_of(req);
 	struct ubtrfs_node node;
 	int err;
 
 	if (!request_node(req, id, &node))
 		return;
-	err = ubtrfs_write(front_of(req)->fs, node, (uint64_t)offset, data, size);
+	err = front->opens ? ubtrfs_write_opened(front->fs, node, (uint64_t)offset, data, size) :
+			     ubtrfs_write(front->fs, node, (uint64_t)offset, data, size);
 	if (err == 0 && request_kills_setid(req, file))
 		err = request_kill_setid(req, id, node);
 	if (err < 0)

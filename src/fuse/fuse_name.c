@@ -170,8 +170,11 @@ void front_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	struct ubtrfs_node node;
 	int err = make(req, parent, name, &what, &place.dir, &node);
 
-	if (err == -EEXIST && !(file->flags & O_EXCL))
+	if (err == -EEXIST && !(file->flags & O_EXCL)) {
 		err = look_up(front, place.dir, name, &node);
+		if (err == 0 && front->opens)
+			err = open_check(front, node, file->flags);
+	}
 	if (err == 0)
 		err = entry_fill(front, &place, node, NULL, &entry);
 	if (err < 0) {

@@ -38,6 +38,7 @@ struct front {
 	struct node_ids ids;
 	uint32_t block_bytes; /* st_blksize */
 	bool has_ids;
+	bool opens; /* the kernel gathers writes: what may be written is asked when a file is opened */
 	struct control_server *control;
 	struct loop *loop;
 	struct wire wire;
@@ -135,7 +136,10 @@ void front_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t cookie,
 /* ---- fuse_file.c ---- */
 
 /* Opening and closing mean nothing here: the kernel is told not to ask. */
+/* EPERM: not for writing, or only for appending, as its flags are. */
+int open_check(const struct front *front, struct ubtrfs_node node, int flags) must_check;
 void front_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
+void front_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
 void front_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
 void front_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
 void front_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,

@@ -23,7 +23,7 @@
 
 static void front_init(void *userdata, struct fuse_conn_info *conn)
 {
-	const struct front *front = userdata;
+	struct front *front = userdata;
 	unsigned wanted =
 		FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
 		FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA |
@@ -40,6 +40,7 @@ static void front_init(void *userdata, struct fuse_conn_info *conn)
 	conn->want &=
 		~(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_HANDLE_KILLPRIV);
 	conn->want |= wanted & conn->capable;
+	front->opens = conn->want & FUSE_CAP_WRITEBACK_CACHE;
 	conn->max_write = FRONT_REQUEST_BYTES;
 	conn->max_read = FRONT_REQUEST_BYTES;
 	conn->max_background = BACKGROUND_REQUESTS;
@@ -66,7 +67,7 @@ static const struct fuse_lowlevel_ops front_ops = {
 	.readdir = front_readdir,
 	.readdirplus = front_readdirplus,
 	.open = front_open,
-	.opendir = front_open,
+	.opendir = front_opendir,
 	.release = front_release,
 	.releasedir = front_release,
 	.flush = front_flush,

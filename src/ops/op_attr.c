@@ -166,11 +166,17 @@ static int setattr_enter(struct ubtrfs *fs, struct inode *inode, const struct ub
 	(UBTRFS_ATTR_MODE | UBTRFS_ATTR_UID | UBTRFS_ATTR_GID | UBTRFS_ATTR_SIZE | \
 	 UBTRFS_ATTR_ATIME | UBTRFS_ATTR_MTIME)
 
+#define OPENED_SETS                                                                               \
+	(UBTRFS_ATTR_OPENED | UBTRFS_ATTR_ATIME_NOW | UBTRFS_ATTR_MTIME_NOW | UBTRFS_ATTR_ATIME | \
+	 UBTRFS_ATTR_MTIME | UBTRFS_ATTR_CTIME)
+
 /* All that can be refused is refused before anything changes. */
 static int setattr_check(const struct inode *inode, const struct ubtrfs_attr *attr, unsigned set)
 {
-	if (set & APPEND_KEEPS)
+	if (set & APPEND_KEEPS && !(set & UBTRFS_ATTR_OPENED))
 		TRY(inode_check_not_append(inode));
+	if (set & UBTRFS_ATTR_OPENED && set & ~(unsigned)OPENED_SETS)
+		return THROW(ERR_INVALID, "an open file leaves times and nothing else");
 	if (set & UBTRFS_ATTR_MODE && attr->mode & S_IFMT &&
 	    (attr->mode & S_IFMT) != (inode_mode(inode) & S_IFMT))
 		return THROW(ERR_INVALID, "inode %llu: the type of a file cannot change",
@@ -227,7 +233,7 @@ static int setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
-	if (set & ~UBTRFS_ATTR_FLAGS)
+	if (set & ~UBTRFS_ATTR_FLAGS && !(set & UBTRFS_ATTR_OPENED))
 		TRY(node_inode_write(fs, node, &inode));
 	else
 		TRY(node_inode_flags(fs, node, &inode));

@@ -7,18 +7,23 @@
 #include "file/range.h"
 #include "ops/op_attr.h"
 
+static int file_check_kind(const struct inode *inode, bool write)
+{
+	if (S_ISDIR(inode_mode(inode)))
+		return THROW(ERR_IS_DIR, "inode %llu is a directory",
+			     (unsigned long long)inode->ino);
+	if (!S_ISREG(inode_mode(inode)))
+		return THROW(ERR_INVALID, "inode %llu is not a regular file",
+			     (unsigned long long)inode->ino);
+	return write ? inode_check_unsealed(inode) : 0;
+}
+
 int node_file(struct ubtrfs *fs, struct ubtrfs_node node, bool write, struct inode **ret_inode)
 {
 	SCOPED(inode) struct inode *inode = NULL;
 
 	TRY(write ? node_inode_write(fs, node, &inode) : node_inode(fs, node, &inode));
-	if (S_ISDIR(inode_mode(inode)))
-		return THROW(ERR_IS_DIR, "inode %llu is a directory", (unsigned long long)node.ino);
-	if (!S_ISREG(inode_mode(inode)))
-		return THROW(ERR_INVALID, "inode %llu is not a regular file",
-			     (unsigned long long)node.ino);
-	if (write)
-		TRY(inode_check_unsealed(inode));
+	TRY(file_check_kind(inode, write));
 	*ret_inode = inode;
 	inode = NULL;
 	return 0;
@@ -94,6 +99,7 @@ struct write_rest {
 	uint64_t offset, len;
 	const uint8_t *bytes;	      /* or */
 	struct shared_source *source; /* not owned */
+	bool opened; /* flags of the inode were asked for when the file was opened */
 };
 
 static void write_advance(struct write_rest *rest, uint64_t part)
@@ -106,7 +112,7 @@ static void write_advance(struct write_rest *rest, uint64_t part)
 
 static int write_parts(struct ubtrfs *fs, struct inode *inode, struct write_rest *rest)
 {
-	if (rest->offset < inode_size(inode))
+	if (rest->offset < inode_size(inode) && !rest->opened)
 		TRY(inode_check_not_append(inode));
 	TRY(file_check_range(inode, rest->offset, rest->len));
 	while (rest->len) {
@@ -134,7 +140,12 @@ static int write_bytes(struct ubtrfs *fs, struct ubtrfs_node node, struct write_
 
 	if (!fs->core.writable)
 		return THROW(ERR_READ_ONLY, "%s is open for reading only", fs->core.name);
-	TRY(node_file(fs, node, true, &inode));
+	if (rest->opened) {
+		TRY(node_inode_flags(fs, node, &inode));
+		TRY(file_check_kind(inode, true));
+	} else {
+		TRY(node_file(fs, node, true, &inode));
+	}
 	return write_parts(fs, inode, rest);
 }
 
@@ -142,6 +153,14 @@ UBTRFS_API int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t
 			    const void *data, size_t len)
 {
 	struct write_rest rest = { .offset = offset, .len = len, .bytes = data };
+
+	return FS_CHANGE(fs, write_bytes(fs, node, &rest));
+}
+
+UBTRFS_API int ubtrfs_write_opened(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+				   const void *data, size_t len)
+{
+	struct write_rest rest = { .offset = offset, .len = len, .bytes = data, .opened = true };
 
 	return FS_CHANGE(fs, write_bytes(fs, node, &rest));
 }

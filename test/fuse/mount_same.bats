@@ -52,3 +52,24 @@ teardown()
 		diff "$WORK/kernels.txt" "$WORK/ours.txt"
 	done
 }
+
+@test 'writeback_cache: what a program wrote is written, also when the file is append-only or immutable by then' {
+	work()
+	{
+		python3 "$TABLES/opened_flags.py" .
+	}
+	same_on_both writeback_cache '' 100
+	# What is on the devices behind it.
+	image_mount "$MNT" ro "$IMG"
+	(cd "$MNT" && md5sum *) >"$WORK/kernels.txt"
+	image_umount "$MNT"
+	image_new 200M
+	ours_mount writeback_cache
+	python3 "$TABLES/opened_flags.py" "$M" >"$WORK/out"
+	ours_umount
+	image_mount "$MNT" ro "$IMG"
+	(cd "$MNT" && md5sum *) >"$WORK/ours.txt"
+	image_umount "$MNT"
+	diff "$WORK/kernels.txt" "$WORK/ours.txt"
+	check_clean "$IMG"
+}
