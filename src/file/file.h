@@ -192,6 +192,9 @@ int data_alloc(struct writeback *writeback, uint64_t len, uint64_t min_len, uint
  * The lock of ops/ is held alone.
  */
 int writeback_step(struct writeback *writeback, size_t budget_bytes, bool *ret_more) must_check;
+/* The same for one inode; *ret_more: some of it is in RAM still. */
+int writeback_step_inode(struct writeback *writeback, struct inode *inode,
+			 bool *ret_more) must_check;
 /*
  * Without the lock of ops/: until enough of what the last step left on its way is done for the next one,
  * or nothing is on its way. From any thread.
@@ -386,7 +389,5 @@ int file_read_data(struct writeback *writeback, struct inode *inode, uint64_t of
 		   size_t capacity, uint64_t *ret_start, size_t *ret_len) must_check;
 int file_seek_data(struct writeback *writeback, struct inode *inode, uint64_t offset,
 		   uint64_t *ret_start, uint64_t *ret_end) must_check;
-/* Settles and flushes: the tree tells all of this inode. A no-op when nothing is delayed. */
-int file_sync_inode(struct writeback *writeback, struct inode *inode) must_check;
 
 #endif

@@ -19,17 +19,6 @@ struct read_target {
 	size_t len, capacity;
 };
 
-int file_sync_inode(struct writeback *writeback, struct inode *inode)
-{
-	if (!link_is_linked(&inode->dirty_link) && !inode->writing.nr)
-		return 0;
-	TRY(file_settle(writeback, inode));
-	/* What was reaped may still be on its way to the devices. */
-	TRY(batch_drain(writeback));
-	TRY(csum_batch_flush(writeback));
-	return inode_flush(writeback->config.txn, inode);
-}
-
 /* Reads whole sectors of an extent and verifies those that have a checksum. */
 static int sectors_read(struct writeback *writeback, struct inode *inode, uint64_t addr,
 			uint8_t *data, uint64_t len)

@@ -117,6 +117,33 @@ static int step(struct writeback *writeback, size_t budget_bytes)
 	return 0;
 }
 
+static int step_inode(struct writeback *writeback, struct inode *inode)
+{
+	size_t budget_bytes = SIZE_MAX;
+
+	TRY(batch_reap_done(writeback));
+	TRY(reap_done(writeback));
+	TRY(submit_inode(writeback, inode, &budget_bytes));
+	/* What is left of it is in the batch that is being filled. */
+	if (!inode->dirty.nr && !inode->nr_in_flight && inode->writing.nr)
+		TRY(batch_submit(writeback));
+	return 0;
+}
+
+int writeback_step_inode(struct writeback *writeback, struct inode *inode, bool *ret_more)
+{
+	int err;
+
+	TRY(txn_check(writeback->config.txn));
+	writeback->stepping = true;
+	err = step_inode(writeback, inode);
+	writeback->stepping = false;
+	step_ends(writeback);
+	TRY(err);
+	*ret_more = inode->dirty.nr || inode->writing.nr;
+	return 0;
+}
+
 int writeback_step(struct writeback *writeback, size_t budget_bytes, bool *ret_more)
 {
 	int err;

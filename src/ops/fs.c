@@ -89,15 +89,6 @@ int fs_ready_to_read(struct ubtrfs *fs, struct inode *inode)
 	return file_wait_range(&fs->core.writeback, inode, 0, UINT64_MAX);
 }
 
-int fs_sync_inode(struct ubtrfs *fs, struct inode *inode)
-{
-	if (!link_is_linked(&inode->dirty_link) && !inode->writing.nr)
-		return 0;
-	if (!fs->alone)
-		return -ERR_WANTS_ALONE;
-	return file_sync_inode(&fs->core.writeback, inode);
-}
-
 UBTRFS_API void ubtrfs_open_options_init(struct ubtrfs_open_options *options)
 {
 	memset(options, 0, sizeof(*options));

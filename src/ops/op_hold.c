@@ -82,7 +82,7 @@ int inode_lose_name(struct ubtrfs *fs, struct inode *inode, struct name_left *le
 	return 0;
 }
 
-static struct inode *node_find(struct ubtrfs *fs, struct ubtrfs_node node)
+struct inode *node_find(struct ubtrfs *fs, struct ubtrfs_node node)
 {
 	struct root *root = root_peek(fs->core.roots, node.subvolid);
 

@@ -218,6 +218,7 @@ UBTRFS_API int ubtrfs_fallocate(struct ubtrfs *fs, struct ubtrfs_node node, unsi
 
 	if (err < 0)
 		return fs_errno(err);
+	fs_drain_node(fs, node);
 	return FS_CHANGE(fs, falloc(fs, &job));
 }
 

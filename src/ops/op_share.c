@@ -145,6 +145,13 @@ static int share_enter(struct ubtrfs *fs, const struct share_files *files)
 	return door_enter(&fs->core, item_bytes, 2);
 }
 
+/* Extents are shared, not what is to become some: mostly there is nothing left to wait for then. */
+static void share_drain(struct ubtrfs *fs, const struct share_job *job)
+{
+	fs_drain_node(fs, job->src);
+	fs_drain_node(fs, job->dst);
+}
+
 /* Up to limit bytes of the job, all of it in steps. */
 static int share_steps(struct ubtrfs *fs, const struct share_files *files, struct share_job *job,
 		       uint64_t limit)
@@ -190,6 +197,7 @@ UBTRFS_API int ubtrfs_clone_range(struct ubtrfs *fs, struct ubtrfs_node src, uin
 				 .len = len,
 				 .to_end = !len };
 
+	share_drain(fs, &job);
 	return FS_CHANGE(fs, clone_job(fs, &job));
 }
 
@@ -254,6 +262,7 @@ UBTRFS_API int ubtrfs_dedupe_range(struct ubtrfs *fs, struct ubtrfs_node src, ui
 				 .len = len };
 	int err;
 
+	share_drain(fs, &job);
 	err = FS_CHANGE(fs, dedupe_job(fs, &job));
 	if (err == 0)
 		*ret_same = !job.differs;
@@ -340,6 +349,7 @@ UBTRFS_API int ubtrfs_copy_range(struct ubtrfs *fs, struct ubtrfs_node src, uint
 				 .len = MIN(len, (uint64_t)INT64_MAX) };
 	int err;
 
+	share_drain(fs, &job);
 	err = FS_CHANGE(fs, copy_job(fs, &job));
 	/* What was copied before something failed is told, and the failure when it is met again. */
 	if (err && job.done == 0)

@@ -37,6 +37,44 @@ UBTRFS_API int ubtrfs_fsync(struct ubtrfs *fs, struct ubtrfs_node node, bool dat
 	return err < 0 || durable ? err : ubtrfs_commit(fs);
 }
 
+static bool is_draining(const struct inode *inode)
+{
+	return inode && (inode->dirty.nr || inode->writing.nr);
+}
+
+static int drain_ask(struct ubtrfs *fs, struct ubtrfs_node node, bool *ret_more)
+{
+	SCOPED(inode) struct inode *inode = node_find(fs, node);
+
+	*ret_more = is_draining(inode);
+	return 0;
+}
+
+static int drain_step(struct ubtrfs *fs, struct ubtrfs_node node, bool *ret_more)
+{
+	SCOPED(inode) struct inode *inode = node_find(fs, node);
+
+	*ret_more = is_draining(inode);
+	return *ret_more ? writeback_step_inode(&fs->core.writeback, inode, ret_more) : 0;
+}
+
+void fs_drain_node(struct ubtrfs *fs, struct ubtrfs_node node)
+{
+	bool more = false;
+	int err;
+
+	if (!fs->background || FS_READ(fs, drain_ask(fs, node, &more)) < 0)
+		return;
+	for (unsigned i = 0; more && i < FLUSH_MAX_SLICES; i++) {
+		fs_lock(fs);
+		err = drain_step(fs, node, &more);
+		if (fs_unlock(fs, err) < 0)
+			return;
+		if (more)
+			writeback_wait(&fs->core.writeback);
+	}
+}
+
 /* Contents are read and written in the background; what has failed so far shows here. */
 UBTRFS_API int ubtrfs_drain(struct ubtrfs *fs)
 {
