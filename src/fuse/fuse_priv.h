@@ -53,6 +53,8 @@ static inline struct front *front_of(fuse_req_t req)
 /* ---- fuse_session.c ---- */
 
 struct mount_request;
+/* Which function answers what; the userdata of a session is the front. */
+extern const struct fuse_lowlevel_ops front_ops;
 int session_mount(struct front *front, const struct mount_request *request) must_check;
 /*
  * Ends the connection, and the mount if that is still there. Behind the loop; may be called without

@@ -47,7 +47,7 @@ static void front_init(void *userdata, struct fuse_conn_info *conn)
 	conn->congestion_threshold = BACKGROUND_REQUESTS * 3 / 4;
 }
 
-static const struct fuse_lowlevel_ops front_ops = {
+const struct fuse_lowlevel_ops front_ops = {
 	.init = front_init,
 	.lookup = front_lookup,
 	.forget = front_forget,

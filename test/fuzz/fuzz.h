@@ -22,6 +22,10 @@ int fuzz_leaf(const uint8_t *in, size_t len);
 int fuzz_chunk(const uint8_t *in, size_t len);
 int fuzz_extent(const uint8_t *in, size_t len);
 int fuzz_stream(const uint8_t *in, size_t len);
+int fuzz_xattr(const uint8_t *in, size_t len);
+int fuzz_fuse(const uint8_t *in, size_t len);
+int fuzz_control(const uint8_t *in, size_t len);
+int fuzz_text(const uint8_t *in, size_t len);
 #endif
 
 struct image;

@@ -85,6 +85,10 @@ REPLAY(leaf)
 REPLAY(chunk)
 REPLAY(extent)
 REPLAY(stream)
+REPLAY(xattr)
+REPLAY(fuse)
+REPLAY(control)
+REPLAY(text)
 
 static int image_teardown(void **state)
 {
@@ -103,6 +107,10 @@ int main(void)
 		cmocka_unit_test(test_fuzz_replay__chunk),
 		cmocka_unit_test(test_fuzz_replay__extent),
 		cmocka_unit_test(test_fuzz_replay__stream),
+		cmocka_unit_test(test_fuzz_replay__xattr),
+		cmocka_unit_test(test_fuzz_replay__fuse),
+		cmocka_unit_test(test_fuzz_replay__control),
+		cmocka_unit_test(test_fuzz_replay__text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, image_teardown);
