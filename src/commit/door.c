@@ -307,13 +307,14 @@ int door_ensure_metadata(struct core *core)
 	return err == -ERR_NO_SPACE ? 0 : err;
 }
 
-/* Whether a commit would give space back. */
+/* Whether a commit would give space back, or let somebody write where others were. */
 static bool commit_helps(struct core *core, enum space_kind kind)
 {
 	struct space_totals totals;
 
 	space_totals_get(core->space, kind, &totals);
 	return totals.pinned_bytes || ref_queue_nr(space_ref_queue(core->space)) ||
+	       (kind == SPACE_DATA && space_was_left(core->space, 0, UINT64_MAX)) ||
 	       reclaim_wanted(core);
 }
 

@@ -6,7 +6,7 @@
  * behind its end; or nothing at all, and the item goes alone.
  * The subvolumes that are opened first are cleaned at opening, the others before the first change in
  * them: to look into each costs reading.
- * One whose items cannot be read, or make no sense, stays what it is for the next opening: a block that
+ * One whose items cannot be read, make no sense, or are nothing we know, stays what it is for the next opening: a block that
  * is lost must not keep everybody from writing. What cannot be read of the list of orphans itself, and
  * what fails when half is done (law L6), is told to who opens.
  * Bounds: the numbers only rise, but for a file that loses extents with each step.
@@ -42,7 +42,8 @@ static int truncate_step(struct ubtrfs *fs, struct inode *inode, bool *ret_done)
 /* Once for a subvolume, with the first cause: there may be many, and mostly for one reason. */
 static int orphan_keep(struct ubtrfs *fs, struct orphan_walk *walk, uint64_t ino, int err)
 {
-	bool is_damage = err_to_errno(err) == EIO || err_to_errno(err) == EUCLEAN;
+	int sys = err_to_errno(err);
+	bool is_damage = sys == EIO || sys == EUCLEAN || sys == EOPNOTSUPP;
 
 	if (!is_damage || !fs->core.txn || txn_check(fs->core.txn) < 0)
 		return err;

@@ -6,6 +6,8 @@
  */
 #include "ops/fs_fixture.h"
 
+#include <errno.h>
+
 #include "ops/ops.h"
 
 #define LEN (64 * 1024)
@@ -152,6 +154,53 @@ static void test_nocow_left__copy_takes_the_place_of_its_source(void **state)
 	fixture_fini(&fx);
 }
 
+/* All that is left of the space, in a file of its own. */
+static void fill(struct fs_fixture *fx)
+{
+	struct content content = { 0 };
+	struct ubtrfs_node node = fixture_file(fx, "filler");
+	uint64_t offset = 0, len = MIB;
+	int err;
+
+	content_put(&content, 0, MIB, 3);
+	while (len >= 4096) {
+		err = ubtrfs_write(fx->fs, node, offset, content.data, len);
+		assert_true(err == 0 || err == -ENOSPC);
+		if (err == 0)
+			offset += len;
+		else
+			len /= 2;
+	}
+	OK(ubtrfs_commit(fx->fs));
+	content_free(&content);
+}
+
+/* On a full filesystem what was shared is written in place again, once that is durable: at once. */
+static void test_nocow_left__full_disk_commits_first(void **state)
+{
+	struct content old = { 0 };
+	struct fs_fixture fx;
+
+	(void)state;
+	files_make(&fx, &old);
+	fixture_close(&fx);
+	fx.how.explicit_commit = false;
+	fixture_open(&fx, true);
+	fill(&fx);
+	OK(ubtrfs_unlink(fx.fs, fx.top, "one", 3));
+	/* The removal has been run, and is not committed. */
+	fs_lock(fx.fs);
+	OK(core_spill(&fx.fs->core));
+	assert_int_equal(fs_unlock(fx.fs, 0), 0);
+	content_write(&fx, fixture_lookup(&fx, fx.top, "two"), &old, 0, LEN, 2);
+	fixture_close(&fx);
+	fixture_check(&fx);
+	fixture_open(&fx, false);
+	content_compare(&fx, fixture_lookup(&fx, fx.top, "two"), &old);
+	content_free(&old);
+	fixture_fini(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_nocow_left__removal_is_being_committed),
 		cmocka_unit_test(test_nocow_left__durable_removal_is_forgotten),
 		cmocka_unit_test(test_nocow_left__copy_takes_the_place_of_its_source),
+		cmocka_unit_test(test_nocow_left__full_disk_commits_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
