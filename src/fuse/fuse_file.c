@@ -107,6 +107,9 @@ void front_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, o
 			     ubtrfs_write(front->fs, node, (uint64_t)offset, data, size);
 	if (err == 0 && request_kills_setid(req, file))
 		err = request_kill_setid(req, id, node);
+	/* What it takes now is for us to tell: the kernel keeps what it knew before it gathered this. */
+	if (err == 0 && front->opens)
+		(void)fuse_lowlevel_notify_inval_inode(front->session, id, -1, 0);
 	if (err < 0)
 		reply_error(req, err);
 	else

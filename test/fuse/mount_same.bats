@@ -43,6 +43,12 @@ teardown()
 		python3 "$TABLES/st_blocks.py" "$MNT" show >"$WORK/kernels.txt"
 		image_umount "$MNT"
 		diff "$WORK/kernels.txt" "$WORK/again.txt"
+		# What the kernel has gathered counts as soon as we have it.
+		image_new 200M
+		ours_mount "$options,writeback_cache"
+		python3 "$TABLES/st_blocks.py" "$M" make | grep 'synced:\|there:' >"$WORK/again.txt"
+		ours_umount
+		diff <(grep 'synced:\|there:' "$WORK/ours.txt") "$WORK/again.txt"
 	done
 }
 
