@@ -7,6 +7,13 @@
  * wait already, or when this one may take long; and when it turns out to take long, the watcher
  * gives it to another. So a request waits for others at most two ticks.
  *
+ * Before the reader sleeps in read(2) it looks for the next request for SPIN_NS (40 us), giving the
+ * processor to whoever wants it: a program that asks one thing after the other has asked again by
+ * then, and waking a thread that sleeps costs more than most answers. After looking in vain it goes to
+ * sleep at once for as many requests as it looked in vain for in a row, twice as many each time, up to
+ * SPIN_SKIP_MAX. So it costs at most 40 us behind a request, and without requests nothing: all threads
+ * sleep, the watcher too after QUIET_TICKS.
+ *
  * States of a thread: resting -> reading -> answering, then reading again while it is the reader, and
  * resting otherwise. The lock (RANK_FRONT_END) guards who is what; it is not held while reading or
  * answering. The watcher sleeps while nothing happens: it says so and then looks once more, the

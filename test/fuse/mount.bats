@@ -326,6 +326,25 @@ fill()
 	ours_umount
 }
 
+@test 'an idle mount sleeps' {
+	image_new 200M
+	ours_mount
+	for i in $(seq 200); do echo "$i" >"$M/file$i"; done
+	cat "$M"/file* >/dev/null
+	"$UBTRFS" filesystem sync "$M"
+	wakes() { cat /proc/"$SERVER"/task/*/status | awk '/ctxt_switches/ {sum += $2} END {print sum}'; }
+	# The watcher of requests looks for a while whether there are more of them.
+	for i in $(seq 20); do
+		before=$(wakes)
+		ticks=$(awk '{print $14 + $15}' "/proc/$SERVER/stat")
+		sleep 0.5
+		[ "$(wakes)" != "$before" ] || break
+	done
+	[ "$(wakes)" = "$before" ]
+	[ "$(awk '{print $14 + $15}' "/proc/$SERVER/stat")" = "$ticks" ]
+	ours_umount
+}
+
 @test 'a request that takes long holds up no other' {
 	image_new 600M
 	ours_mount compress-force=zstd:15,dirty_bytes=256m,thread_pool=1
