@@ -9,9 +9,11 @@
 #ifndef UBTRFS_DEVICE_DEVICE_H
 #define UBTRFS_DEVICE_DEVICE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include "base/err.h"
@@ -86,6 +88,10 @@ int device_file_open(const char *path, unsigned flags, struct device **ret_devic
 /* The process that has the file locked for writing: "process 4711 (ubtrfs)". */
 bool device_find_writer(const char *path, char ret_who[DEVICE_WHO_MAX],
 			unsigned *ret_pid) must_check;
+/*
+ * What a loop device, or a partition of one, is over. whole: of all of it. False for other devices.
+ */
+bool device_find_backing(dev_t dev, char ret_path[PATH_MAX], bool *ret_whole) must_check;
 struct device_mount {
 	bool writable;
 	char where[320]; /* "mounted at /mnt through /dev/loop3" */

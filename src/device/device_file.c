@@ -2,7 +2,8 @@
  * A device over a regular file or a block device of the host.
  *
  * Owns the descriptor and, when writing, the exclusive lock: flock for a file, O_EXCL for a block
- * device (which also keeps the kernel from mounting it). Takes no lock of ours: positioned I/O is
+ * device (which also keeps the kernel from mounting it); for a loop device besides flock of the file
+ * that it is over, so that nobody writes to that. Takes no lock of ours: positioned I/O is
  * safe from several threads. Interrupted and short calls are continued until all is done. A full
  * host file system keeps its errno (ENOSPC); every other failed call is ERR_DEVICE_IO. Goes through
  * the page cache; does not cache by itself.
@@ -24,6 +25,7 @@
 struct device_file {
 	struct device device;
 	int fd;
+	int backing_fd; /* of what a loop device is over, for its lock; -1: none */
 	bool is_block;
 	uint32_t sector_bytes; /* of a block device: the grain of a discard */
 };
@@ -185,6 +187,8 @@ static void device_file_free(struct device *device)
 
 	/* What had to be durable was flushed; the lock goes with the descriptor. */
 	close(file->fd);
+	if (file->backing_fd >= 0)
+		close(file->backing_fd);
 	mem_free(file);
 }
 
@@ -290,6 +294,30 @@ static int lock_fd(int fd, const char *path)
 	return 0;
 }
 
+static int lock_backing(struct device_file *file, const char *path, dev_t dev)
+{
+	char who[DEVICE_WHO_MAX], backing[PATH_MAX];
+	struct stat st;
+	bool whole;
+	unsigned pid;
+
+	if (!device_find_backing(dev, backing, &whole))
+		return 0;
+	/* What is out of our sight cannot be asked, nor written by those who see no more than we. */
+	file->backing_fd = open(backing, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (file->backing_fd < 0 || fstat(file->backing_fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	/* Other parts of it may be other devices. */
+	if (flock(file->backing_fd, (whole ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0 &&
+	    errno == EWOULDBLOCK)
+		return THROW(ERR_DEVICE_BUSY,
+			     "cannot open %s for writing: %s has %s, which it is over, open for "
+			     "writing",
+			     path, device_find_writer(backing, who, &pid) ? who : "another process",
+			     backing);
+	return 0;
+}
+
 static int measure_block(struct device_file *file, const char *path, uint64_t *ret_size_bytes)
 {
 	uint64_t size_bytes;
@@ -316,6 +344,8 @@ static int file_setup(struct device_file *file, const char *path, unsigned flags
 	size_bytes = (uint64_t)st.st_size;
 	if (file->is_block) {
 		TRY(measure_block(file, path, &size_bytes));
+		if (flags & DEVICE_WRITE)
+			TRY(lock_backing(file, path, st.st_rdev));
 	} else if (flags & DEVICE_WRITE) {
 		TRY(lock_fd(file->fd, path));
 		TRY(check_mounted(path));
@@ -341,6 +371,7 @@ int device_file_open(const char *path, unsigned flags, struct device **ret_devic
 	file = mem_zalloc(sizeof(*file));
 	if (!file)
 		return MEM_FAIL("a device");
+	file->backing_fd = -1;
 	err = open_fd(path, flags, &file->fd);
 	if (err < 0)
 		goto undo_file;
@@ -351,6 +382,8 @@ int device_file_open(const char *path, unsigned flags, struct device **ret_devic
 	return 0;
 
 undo_fd:
+	if (file->backing_fd >= 0)
+		close(file->backing_fd);
 	close(file->fd);
 undo_file:
 	mem_free(file);

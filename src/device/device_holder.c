@@ -74,6 +74,35 @@ bool device_find_writer(const char *path, char ret_who[DEVICE_WHO_MAX], unsigned
 	return true;
 }
 
+/* ---- loop devices ---- */
+
+static bool read_loop_word(dev_t dev, bool is_part, const char *name, char *ret_text,
+			   size_t capacity)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%sloop/%s", major(dev), minor(dev),
+		 is_part ? "../" : "", name);
+	read_word(path, ret_text, capacity);
+	return ret_text[0] != '\0';
+}
+
+bool device_find_backing(dev_t dev, char ret_path[PATH_MAX], bool *ret_whole)
+{
+	char offset[32], limit[32];
+	bool is_part = false;
+
+	if (!read_loop_word(dev, false, "backing_file", ret_path, PATH_MAX)) {
+		is_part = read_loop_word(dev, true, "backing_file", ret_path, PATH_MAX);
+		if (!is_part)
+			return false;
+	}
+	*ret_whole = !is_part && read_loop_word(dev, false, "offset", offset, sizeof(offset)) &&
+		     read_loop_word(dev, false, "sizelimit", limit, sizeof(limit)) &&
+		     strcmp(offset, "0") == 0 && strcmp(limit, "0") == 0;
+	return true;
+}
+
 /* ---- mounts ---- */
 
 /* "disk/by!x" is disk/by/x below /dev. */

@@ -10,6 +10,7 @@ setup()
 
 teardown()
 {
+	! mountpoint -q "$WORK/second" 2>/dev/null || umount -l "$WORK/second"
 	! mountpoint -q "$WORK/host" 2>/dev/null || { umount -l "$M" 2>/dev/null || true; umount -l "$WORK/host"; }
 	fuse_teardown
 }
@@ -92,6 +93,37 @@ in_front()
 	ours_mount
 	[ "$(cat "$M/open")" = late ]
 	ours_umount
+}
+
+@test 'a loop device and the file that it is over are one: only one of them is written' {
+	image_new 200M
+	mkdir "$WORK/second"
+	image_attach "$IMG"
+	loop=${JUDGE_DEVICES[0]}
+	ours_mount
+	refused "process $SERVER (ubtrfs) has $IMG, which it is over, open for writing" "$UBTRFS" mount "$loop" "$WORK/second"
+	refused 'resource busy' "$UBTRFS" touch "$loop:/file"
+	ours_umount
+	"$UBTRFS" mount "$loop" "$M" 3>&-
+	SERVER=$(server_of "$loop")
+	refused 'resource busy' "$UBTRFS" touch "$IMG:/file"
+	refused "process $SERVER (ubtrfs) has it open for writing" "$UBTRFS" mkfs -f "$IMG"
+	ours_umount
+	# Parts of one file are different devices.
+	image_detach
+	truncate -s 400M "$WORK/both.img"
+	one=$(flock /run/lock losetup -f --show --sizelimit $((200 << 20)) "$WORK/both.img")
+	JUDGE_LOOPS+=("$one")
+	two=$(flock /run/lock losetup -f --show -o $((200 << 20)) "$WORK/both.img")
+	JUDGE_LOOPS+=("$two")
+	"$UBTRFS" mkfs -q "$one"
+	"$UBTRFS" mkfs -q "$two"
+	"$UBTRFS" mount "$one" "$M" 3>&-
+	SERVER=$(server_of "$one")
+	"$UBTRFS" touch "$two:/file"
+	refused 'open for writing' "$UBTRFS" mkfs -f "$WORK/both.img"
+	ours_umount
+	image_detach
 }
 
 @test 'bind mounts and remounts of the kernel: it serves until the last place is gone' {
