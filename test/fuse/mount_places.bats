@@ -224,6 +224,64 @@ in_front()
 	check_clean "$IMG"
 }
 
+@test 'an image on an overlay, on a mount of ours, beneath its own mount point, and read-only with orphans' {
+	mkdir -p "$WORK/low" "$WORK/up" "$WORK/tmp" "$WORK/host" "$WORK/second" "$WORK/nest"
+	image_new 200M
+	ours_mount
+	# One file that was open and unlinked when the server died.
+	exec 9<>"$M/orphan"
+	head -c 1000000 /dev/urandom >&9
+	rm "$M/orphan"
+	echo kept >"$M/file"
+	sync "$M/file"
+	kill -KILL "$SERVER"
+	ours_gone "$SERVER"
+	exec 9>&-
+	umount -l "$M"
+	sum=$(sha256sum <"$IMG")
+	chmod 444 "$IMG"
+	ours_mount ro
+	[ "$(ls "$M")" = file ]
+	ours_umount
+	[ "$sum" = "$(sha256sum <"$IMG")" ]
+	chmod 644 "$IMG"
+	cp --sparse=always "$IMG" "$WORK/low/disk.img"
+	mount -t overlay overlay -o "lowerdir=$WORK/low,upperdir=$WORK/up,workdir=$WORK/tmp" "$WORK/host"
+	IMG=$WORK/host/disk.img
+	ours_mount
+	echo over >"$M/over"
+	refused "process $SERVER (ubtrfs)" "$UBTRFS" mount "$IMG" "$WORK/second"
+	ours_umount
+	umount "$WORK/host"
+	[ "$sum" = "$(sha256sum <"$WORK/low/disk.img")" ]
+	check_clean "$WORK/up/disk.img"
+	IMG=$WORK/disk.img
+	ours_mount
+	outer=$SERVER
+	truncate -s 110M "$M/inner.img"
+	"$UBTRFS" mkfs -q "$M/inner.img"
+	"$UBTRFS" mount "$M/inner.img" "$WORK/second" 3>&-
+	inner=$(pgrep -f "mount $M/inner.img" | head -n 1)
+	echo deep >"$WORK/second/deep"
+	sync "$WORK/second/deep"
+	! umount "$M" 2>/dev/null
+	umount "$WORK/second"
+	ours_gone "$inner"
+	SERVER=$outer
+	ours_umount
+	check_clean "$IMG"
+	ours_mount
+	[ "$("$UBTRFS" cat "$M/inner.img:/deep")" = deep ]
+	ours_umount
+	mv "$IMG" "$WORK/nest/disk.img"
+	IMG=$WORK/nest/disk.img M=$WORK/nest
+	ours_mount
+	[ ! -e "$M/disk.img" ]
+	echo nested >"$M/nested"
+	ours_umount
+	[ "$("$UBTRFS" cat "$IMG:/nested")" = nested ]
+}
+
 @test 'standard error closed: in the foreground and in the background it serves all the same' {
 	image_new 200M
 	ours_mount 2>&-

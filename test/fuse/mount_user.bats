@@ -62,6 +62,10 @@ work()
 	work "$M"
 	as_user "$UBTRFS" filesystem df "$M" | grep -q '^Data'
 	as_user "$UBTRFS" filesystem sync "$M"
+	# While it is in use it is not unmounted, and goes on.
+	as_user sh -c 'cd "$1" && ! fusermount3 -u "$1" 2>"$2/busy"' sh "$M" "$WORK/home"
+	grep -q 'Device or resource busy' "$WORK/home/busy"
+	[ "$(as_user cat "$M/file")" = hello ]
 	# Root is not let in, and his own files are still his.
 	! ls "$M" 2>/dev/null
 	as_user chown 1 "$M/hard" 2>"$WORK/err" && false
