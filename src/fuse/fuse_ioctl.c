@@ -26,9 +26,31 @@
 #include "fuse/fuse_ioctl.h"
 #include "fuse/fuse_priv.h"
 
+/*
+ * Who mounted may do everything; root, if he has not given away the right to. That is looked up as late
+ * as this, so it is a bar for containers without that right and not for who races with himself.
+ */
+static uint64_t rights_of(const struct ioctl_call *call)
+{
+	char path[64], line[128];
+	unsigned long long rights = UINT64_MAX;
+	FILE *status;
+
+	if (call->uid != 0)
+		return call->uid == geteuid() ? UINT64_MAX : 0;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)call->pid);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "CapEff: %llx", &rights) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return rights;
+}
+
 static bool call_may(const struct ioctl_call *call, unsigned right)
 {
-	return call->rights >> right & 1;
+	return rights_of(call) >> right & 1;
 }
 
 static int check_changes(const struct ioctl_call *call)
@@ -423,29 +445,6 @@ static void call_reply(fuse_req_t req, struct ioctl_call *call, unsigned index, 
 		fuse_reply_ioctl(req, call->result, out_size ? call->data : NULL, out_size);
 }
 
-/*
- * Who mounted may do everything; root, if he has not given away the right to. That is looked up as late
- * as this, so it is a bar for containers without that right and not for who races with himself.
- */
-static uint64_t request_rights(fuse_req_t req)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	char path[64], line[128];
-	unsigned long long rights = UINT64_MAX;
-	FILE *status;
-
-	if (ctx->uid != 0)
-		return ctx->uid == geteuid() ? UINT64_MAX : 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)ctx->pid);
-	status = fopen(path, "re");
-	while (status && fgets(line, sizeof(line), status))
-		if (sscanf(line, "CapEff: %llx", &rights) == 1)
-			break;
-	if (status)
-		fclose(status);
-	return rights;
-}
-
 void front_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int number, void *arg,
 		 struct fuse_file_info *file, unsigned flags, const void *in, size_t in_size,
 		 size_t out_size)
@@ -453,7 +452,7 @@ void front_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int number, void *arg,
 	struct ioctl_call call = { .front = front_of(req),
 				   .id = id,
 				   .uid = fuse_req_ctx(req)->uid,
-				   .rights = request_rights(req) };
+				   .pid = fuse_req_ctx(req)->pid };
 	unsigned index = 0;
 
 	(void)arg;

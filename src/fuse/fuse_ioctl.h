@@ -10,9 +10,9 @@ struct ioctl_call {
 	struct front *front;
 	fuse_ino_t id;
 	struct ubtrfs_node node;
-	uid_t uid;	 /* who asks */
-	uint64_t rights; /* what root, or who mounted, may: a bit for each CAP_* */
-	void *data;	 /* what was given, zeroes behind it; becomes the answer */
+	uid_t uid; /* who asks */
+	pid_t pid;
+	void *data; /* what was given, zeroes behind it; becomes the answer */
 	size_t size;
 	size_t answer_max; /* no more is answered, although more is asked for; 0: all */
 	int result;	   /* of the ioctl, with its answer; negative: an errno */
