@@ -31,10 +31,12 @@ in_front()
 	refused "$WORK/file: Not a directory" "$UBTRFS" mount "$IMG" "$WORK/file"
 	refused 'absent: No such file or directory' "$UBTRFS" mount "$IMG" "$WORK/absent"
 	refused 'loop/x: Too many levels' sh -c 'ln -s loop "$1/loop"; exec "$2" mount "$3" "$1/loop/x"' sh "$WORK" "$UBTRFS" "$IMG"
-	fuse_for_all
 	chown 65534 "$IMG" "$M"
-	chmod 600 /dev/fuse
-	refused 'cannot be mounted on '"$M"': failed to open /dev/fuse: Permission denied' as_user "$UBTRFS" mount "$IMG" "$M"
+	mknod -m 600 "$WORK/fuse" c 10 229
+	refused 'cannot be mounted on '"$M"': failed to open /dev/fuse: Permission denied' unshare -m sh -c '
+		mount --bind "$1/fuse" /dev/fuse
+		shift
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all -- "$@"' sh "$WORK" "$UBTRFS" mount "$IMG" "$M"
 	refused 'remount is not supported' "$UBTRFS" mount -o remount,ro "$IMG" "$M"
 	# A directory that is not empty, the one where one is, and through a link.
 	touch "$M/beneath"
