@@ -43,7 +43,7 @@
 	/* transaction */                                                               \
 	X(ERR_TXN_ABORTED,      EROFS,      "the transaction was aborted")              \
 	/* tree */                                                                      \
-	X(ERR_KEY_EXISTS,       EEXIST,     "the key is in the tree already")           \
+	X(ERR_KEY_EXISTS,       EUCLEAN,    "the key is in the tree already")           \
 	X(ERR_KEY_NOT_FOUND,    ENOENT,     "the key is not in the tree")               \
 	X(ERR_ITEM_TOO_BIG,     EOVERFLOW,  "the item does not fit into a leaf")        \
 	/* extent */                                                                    \

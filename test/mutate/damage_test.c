@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <ubtrfs/inspect.h>
+#include <ubtrfs/subvolume.h>
 
 #include "format/format.h"
 #include "ops/fs_fixture.h"
@@ -184,6 +185,33 @@ static void test_damage__extents_of_more_bytes_than_the_inode_says_go(void **sta
 	ubtrfs_abandon(fs);
 }
 
+/* ---- trees ---- */
+
+static void key_move_on(uint8_t *leaf, unsigned slot)
+{
+	struct key key = leaf_key(leaf, slot);
+
+	key.offset += 2;
+	key_store(leaf + HEADER_SIZE + slot * ITEM_SIZE, &key);
+}
+
+/* It was "file exists", although the name is free: what stands in a tree already is no name. */
+static void test_damage__a_key_that_should_be_free_is_damage(void **state)
+{
+	struct ubtrfs_node top;
+	struct ubtrfs *fs;
+
+	(void)state;
+	/* The subvolumes are 256 and 257, the next is 258. */
+	item_edit(BTRFS_ROOT_TREE_OBJECTID, KEY(BTRFS_FS_TREE_OBJECTID, BTRFS_ROOT_REF_KEY, 256),
+		  key_move_on);
+	OK(image_open(&image, true, &fs));
+	assert_int_equal(ubtrfs_subvolume_create(fs, ubtrfs_top(fs), "new", 3, NULL, &top),
+			 -EUCLEAN);
+	assert_says("tree 1 has the key (5 156 258) already");
+	ubtrfs_abandon(fs);
+}
+
 /* ---- contents ---- */
 
 static int take_csum(void *ctx, const struct ubtrfs_tree_item *item)
@@ -244,6 +272,7 @@ int main(void)
 					  forget),
 		cmocka_unit_test_teardown(test_damage__extents_of_more_bytes_than_the_inode_says_go,
 					  forget),
+		cmocka_unit_test_teardown(test_damage__a_key_that_should_be_free_is_damage, forget),
 		cmocka_unit_test_teardown(
 			test_damage__contents_without_checksums_are_an_error_of_input, forget),
 	};
