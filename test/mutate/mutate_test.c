@@ -17,7 +17,7 @@
 #define IMAGES_MAX 64u
 #define NORMAL_SECONDS 10u
 #define FULL_SECONDS 600u
-#define SOUND_ROUNDS 200u
+#define SOUND_ROUNDS 4u
 
 static struct image images[IMAGES_MAX];
 static unsigned nr_made;
