@@ -179,23 +179,30 @@ int session_mount(struct front *front, const struct mount_request *request)
 	return err;
 }
 
+/*
+ * Ends the connection alone. What stands in its place says POLLERR, as a connection that is over does:
+ * libfuse then knows that there is nothing to unmount.
+ */
+static bool connection_end(struct front *front)
+{
+	int ends[2];
+	bool is_over;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return false;
+	close(ends[0]);
+	is_over = dup3(ends[1], fuse_session_fd(front->session), O_CLOEXEC) >= 0;
+	close(ends[1]);
+	return is_over;
+}
+
 /* libfuse unmounts by the path, whatever is mounted there. */
 void session_unmount(struct front *front)
 {
-	int null;
-
 	if (!front->point.path)
 		return;
-	if (mount_point_is_ours(&front->point)) {
+	if (mount_point_is_ours(&front->point) || connection_end(front))
 		fuse_session_unmount(front->session);
-	} else {
-		/* The end of the connection alone; the number stays libfuse's to close. */
-		null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (null < 0 || dup3(null, fuse_session_fd(front->session), O_CLOEXEC) < 0)
-			log_warn("%s: %s", front->mountpoint, strerror(errno));
-		if (null >= 0)
-			close(null);
-	}
 	front->point.path = NULL;
 }
 
