@@ -22,7 +22,8 @@ static int block_check(const struct core *core, uint64_t addr, uint64_t generati
 	SCOPED(node) struct node *node = NULL;
 
 	if (level >= TREE_MAX_LEVEL)
-		return THROW(ERR_CORRUPT, "a root at level %u", level);
+		return THROW(ERR_CORRUPT, "tree block %llu: the root of tree %llu at level %u",
+			     (unsigned long long)addr, (unsigned long long)owner, level);
 	return node_get(core->cache, addr, &expect, &node);
 }
 
@@ -55,6 +56,7 @@ static const uint8_t *backup_find(const struct core *core)
 
 int open_backup_root(struct core *core, const struct core_open *how)
 {
+	struct err_report current;
 	const uint8_t *backup;
 	int err;
 
@@ -63,9 +65,10 @@ int open_backup_root(struct core *core, const struct core_open *how)
 	err = super_check_roots(core);
 	if (err == 0)
 		return 0;
+	err_capture(err, &current);
 	backup = backup_find(core);
 	if (!backup)
-		return err_prefix(err, "no backup root can be read either: ");
+		return err_prefix(err_rethrow(&current), "no backup root can be read either: ");
 	open_warn(how,
 		  "%s: the tree of roots cannot be read; that of generation %" PRIu64 " is used",
 		  core->name, root_backup_tree_root_gen(backup));

@@ -212,6 +212,30 @@ static void test_damage__a_key_that_should_be_free_is_damage(void **state)
 	ubtrfs_abandon(fs);
 }
 
+/* It said that a checksum was wrong, of the last backup that it had looked at, and not where. */
+static void test_damage__without_any_backup_root_the_current_one_is_named(void **state)
+{
+	struct ubtrfs_open_options how;
+	uint8_t super[SUPER_SIZE];
+	struct ubtrfs *fs;
+
+	(void)state;
+	memcpy(super, image.super, sizeof(super));
+	super_set_root(super, super_root(super) + 128 * image.geometry.nodesize);
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t *backup = super_root_backup_mut(super, i);
+
+		root_backup_set_tree_root(backup, root_backup_tree_root(backup) + 65536);
+	}
+	super_csum_update(super);
+	image_write(&image, 0, BTRFS_SUPER_INFO_OFFSET, super, sizeof(super));
+	ubtrfs_open_options_init(&how);
+	how.rescue = UBTRFS_RESCUE_USEBACKUPROOT;
+	how.super_copy = 0;
+	assert_true(image_open_with(&image, &how, &fs) < 0);
+	assert_says("no backup root can be read either: tree block ");
+}
+
 /* ---- contents ---- */
 
 static int take_csum(void *ctx, const struct ubtrfs_tree_item *item)
@@ -273,6 +297,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_damage__extents_of_more_bytes_than_the_inode_says_go,
 					  forget),
 		cmocka_unit_test_teardown(test_damage__a_key_that_should_be_free_is_damage, forget),
+		cmocka_unit_test_teardown(
+			test_damage__without_any_backup_root_the_current_one_is_named, forget),
 		cmocka_unit_test_teardown(
 			test_damage__contents_without_checksums_are_an_error_of_input, forget),
 	};

@@ -72,8 +72,9 @@ void image_save(const struct image *image, const char *dir);
 void image_write(struct image *image, unsigned device, uint64_t at, const void *data, size_t len);
 /* Opens what the image is now: the errors of fs_new. */
 int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs);
-/* For writing, with a thread that commits and writes back, as a mount has it. */
-int image_open_background(struct image *image, struct ubtrfs **ret_fs);
+/* The same with any options but devices, scan and threads. */
+int image_open_with(struct image *image, const struct ubtrfs_open_options *with,
+		    struct ubtrfs **ret_fs);
 /* The same for what is damaged. */
 int image_rescue(struct image *image, struct rescue **ret_rescue);
 const struct image_block *image_block_at(const struct image *image, uint64_t addr);

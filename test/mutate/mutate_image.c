@@ -184,22 +184,19 @@ int image_rescue(struct image *image, struct rescue **ret_rescue)
 	return err;
 }
 
-static int image_open_how(struct image *image, bool writable, bool background,
-			  struct ubtrfs **ret_fs)
+int image_open_with(struct image *image, const struct ubtrfs_open_options *with,
+		    struct ubtrfs **ret_fs)
 {
 	static const char *const names[IMAGE_DEVICES_MAX] = { "device0", "device1", "device2",
 							      "device3", "device4", "device5",
 							      "device6", "device7" };
 	struct device *opened[IMAGE_DEVICES_MAX];
-	struct ubtrfs_open_options options;
+	struct ubtrfs_open_options options = *with;
 	struct core_open how;
 	int err;
 
-	ubtrfs_open_options_init(&options);
 	options.devices = names;
 	options.nr_devices = image->nr_devices;
-	options.writable = writable;
-	options.background = background;
 	options.scan = false;
 	options.threads = 1;
 	core_open_from_options(&options, &how);
@@ -220,12 +217,11 @@ static int image_open_how(struct image *image, bool writable, bool background,
 
 int image_open(struct image *image, bool writable, struct ubtrfs **ret_fs)
 {
-	return image_open_how(image, writable, false, ret_fs);
-}
+	struct ubtrfs_open_options options;
 
-int image_open_background(struct image *image, struct ubtrfs **ret_fs)
-{
-	return image_open_how(image, true, true, ret_fs);
+	ubtrfs_open_options_init(&options);
+	options.writable = writable;
+	return image_open_with(image, &options, ret_fs);
 }
 
 /* ---- the list of blocks ---- */

@@ -232,15 +232,36 @@ static void change_some(struct walk *walk)
 	}
 }
 
+/* As mounts are: with a thread of its own in the background, one time in four, and any options. */
+static int open_for_writing(struct use *use, struct ubtrfs **ret_fs)
+{
+	struct ubtrfs_open_options how;
+
+	ubtrfs_open_options_init(&how);
+	how.writable = true;
+	how.background = rng_one_in(use->rng, 4);
+	if (how.background && rng_one_in(use->rng, 2))
+		how.dirty_bytes = 256u << 10;
+	if (rng_one_in(use->rng, 4))
+		how.atime = UBTRFS_ATIME_STRICT;
+	if (rng_one_in(use->rng, 4))
+		how.compress = 1 + (int)rng_below(use->rng, 3);
+	else if (rng_one_in(use->rng, 6))
+		how.nodatacow = true;
+	how.compress_force = how.compress && rng_one_in(use->rng, 2);
+	if (rng_one_in(use->rng, 6))
+		how.max_inline = 0;
+	return image_open_with(use->image, &how, ret_fs);
+}
+
 static void use_writing(struct walk *walk)
 {
 	struct use *use = walk->use;
 	struct ubtrfs_new dir = { .attr = { .mode = S_IFDIR | 0755 } };
 	struct ubtrfs_node made;
-	int err = rng_one_in(use->rng, 4) ? image_open_background(use->image, &walk->fs) :
-					    image_open(use->image, true, &walk->fs);
+	int err;
 
-	if (noted(use, err, "image_open(use->image, true") < 0)
+	if (NOTED(use, open_for_writing(use, &walk->fs)) < 0)
 		return;
 	write_new(walk, "new-small", 900);
 	write_new(walk, "new-large", READ_BYTES);
@@ -253,6 +274,20 @@ static void use_writing(struct walk *walk)
 	use->nr_committed += err >= 0;
 	if (err >= 0)
 		image_reopen(use);
+}
+
+/* With what helps to read what is damaged; it may help nothing. */
+static void use_helped(struct walk *walk)
+{
+	struct ubtrfs_open_options how;
+
+	ubtrfs_open_options_init(&how);
+	how.rescue = 1 + (unsigned)rng_below(walk->use->rng, 15);
+	how.super_copy = (int)rng_below(walk->use->rng, 3) - 1;
+	if (NOTED(walk->use, image_open_with(walk->use->image, &how, &walk->fs)) < 0)
+		return;
+	use_tops(walk);
+	ubtrfs_abandon(walk->fs);
 }
 
 void image_use(struct use *use)
@@ -270,6 +305,8 @@ void image_use(struct use *use)
 			image_ask(use, walk.fs);
 		ubtrfs_abandon(walk.fs);
 	}
+	if (rng_one_in(use->rng, 6))
+		use_helped(&walk);
 	use_writing(&walk);
 	/* It may read all of the devices. */
 	if (rng_one_in(use->rng, 10))
