@@ -57,6 +57,8 @@ struct ubtrfs_attr {
 	uint64_t flags; /* BTRFS_INODE_* */
 	struct ubtrfs_time atime, mtime, ctime, otime;
 	bool no_xattrs; /* surely; only ubtrfs_readdir_plus tells, and not always */
+	/* Contents are on their way to where something was before: allocated_bytes will change by itself. */
+	bool allocating;
 };
 
 /* The top directory of the whole filesystem (subvolume 5), or of the default subvolume. */
@@ -169,6 +171,9 @@ int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 /* Up to len bytes; *ret_len is short only at the end of the file. Checksums are verified. */
 int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data, size_t len,
 		size_t *ret_len);
+/* The same, and the time of last access stays, whatever the filesystem was opened with (O_NOATIME). */
+int ubtrfs_read_quietly(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
+			size_t len, size_t *ret_len);
 /*
  * The next range of data at or after offset: -ENXIO when there is none before the end of the
  * file.
@@ -240,7 +245,8 @@ struct ubtrfs_dirent {
 };
 /*
  * Calls visit for each entry behind cookie (0 = from the start), without "." and ".."; nonzero
- * from visit stops and is returned. visit may call the library.
+ * from visit stops and is returned. visit may call the library. A listing ends with what was the
+ * last entry when the call began, so that it ends although visit moves each entry to a new name.
  */
 int ubtrfs_readdir(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cookie,
 		   int (*visit)(void *ctx, const struct ubtrfs_dirent *entry), void *ctx);
@@ -252,6 +258,12 @@ int ubtrfs_readdir_plus(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cook
 			int (*visit)(void *ctx, const struct ubtrfs_dirent *entry,
 				     const struct ubtrfs_attr *attr),
 			void *ctx);
+
+/*
+ * The cookie of what is the last entry now (1: there is none): where a listing of several calls that
+ * begins now is to end.
+ */
+int ubtrfs_readdir_end(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t *ret_cookie);
 
 /*
  * Extended attributes, with the names and limits of Linux: user. (of files and directories only),

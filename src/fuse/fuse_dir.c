@@ -3,7 +3,8 @@
  *
  * The cookie of an entry is its place in the directory (DIR_INDEX), so that a listing goes on where
  * it was whatever comes and goes. "." and ".." have the cookies 1 and 2 (indexes begin at 2; that of
- * an entry is moved up by one).
+ * an entry is moved up by one). A listing ends with what was the last entry when it, or a later one,
+ * began: else it would meet for ever what is renamed while it is listed.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +26,7 @@ struct dir_reply {
 	struct ubtrfs_node dir;
 	char *data;
 	size_t len, capacity;
+	uint64_t end; /* the last entry to be shown */
 	bool plus;
 	int err;
 };
@@ -92,6 +94,8 @@ static int visit(void *ctx, const struct ubtrfs_dirent *dirent, const struct ubt
 	uint64_t id;
 	bool added;
 
+	if (dirent->cookie > reply->end)
+		return 1;
 	memcpy(name, dirent->name, dirent->name_len);
 	name[dirent->name_len] = '\0';
 	TRY(node_id_of(&reply->front->ids, dirent->node, &id));
@@ -130,10 +134,24 @@ static bool add_dots(struct dir_reply *reply, fuse_ino_t id, struct ubtrfs_node 
 			     add_plain(reply, "..", parent_id, S_IFDIR, COOKIE_DOTDOT);
 }
 
+static int list_end(struct dir_reply *reply, fuse_ino_t id, struct ubtrfs_node dir, uint64_t cookie)
+{
+	if (!cookie) {
+		TRY(ubtrfs_readdir_end(reply->front->fs, dir, &reply->end));
+		node_id_list_begin(&reply->front->ids, id, reply->end);
+		return 0;
+	}
+	reply->end = node_id_list_end(&reply->front->ids, id);
+	if (!reply->end)
+		reply->end = UINT64_MAX;
+	return 0;
+}
+
 static int list(struct dir_reply *reply, fuse_ino_t id, struct ubtrfs_node dir, uint64_t cookie)
 {
 	int err;
 
+	TRY(list_end(reply, id, dir, cookie));
 	if (!add_dots(reply, id, dir, cookie))
 		return 0;
 	cookie = cookie > COOKIE_DOTDOT ? cookie - COOKIE_SHIFT : 0;

@@ -19,6 +19,7 @@ struct known_node {
 	struct hash_node by_id;
 	struct ubtrfs_node node;
 	uint64_t nr_lookups;
+	uint64_t list_end; /* directories; 0: none was listed */
 	bool is_kept;
 };
 
@@ -40,6 +41,7 @@ struct wide_node {
 void node_ids_init(struct node_ids *ids, uint64_t top_subvolid)
 {
 	ids->top_subvolid = top_subvolid;
+	atomic_init(&ids->top_list_end, 0);
 	for (unsigned i = 0; i < NODE_ID_SHARDS; i++) {
 		mutex_init(&ids->shards[i].lock, RANK_LEAF, "node ids");
 		hash_init(&ids->shards[i].known);
@@ -328,4 +330,36 @@ bool node_id_keep(struct node_ids *ids, uint64_t id)
 		kept = known->is_kept = true;
 	mutex_unlock(&shard->lock);
 	return kept;
+}
+
+void node_id_list_begin(struct node_ids *ids, uint64_t id, uint64_t end)
+{
+	struct node_id_shard *shard = shard_of(ids, id);
+	struct known_node *known;
+
+	/* The kernel knows the top without having been told. */
+	if (id == NODE_ID_TOP) {
+		atomic_store(&ids->top_list_end, end);
+		return;
+	}
+	mutex_lock(&shard->lock);
+	known = known_find(shard, id);
+	if (known)
+		known->list_end = end;
+	mutex_unlock(&shard->lock);
+}
+
+uint64_t node_id_list_end(struct node_ids *ids, uint64_t id)
+{
+	struct node_id_shard *shard = shard_of(ids, id);
+	struct known_node *known;
+	uint64_t end;
+
+	if (id == NODE_ID_TOP)
+		return atomic_load(&ids->top_list_end);
+	mutex_lock(&shard->lock);
+	known = known_find(shard, id);
+	end = known ? known->list_end : 0;
+	mutex_unlock(&shard->lock);
+	return end;
 }

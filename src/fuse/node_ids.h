@@ -11,10 +11,13 @@
  * but each is a directory of its own to the kernel.
  *
  * Besides: how often the kernel has been told each id, until it forgets it; a node without a name
- * must live as long. Any thread, locks of its own (RANK_LEAF, nothing is taken inside).
+ * must live as long. And where the listings of a directory end, as nobody tells us when one is
+ * closed: at what was its last entry when one began. Any thread, locks of its own (RANK_LEAF, nothing is taken inside).
  */
 #ifndef UBTRFS_FUSE_NODE_IDS_H
 #define UBTRFS_FUSE_NODE_IDS_H
+
+#include <stdatomic.h>
 
 #include <ubtrfs/file.h>
 
@@ -29,6 +32,7 @@
 
 struct node_ids {
 	uint64_t top_subvolid;
+	_Atomic uint64_t top_list_end;
 	struct node_id_shard {
 		struct mutex lock;
 		struct hash_table known; /* by id */
@@ -70,5 +74,8 @@ bool node_id_forget(struct node_ids *ids, uint64_t id, uint64_t nr);
  * it is held so already, or the kernel does not know it: the caller's hold is one too many.
  */
 bool node_id_keep(struct node_ids *ids, uint64_t id);
+/* Where listings of a directory end; 0, and not kept, for one that the kernel does not know. */
+void node_id_list_begin(struct node_ids *ids, uint64_t id, uint64_t end);
+uint64_t node_id_list_end(struct node_ids *ids, uint64_t id);
 
 #endif

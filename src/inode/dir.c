@@ -185,6 +185,17 @@ int dir_list(struct inode *dir, uint64_t cookie, struct dir_entry *ret_entries, 
 	return 0;
 }
 
+int dir_last_index(struct inode *dir, uint64_t *ret_index)
+{
+	SCOPED(delayed_view) struct delayed_view view = { 0 };
+	int err = delayed_last(dir, BTRFS_DIR_INDEX_KEY, UINT64_MAX, &view);
+
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	*ret_index = err == 0 ? view.key.offset : 1;
+	return 0;
+}
+
 int dir_is_empty(struct inode *dir, bool *ret_empty)
 {
 	SCOPED(delayed_view) struct delayed_view view = { 0 };

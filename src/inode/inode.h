@@ -245,6 +245,8 @@ int dir_find_index(struct inode *dir, const char *name, size_t name_len,
 /* Up to capacity entries behind cookie, in order of index; fewer when there are no more. */
 int dir_list(struct inode *dir, uint64_t cookie, struct dir_entry *ret_entries, size_t capacity,
 	     size_t *ret_nr) must_check;
+/* The index of the last entry; below that of any entry (1) when there is none. */
+int dir_last_index(struct inode *dir, uint64_t *ret_index) must_check;
 int dir_is_empty(struct inode *dir, bool *ret_empty) must_check;
 /* The number of the directory above. ERR_CORRUPT for one without a name. */
 int dir_parent(struct inode *dir, uint64_t *ret_parent) must_check;

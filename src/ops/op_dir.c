@@ -3,7 +3,8 @@
  *
  * A batch of entries is copied under the lock, then shown to the caller with no lock held, so that he
  * may call us, and a slow caller holds up nobody. What changes between two batches is seen or not,
- * as with readdir(3); an entry that stays is seen once.
+ * as with readdir(3); an entry that stays is seen once, and the listing ends where the directory
+ * ended when it began: what gets a new place meanwhile, behind that, is not seen for ever.
  */
 #include "base/assert.h"
 #include "ops/op_attr.h"
@@ -15,6 +16,7 @@ struct listing {
 	bool with_attrs;
 	uint64_t subvolid; /* of the directory */
 	uint64_t cookie;   /* the last entry that was shown */
+	uint64_t end;	   /* the last entry when the listing began; 0: not known yet */
 	size_t nr;
 	struct dir_entry entries[LISTING_ENTRIES];
 	struct ubtrfs_node nodes[LISTING_ENTRIES];
@@ -86,6 +88,8 @@ static int listing_fill(struct ubtrfs *fs, struct ubtrfs_node node, struct listi
 	TRY(node_dir(fs, node, &dir));
 	TRY(inode_check_named(dir));
 	TRY(dir_list(dir, listing->cookie, listing->entries, LISTING_ENTRIES, &listing->nr));
+	if (!listing->end)
+		TRY(dir_last_index(dir, &listing->end));
 	listing->subvolid = dir->root->objectid;
 	for (size_t i = 0; i < listing->nr; i++) {
 		TRY(entry_node(fs, dir, &listing->entries[i], &listing->nodes[i]));
@@ -121,6 +125,8 @@ static int listing_run(struct ubtrfs *fs, struct ubtrfs_node dir, struct listing
 			int stop;
 
 			entry_show(listing, i, &entry);
+			if (entry.cookie > listing->end)
+				return 0;
 			listing->cookie = entry.cookie;
 			stop = visit(ctx, &entry,
 				     listing->with_attrs && listing->has_attr[i] ?
@@ -142,6 +148,7 @@ static int list_dir(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cookie, 
 	if (!listing)
 		return fs_errno(MEM_FAIL("listing a directory"));
 	listing->with_attrs = with_attrs;
+	listing->end = 0;
 	listing->cookie = cookie;
 	ret = listing_run(fs, dir, listing, visit, ctx);
 	if (ret >= 0)
@@ -177,4 +184,17 @@ UBTRFS_API int ubtrfs_readdir_plus(struct ubtrfs *fs, struct ubtrfs_node dir, ui
 				   void *ctx)
 {
 	return list_dir(fs, dir, cookie, true, visit, ctx);
+}
+
+static int dir_end(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t *ret_cookie)
+{
+	SCOPED(inode) struct inode *dir = NULL;
+
+	TRY(node_dir(fs, node, &dir));
+	return dir_last_index(dir, ret_cookie);
+}
+
+UBTRFS_API int ubtrfs_readdir_end(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t *ret_cookie)
+{
+	return FS_READ(fs, dir_end(fs, dir, ret_cookie));
 }
