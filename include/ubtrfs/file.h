@@ -57,8 +57,6 @@ struct ubtrfs_attr {
 	uint64_t flags; /* BTRFS_INODE_* */
 	struct ubtrfs_time atime, mtime, ctime, otime;
 	bool no_xattrs; /* surely; only ubtrfs_readdir_plus tells, and not always */
-	/* Contents are on their way to where something was before: allocated_bytes will change by itself. */
-	bool allocating;
 };
 
 /* The top directory of the whole filesystem (subvolume 5), or of the default subvolume. */

@@ -246,6 +246,13 @@ static bool request_is_of_group(fuse_req_t req, gid_t gid)
 	return false;
 }
 
+/* The set-group-ID bit of what the group may not execute only strangers take away. */
+static bool setgid_is_strange(fuse_req_t req, const struct ubtrfs_attr *attr)
+{
+	return attr->mode & S_ISGID && !(attr->mode & S_IXGRP) && !S_ISDIR(attr->mode) &&
+	       !request_is_of_group(req, attr->gid);
+}
+
 int request_kill_setid(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
 {
 	struct front *front = front_of(req);
@@ -255,8 +262,7 @@ int request_kill_setid(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
 	TRY(ubtrfs_getattr(front->fs, node, &attr));
 	if (!(attr.mode & (S_ISUID | S_ISGID)))
 		return 0;
-	/* What the group may not execute only strangers take away. */
-	if (attr.mode & S_ISGID && !(attr.mode & S_IXGRP) && !request_is_of_group(req, attr.gid)) {
+	if (setgid_is_strange(req, &attr)) {
 		attr.mode &= ~(uint32_t)S_ISGID;
 		set |= UBTRFS_ATTR_MODE;
 	}
@@ -335,31 +341,95 @@ static int set_times_late(struct front *front, struct ubtrfs_node node,
 		       -EPERM;
 }
 
+/* Whether somebody without a right to set-id bits who cuts the file takes one off. */
+static bool cut_kills(fuse_req_t req, const struct ubtrfs_attr *now)
+{
+	return now->mode & S_ISUID || (now->mode & S_ISGID && now->mode & S_IXGRP) ||
+	       setgid_is_strange(req, now);
+}
+
+/*
+ * A size by a path leaves a file of that size as it is; one by a descriptor does not, nor does
+ * O_TRUNC, which looks like a size of 0 by a path.
+ */
+static int cut_wanted(fuse_req_t req, struct ubtrfs_node node, uint64_t handle,
+		      struct ubtrfs_attr *attr, unsigned *wanted)
+{
+	struct ubtrfs_attr now;
+
+	TRY(ubtrfs_getattr(front_of(req)->fs, node, &now));
+	if (!(handle & WIRE_OPEN_HANDLE) && attr->size && attr->size == now.size) {
+		*wanted &= ~UBTRFS_ATTR_SIZE;
+		if (!cut_kills(req, &now))
+			return 0;
+	}
+	if (!(handle & WIRE_KILL_HANDLE))
+		return 0;
+	*wanted |= UBTRFS_ATTR_KILL_SETID;
+	if (!(*wanted & UBTRFS_ATTR_MODE) && setgid_is_strange(req, &now)) {
+		attr->mode = now.mode & ~(uint32_t)S_ISGID;
+		*wanted |= UBTRFS_ATTR_MODE;
+	}
+	return 0;
+}
+
+/*
+ * Nothing at all: chown(2) to nobody, which is a change, and takes set-id bits away. It looks like
+ * what the kernel sends ahead of a stranger's write, which takes them away itself.
+ */
+static int touch_owner(fuse_req_t req, struct ubtrfs_node node)
+{
+	const struct mount_options *options = front_of(req)->options;
+	struct ubtrfs *fs = front_of(req)->fs;
+	uid_t uid = fuse_req_ctx(req)->uid;
+	struct ubtrfs_attr now;
+	uint32_t flags;
+
+	TRY(ubtrfs_getattr(fs, node, &now));
+	if (!S_ISDIR(now.mode) && now.mode & (S_ISUID | S_ISGID) && uid &&
+	    uid != (options->map_uid ? options->uid : now.uid))
+		return 0;
+	TRY(ubtrfs_fsflags_get(fs, node, &flags));
+	/* Nobody is refused, but what is sealed stays as it is. */
+	if (flags & FS_IMMUTABLE_FL)
+		return 0;
+	return ubtrfs_setattr(fs, node, &now, UBTRFS_ATTR_KILL_SETID);
+}
+
+static int set_attr(fuse_req_t req, struct ubtrfs_node node, uint64_t handle,
+		    struct ubtrfs_attr *attr, unsigned wanted)
+{
+	struct front *front = front_of(req);
+
+	if ((wanted & UBTRFS_ATTR_UID && front->options->map_uid) ||
+	    (wanted & UBTRFS_ATTR_GID && front->options->map_gid))
+		return -EPERM;
+	if (!wanted)
+		return touch_owner(req, node);
+	if (wanted & UBTRFS_ATTR_MODE)
+		TRY(check_setid(req, node, attr->mode));
+	if (wanted & UBTRFS_ATTR_SIZE)
+		TRY(cut_wanted(req, node, handle, attr, &wanted));
+	/* Who gives a file away takes the bits off. */
+	if (front->wire.kills_privileges && wanted & (UBTRFS_ATTR_UID | UBTRFS_ATTR_GID))
+		wanted |= UBTRFS_ATTR_KILL_SETID;
+	return wanted ? ubtrfs_setattr(front->fs, node, attr, wanted) : 0;
+}
+
 void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 		   struct fuse_file_info *file)
 {
-	struct front *front = front_of(req);
 	struct ubtrfs_attr attr;
 	struct ubtrfs_node node;
 	unsigned wanted;
-	int err = 0;
+	int err;
 
 	if (!request_node(req, id, &node))
 		return;
 	wanted = attr_from_stat(st, set, &attr);
-	/* Who gives a file away, or cuts it without a right to such bits, takes them off. */
-	if (front->wire.kills_privileges && (wanted & (UBTRFS_ATTR_UID | UBTRFS_ATTR_GID) ||
-					     (file && file->fh == WIRE_KILL_HANDLE)))
-		wanted |= UBTRFS_ATTR_KILL_SETID;
-	if ((wanted & UBTRFS_ATTR_UID && front->options->map_uid) ||
-	    (wanted & UBTRFS_ATTR_GID && front->options->map_gid))
-		err = -EPERM;
-	if (err == 0 && wanted & UBTRFS_ATTR_MODE)
-		err = check_setid(req, node, attr.mode);
-	if (err == 0 && wanted)
-		err = ubtrfs_setattr(front->fs, node, &attr, wanted);
+	err = set_attr(req, node, file ? file->fh : 0, &attr, wanted);
 	if (err == -EPERM)
-		err = set_times_late(front, node, &attr, wanted);
+		err = set_times_late(front_of(req), node, &attr, wanted);
 	if (err < 0)
 		reply_error(req, err);
 	else

@@ -76,17 +76,21 @@ void front_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file)
 void front_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		struct fuse_file_info *file)
 {
+	struct ubtrfs *fs = front_of(req)->fs;
 	struct ubtrfs_node node;
 	size_t len = 0;
 	void *data;
 	int err;
 
-	(void)file;
 	if (!request_node(req, id, &node))
 		return;
 	data = mem_alloc(size);
-	err = data ? ubtrfs_read(front_of(req)->fs, node, (uint64_t)offset, data, size, &len) :
-		     MEM_FAIL("what is read");
+	if (!data)
+		err = MEM_FAIL("what is read");
+	else if (file->flags & O_NOATIME)
+		err = ubtrfs_read_quietly(fs, node, (uint64_t)offset, data, size, &len);
+	else
+		err = ubtrfs_read(fs, node, (uint64_t)offset, data, size, &len);
 	if (err < 0)
 		reply_read_error(req, err);
 	else
@@ -136,6 +140,8 @@ void front_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 	(void)file;
 	if (!request_node(req, id, &node))
 		return;
+	/* From the start, as under Linux's btrfs. */
+	offset = MAX(offset, 0);
 	if (whence == SEEK_DATA) {
 		err = ubtrfs_seek_data(fs, node, (uint64_t)offset, &start, &end);
 		start = err == 0 ? MAX(start, (uint64_t)offset) : 0;

@@ -34,12 +34,11 @@ static void init_seen(struct wire *wire, const struct wire_request *request)
 
 static void setattr_mark(struct fuse_setattr_in *in)
 {
-	if (in->valid & FATTR_KILL_SUIDGID) {
+	in->fh = in->valid & FATTR_FH ? WIRE_OPEN_HANDLE : 0;
+	if (in->valid & FATTR_KILL_SUIDGID)
+		in->fh |= WIRE_KILL_HANDLE;
+	if (in->fh)
 		in->valid |= FATTR_FH;
-		in->fh = WIRE_KILL_HANDLE;
-	} else if (in->valid & FATTR_FH) {
-		in->fh = 0;
-	}
 }
 
 static ssize_t wire_read(int fd, void *buf, size_t len, void *userdata)

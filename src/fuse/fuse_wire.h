@@ -12,6 +12,8 @@
 
 /* In fuse_file_info of SETATTR (fh) and WRITE (flags): set-id bits are to go. */
 #define WIRE_KILL_HANDLE 1u
+/* Of SETATTR: it is by a descriptor (ftruncate), and not by a path or when a file is opened. */
+#define WIRE_OPEN_HANDLE 2u
 #define WIRE_KILL_FLAG 0x80000000u
 
 struct front;

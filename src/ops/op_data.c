@@ -219,10 +219,16 @@ static int read_bytes(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 	return file_read(&fs->core.writeback, inode, offset, data, len, ret_len);
 }
 
+UBTRFS_API int ubtrfs_read_quietly(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
+				   void *data, size_t len, size_t *ret_len)
+{
+	return FS_READ(fs, read_bytes(fs, node, offset, data, len, ret_len));
+}
+
 UBTRFS_API int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
 			   size_t len, size_t *ret_len)
 {
-	TRY(FS_READ(fs, read_bytes(fs, node, offset, data, len, ret_len)));
+	TRY(ubtrfs_read_quietly(fs, node, offset, data, len, ret_len));
 	atime_note_read(fs, node);
 	return 0;
 }
