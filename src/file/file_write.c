@@ -5,6 +5,8 @@
  * contents are the only extent of their file: a write behind them makes their sector dirty first, so
  * that it is stored anew beside the others.
  */
+#include <errno.h>
+
 #include "base/assert.h"
 #include "file/file.h"
 
@@ -17,8 +19,8 @@ static void file_grew(struct inode *inode, uint64_t end)
 int file_check_range(const struct inode *inode, uint64_t offset, uint64_t len)
 {
 	if (offset + len < offset || offset + len > INT64_MAX)
-		return THROW(ERR_LIMIT, "inode %llu: a write behind byte %llu",
-			     (unsigned long long)inode->ino, (unsigned long long)INT64_MAX);
+		return THROW_SYS(EFBIG, "inode %llu: a write behind byte %llu",
+				 (unsigned long long)inode->ino, (unsigned long long)INT64_MAX);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
  * Changing the size of a file.
  *
  * A file that shrinks into the middle of a sector rewrites that sector with zeroes behind its new
- * end, so that growing again never shows old bytes. Inline contents are rewritten at their new
+ * end, so that growing again never shows old bytes, unless it holds none. Inline contents are rewritten at their new
  * length.
  */
 #include "base/assert.h"
@@ -17,13 +17,45 @@ static int put_back(struct writeback *writeback, struct inode *inode, uint64_t o
 	return err < 0 ? txn_abort(writeback->config.txn, err, "changing the size of a file") : 0;
 }
 
+/* Whether a sector holds nothing that is not zero: in a hole, or preallocated. */
+static int sector_is_empty(const struct writeback *writeback, struct inode *inode, uint64_t start,
+			   bool *ret_empty)
+{
+	uint64_t end = start + writeback->geometry.sectorsize;
+	SCOPED(file_extent) struct file_extent extent = { 0 };
+	const struct dirty_range *dirty = dirty_find(inode, start);
+	int err;
+
+	*ret_empty = false;
+	if ((dirty && dirty->offset < end) || writing_overlaps(inode, start, end))
+		return 0;
+	err = file_extent_find(inode, start, &extent);
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	/* Without NO_HOLES a hole would need an item that ends where the file does. */
+	if (err < 0 || extent.start >= end || extent.is_hole)
+		*ret_empty = inode->table->no_holes;
+	else
+		*ret_empty = extent.is_prealloc && extent.start <= start && extent.end >= end;
+	return 0;
+}
+
 static int truncate_down(struct writeback *writeback, struct inode *inode, uint64_t size)
 {
 	uint32_t sectorsize = writeback->geometry.sectorsize;
 	uint64_t keep = round_down(size, sectorsize);
 	size_t tail_len = (size_t)(size - keep);
 	SCOPED_MEM uint8_t *tail = NULL;
+	bool empty = false;
 	size_t got = 0;
+
+	if (tail_len)
+		TRY(sector_is_empty(writeback, inode, keep, &empty));
+	if (empty) {
+		TRY(file_drop_range(writeback, inode, keep + sectorsize, UINT64_MAX));
+		inode_set_size(inode, size);
+		return 0;
+	}
 
 	if (tail_len) {
 		tail = mem_alloc(sectorsize);

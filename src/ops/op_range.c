@@ -100,8 +100,32 @@ static int punch_begin(struct ubtrfs *fs, struct inode *inode, struct falloc_job
 	return 0;
 }
 
+/* One hole already, or behind all that there is: nothing changes, and no time moves (Linux). */
+static int punch_is_idle(struct inode *inode, const struct falloc_job *job, bool *ret_idle)
+{
+	SCOPED(file_extent) struct file_extent extent = { 0 };
+	const struct dirty_range *dirty = dirty_find(inode, job->outer_start);
+	int err;
+
+	*ret_idle = false;
+	if (inode->nr_in_flight || (dirty && dirty->offset < job->outer_end))
+		return 0;
+	err = file_extent_find(inode, job->outer_start, &extent);
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
+	*ret_idle = err < 0 || extent.start >= job->outer_end ||
+		    (extent.is_hole && extent.end >= job->outer_end);
+	return 0;
+}
+
 static int punch(struct ubtrfs *fs, struct inode *inode, struct falloc_job *job)
 {
+	bool idle = false;
+
+	if (!job->begun)
+		TRY(punch_is_idle(inode, job, &idle));
+	if (idle)
+		return 0;
 	TRY(punch_begin(fs, inode, job));
 	while (job->pos < job->inner_end) {
 		TRY(door_enter_remove(&fs->core, 2));

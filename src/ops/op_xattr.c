@@ -124,6 +124,12 @@ static int value_set(struct inode *inode, const struct xattr_name *name, const v
 	return xattr_set(inode, name->text, name->len, value, len);
 }
 
+/* Also when what is taken away was not there (Linux). */
+static void changed_now(struct ubtrfs *fs, struct inode *inode)
+{
+	inode_set_time(inode, INODE_ITEM_CTIME_AT, inode_now(&fs->core.inodes));
+}
+
 static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct xattr_name *name,
 		    const void *value, size_t len, unsigned flags)
 {
@@ -139,7 +145,9 @@ static int setxattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct xat
 	}
 	TRY(door_enter(&fs->core, DIR_ITEM_SIZE + name->len + len, 1));
 	inode_begin_change(fs, inode);
-	return value_set(inode, name, value, len, flags);
+	TRY(value_set(inode, name, value, len, flags));
+	changed_now(fs, inode);
+	return 0;
 }
 
 static int setxattr_parse(const char *text, size_t len, unsigned flags, struct xattr_name *ret_name)
@@ -187,12 +195,14 @@ static int removexattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct 
 	TRY(door_enter_remove(&fs->core, 1));
 	err = xattr_remove(inode, name->text, name->len);
 	/* An ACL that is not there may be taken away (Linux). */
-	if (err == -ERR_KEY_NOT_FOUND)
-		return name->space == XATTR_ACL ? 0 : no_attribute(inode, name->text);
-	TRY(err);
+	if (err == -ERR_KEY_NOT_FOUND && name->space != XATTR_ACL)
+		return no_attribute(inode, name->text);
+	if (err < 0 && err != -ERR_KEY_NOT_FOUND)
+		return err;
 	if (name->space == XATTR_PROPERTY)
 		prop_apply(inode, NULL, 0);
 	inode_begin_change(fs, inode);
+	changed_now(fs, inode);
 	return 0;
 }
 
