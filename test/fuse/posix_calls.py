@@ -16,6 +16,8 @@ import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD = -100
+CLOCK_REALTIME_COARSE = 5
+UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 # What returns more than an int.
 LONG = {'read', 'write', 'pread64', 'pwrite64', 'readv', 'writev', 'preadv2', 'pwritev2', 'lseek64', 'copy_file_range', 'sendfile64',
         'splice', 'tee', 'vmsplice', 'readlink', 'readlinkat', 'getxattr', 'lgetxattr', 'fgetxattr', 'listxattr', 'llistxattr',
@@ -211,6 +213,11 @@ class Case:
     def note(self, call, result):
         self.lines.append({'call': f'{self.user}: {call}', 'result': str(result), 'changes': {} if self.quiet else self.changes()})
 
+    @staticmethod
+    def await_tick():
+        """Linux takes the time that utimensat calls now from a coarse clock: after this it is a later one."""
+        time.sleep(time.clock_getres(CLOCK_REALTIME_COARSE) + 0.001)
+
     def raw(self, name, *args):
         function = getattr(LIBC, name)
         function.restype = ctypes.c_long if name in LONG else ctypes.c_int
@@ -220,6 +227,8 @@ class Case:
         return result
 
     def call(self, name, *args, show=None):
+        if name in ('utimensat', 'futimens'):
+            self.await_tick()
         result = self.raw(name, *args)
         text = show if show is not None else ' '.join(shown(a) for a in args)
         self.note(f'{name} {text}', errno_name(self.err) if self.err else result)
@@ -293,8 +302,12 @@ class Case:
         return self.call('lseek64', fd, offset, whence)
 
     def utimens(self, path, atime, mtime, flags=0, at=AT_FDCWD):
+        if UTIME_NOW in (atime[1], mtime[1]):
+            self.await_tick()
         both = (Timespec * 2)(Timespec(*atime), Timespec(*mtime))
-        return self.call('utimensat', at, path, ctypes.byref(both), flags, show=f'{shown(path)} {atime} {mtime} {flags}')
+        result = self.raw('utimensat', at, path, ctypes.byref(both), flags)
+        self.note(f'utimensat {shown(path)} {atime} {mtime} {flags}', errno_name(self.err) if self.err else result)
+        return result
 
     def setxattr(self, path, name, value, flags=0):
         return self.call('lsetxattr', path, name, value, len(value), flags)

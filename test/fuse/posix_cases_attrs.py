@@ -3,11 +3,10 @@ import ctypes
 import os
 import struct
 
-from posix_calls import AT_FDCWD, Timespec, case, slow
+from posix_calls import AT_FDCWD, UTIME_NOW, UTIME_OMIT, Timespec, case, slow
 from posix_cases_names import remove_tree
 from posix_cases_ranges import ioctl
 
-UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 NOFOLLOW, EMPTY_PATH = 0x100, 0x1000
 GETFLAGS, SETFLAGS, FSGETXATTR, FSSETXATTR, GETVERSION = 0x80086601, 0x40086602, 0x801c581f, 0x401c5820, 0x80087601
 FLAGS = {'s': 1, 'u': 2, 'c': 4, 'S': 8, 'i': 0x10, 'a': 0x20, 'd': 0x40, 'A': 0x80, 'm': 0x400, 'I': 0x1000, 'j': 0x4000, 't': 0x8000, 'D': 0x10000, 'T': 0x20000,
