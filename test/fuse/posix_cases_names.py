@@ -327,15 +327,16 @@ def link_limit(c):
     """65535 links as the format has them."""
     c.make('f')
     with c.as_root():
-        made = 0
+        made, refused = 0, 0
         os.mkdir('many')
         for i in range(65540):
             try:
                 os.link('f', f'many/{i}')
                 made += 1
             except OSError as e:
+                refused = e.errno
                 break
-    c.lines.append({'call': 'links', 'result': f'{made} {e.errno}', 'changes': {}})
+    c.lines.append({'call': 'links', 'result': f'{made} {refused}', 'changes': {}})
     c.lines.append({'call': 'nlink', 'result': str(os.stat('f').st_nlink), 'changes': {}})
     os.unlink('many/0')
     os.link('f', 'again')

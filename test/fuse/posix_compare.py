@@ -21,7 +21,7 @@ import posix_calls
 import posix_known
 
 THEMES = ['names', 'open', 'data', 'ranges', 'attrs', 'procs', 'random']  # and atime, for mounts where reading moves it
-LIMIT_S = 60
+LIMIT_S = 300
 
 
 def child(directory, function, mount_root, out):
@@ -187,7 +187,8 @@ def main():
         bad += judge(name, lasting(roots, name, function, list(differences(name, transcripts))), used, args.verbose)
     if not args.only and not args.theme and not args.sample:
         for pattern, _ in posix_known.KNOWN:
-            if pattern not in used:
+            # What random sequences meet is there with some seeds.
+            if pattern not in used and not pattern.startswith('^seed_'):
                 print(f'not different any more: {pattern}')
                 bad += 1
     print(f'{len(cases)} cases, {nr_lines} calls, {bad} differences that are not known, {len(used)} kinds that are')
