@@ -7,8 +7,10 @@
  *
  *   idle --workq_submit--> queued --job_run--> running --job_run--> done --job_wait--> idle
  *
- * Invariants: a job is in the list exactly while it is queued; nr_open counts queued and running
- * jobs; after a job is done the queue never touches it again (its owner may free it).
+ * Invariants: a job is in the queue, or in the list of its lane, exactly while it is queued; nr_open
+ * counts queued and running jobs; after a job is done the queue never touches it again (its owner may
+ * free it). Jobs wait in a lane only while others of it run: each that is done sends the next one to
+ * the front of the queue, and its worker looks there.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -39,13 +41,40 @@ struct workq {
 	struct worker workers[];
 };
 
+/* The next one that may run; those whose lane is full are put aside. NULL. */
+static struct job *job_take(struct workq *workq)
+{
+	struct link *link;
+
+	while ((link = list_pop_front(&workq->queue))) {
+		struct job *job = list_entry(link, struct job, link);
+
+		if (!job->lane || !job->lane->max || job->lane->nr_running < job->lane->max)
+			return job;
+		list_push_back(&job->lane->waiting, link);
+	}
+	return NULL;
+}
+
+static void lane_leave(struct workq *workq, struct job_lane *lane)
+{
+	struct link *next = list_pop_front(&lane->waiting);
+
+	lane->nr_running--;
+	if (next)
+		list_push_front(&workq->queue, next);
+}
+
 /* Runs a job without the lock and files its result; enters and leaves with the lock held. */
 static void job_run(struct workq *workq, struct job *job, unsigned worker)
 {
+	struct job_lane *lane = job->lane;
 	int ret;
 
 	ASSERT(job->state == JOB_QUEUED);
 	job->state = JOB_RUNNING;
+	if (lane)
+		lane->nr_running++;
 	mutex_unlock(&workq->lock);
 	ret = job->run(job, worker);
 	err_capture(ret, &job->report);
@@ -55,6 +84,8 @@ static void job_run(struct workq *workq, struct job *job, unsigned worker)
 	ASSERT(job->state == JOB_RUNNING && workq->nr_open > 0);
 	job->state = JOB_DONE;
 	workq->nr_open--;
+	if (lane)
+		lane_leave(workq, lane);
 	/*
 	 * Only for a job that somebody sleeps for: a wake-up for each of many small jobs costs
 	 * more than they do.
@@ -67,13 +98,13 @@ static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
 	struct workq *workq = worker->workq;
-	struct link *link;
+	struct job *job;
 
 	mutex_lock(&workq->lock);
 	for (;;) {
-		link = list_pop_front(&workq->queue);
-		if (link)
-			job_run(workq, list_entry(link, struct job, link), worker->nr);
+		job = job_take(workq);
+		if (job)
+			job_run(workq, job, worker->nr);
 		else if (workq->stopping)
 			break;
 		else
@@ -169,10 +200,18 @@ void job_init(struct job *job, job_fn run)
 	job->link.prev = NULL;
 	job->link.next = NULL;
 	job->run = run;
+	job->lane = NULL;
 	job->workq = NULL;
 	job->state = JOB_IDLE;
 	job->awaited = false;
 	err_capture(0, &job->report);
+}
+
+void job_lane_init(struct job_lane *lane, unsigned max)
+{
+	lane->max = max;
+	lane->nr_running = 0;
+	list_init(&lane->waiting);
 }
 
 void workq_submit(struct workq *workq, struct job *job)

@@ -7,6 +7,8 @@
  * same results, no threads. A job's function must not submit or wait. (With zero threads worker is
  * 0 in every submitting thread: per-worker workspaces then want one submitter.) State of a job:
  * idle -> queued (workq_submit) -> running (worker) -> done (worker) -> idle (job_wait).
+ * Jobs that would wait for each other (writes into one file) share a lane, of which only so many
+ * run at once: the others wait there, and the workers do what else is queued.
  */
 #ifndef UBTRFS_BASE_WORKQ_H
 #define UBTRFS_BASE_WORKQ_H
@@ -25,11 +27,20 @@ struct job;
  */
 typedef int (*job_fn)(struct job *job, unsigned worker);
 
+/* In the order of submission, at most max at once. Outlives its jobs. */
+struct job_lane {
+	unsigned max; /* 0: any number */
+	/* under the queue's lock */
+	unsigned nr_running;
+	struct list waiting; /* taken off the queue when the lane was full */
+};
+
 enum job_state { JOB_IDLE, JOB_QUEUED, JOB_RUNNING, JOB_DONE };
 
 struct job {
 	struct link link;
 	job_fn run;
+	struct job_lane *lane; /* NULL: of none. Set before the job is submitted */
 	struct workq *workq;
 	/* under the queue's lock */
 	enum job_state state;
@@ -46,6 +57,8 @@ unsigned workq_nr_threads(const struct workq *workq);
 unsigned workq_nr_workers(const struct workq *workq);
 
 void job_init(struct job *job, job_fn run);
+/* All jobs of a lane go to one queue. */
+void job_lane_init(struct job_lane *lane, unsigned max);
 void workq_submit(struct workq *workq, struct job *job);
 /*
  * Waits until the job is done; returns its result and makes its sentence the caller's. The job

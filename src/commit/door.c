@@ -441,7 +441,7 @@ static int data_make(struct core *core, uint64_t bytes, uint64_t reserve)
 	return THROW(ERR_NO_SPACE, "%s: no space left for data", core->name);
 }
 
-/* Half of what makes somebody wait: the background begins. */
+/* Much less than what makes somebody wait: the background begins. */
 static void door_kick(struct core *core)
 {
 	unsigned kick = 0;
@@ -449,7 +449,7 @@ static void door_kick(struct core *core)
 	if (!core->background)
 		return;
 	if (core->inodes.delayed_bytes > DELAYED_MAX_BYTES / 2 ||
-	    writeback_ram_bytes(&core->writeback) > core->dirty_bytes / 2)
+	    writeback_ram_bytes(&core->writeback) > core->dirty_bytes / DATA_KICK_DIVISOR)
 		kick |= KICK_FLUSH;
 	if (cache_dirty_bytes(core->cache) > core->dirty_max_bytes / 2)
 		kick |= KICK_COMMIT;

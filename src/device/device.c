@@ -29,6 +29,7 @@ int device_init_over(struct device *device, const struct device_ops *ops,
 	TRY(device_init(device, ops, lower->name, device_size(lower)));
 	device->resizable = lower->resizable;
 	device->read_only = lower->read_only;
+	device->one_writer = lower->one_writer;
 	return 0;
 }
 

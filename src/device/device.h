@@ -53,6 +53,7 @@ struct device {
 	uint64_t size_bytes;
 	bool resizable;
 	bool read_only;
+	bool one_writer; /* the host writes one after the other there: more at once would only wait */
 };
 
 int device_read(struct device *device, struct phys at, void *data, size_t len) must_check;

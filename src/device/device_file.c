@@ -358,6 +358,8 @@ static int file_setup(struct device_file *file, const char *path, unsigned flags
 	}
 	TRY(device_init(&file->device, &device_file_ops, path, size_bytes));
 	file->device.read_only = !(flags & DEVICE_WRITE);
+	/* Linux holds the lock of a regular file for each write to it. */
+	file->device.one_writer = !file->is_block;
 	file->device.resizable = !file->is_block && (flags & DEVICE_WRITE);
 	return 0;
 }

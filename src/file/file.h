@@ -139,6 +139,7 @@ struct writeback {
 	struct csum_batch csums;
 	struct write_batch *batch; /* being filled */
 	struct list batches;	   /* on their way, oldest first */
+	struct job_lane writers;   /* no more at once than the devices take */
 	unsigned nr_batches;
 	uint64_t nr_batches_ever;
 	bool stepping;	    /* inside writeback_step: nothing waits */

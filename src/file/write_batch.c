@@ -3,7 +3,9 @@
  * for them was measured: it made plain imports slower.)
  *
  * A batch holds a reference on the run of each of its parts, whose bytes stay in RAM until they are
- * written. At most BATCHES_MAX are on their way; the oldest is waited for first.
+ * written. At most BATCHES_MAX are on their way; the oldest is waited for first. They share a lane
+ * of as many as the devices take at once: into a regular file Linux writes one after the other,
+ * and workers that wait for its lock spin there.
  */
 #include "base/assert.h"
 #include "file/file.h"
@@ -133,6 +135,7 @@ static int batch_begin(struct writeback *writeback, uint64_t addr)
 	if (!batch)
 		return MEM_FAIL("a batch of writes");
 	job_init(&batch->job, batch_work);
+	batch->job.lane = &writeback->writers;
 	atomic_init(&batch->finished, false);
 	batch->writeback = writeback;
 	batch->addr = addr;

@@ -36,6 +36,7 @@ int writeback_init(struct writeback *writeback, const struct writeback_config *c
 		memset(writeback, 0, sizeof(*writeback));
 		return MEM_FAIL("the writeback");
 	}
+	job_lane_init(&writeback->writers, volume_nr_writers(writeback->volume));
 	mutex_init(&writeback->done_lock, RANK_WRITEBACK, "writeback");
 	cond_init(&writeback->done);
 	return 0;

@@ -136,6 +136,22 @@ unsigned volume_nr_devices(const struct volume *volume)
 	return __atomic_load_n(&volume->nr_devices, __ATOMIC_ACQUIRE);
 }
 
+unsigned volume_nr_writers(struct volume *volume)
+{
+	bool limited = false;
+	unsigned nr = 0;
+
+	rwlock_read(&volume->set_lock);
+	for (unsigned i = 0; i < volume->nr_devices; i++) {
+		const struct device *device = volume->devices[i]->device;
+
+		nr += device != NULL;
+		limited |= device && device->one_writer;
+	}
+	rwlock_unread(&volume->set_lock);
+	return limited ? nr : 0;
+}
+
 struct volume_device *volume_device_at(struct volume *volume, unsigned index)
 {
 	struct volume_device *entry;

@@ -176,6 +176,11 @@ int volume_write(struct volume *volume, uint64_t logical, const void *data, size
 int volume_writev(struct volume *volume, uint64_t logical, const struct iovec *parts,
 		  int nr_parts) must_check;
 /*
+ * How many writes at once are of use, of the devices that are here: one for each when a host writes
+ * one after the other to any of them; 0: any number.
+ */
+unsigned volume_nr_writers(struct volume *volume);
+/*
  * Lets all mirrors of the range share the blocks of an open file from `from` on; whole sectors.
  * ERR_UNSUPPORTED.
  */

@@ -1,11 +1,11 @@
 /*
- * fs_bench DIR [--threads N] [--dirs N] [--files N] [--seconds N] [--io BYTES]: the same system
- * calls on any filesystem, counted by the second.
+ * fs_bench DIR [--threads N] [--dirs N] [--files N] [--seconds N] [--io BYTES [--writes-only 1]]: the
+ * same system calls on any filesystem, counted by the second.
  *
  * Without --io: names and attributes. Each thread has its own files in --dirs directories (with
  * one thread or one directory: all in the same), goes through the phases below side by side with
  * the others, and stops a phase after --seconds; the later phases use what was made. With --io: one
- * file of so many bytes, read and written in order and at random.
+ * file of so many bytes, read and written in order and at random, or only written in order.
  *
  * One line per phase: NAME OPERATIONS SECONDS, for I/O NAME BYTES SECONDS. DIR is left empty.
  */
@@ -31,6 +31,7 @@ struct bench {
 	const char *dir;
 	unsigned nr_threads, nr_dirs;
 	uint64_t nr_files, io_bytes;
+	bool writes_only; /* of the large file */
 	double seconds;
 	char *data; /* PIECE bytes */
 };
@@ -487,6 +488,10 @@ static void run_io(struct bench *bench)
 	fd = io_open(path, O_CREAT | O_EXCL | O_RDWR);
 	io_whole(bench, fd, "seq-write-fsync", true, true);
 	close(fd);
+	if (bench->writes_only) {
+		unlink(path);
+		return;
+	}
 	drop_caches();
 	fd = io_open(path, O_RDWR);
 	io_whole(bench, fd, "seq-read-cold", false, false);
@@ -531,12 +536,14 @@ int main(int argc, char **argv)
 			bench.seconds = (double)value;
 		else if (strcmp(argv[i], "--io") == 0 && value >= PIECE)
 			bench.io_bytes = value / PIECE * PIECE;
+		else if (strcmp(argv[i], "--writes-only") == 0)
+			bench.writes_only = value != 0;
 		else
 			argc = 0;
 	}
 	if (argc < 2 || argc % 2) {
 		fprintf(stderr, "usage: fs_bench DIR [--threads N] [--dirs N] [--files N] "
-				"[--seconds N] [--io BYTES]\n");
+				"[--seconds N] [--io BYTES [--writes-only 1]]\n");
 		return 2;
 	}
 	bench.dir = argv[1];

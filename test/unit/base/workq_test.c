@@ -5,6 +5,7 @@
 #include "base/cmocka_all.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -176,6 +177,81 @@ static void test_workq__is_done_tells_without_waiting(void **state)
 	workq_free(workq);
 }
 
+struct lane_job {
+	struct job job;
+	unsigned *nr_inside, *most_inside; /* under the lock */
+	unsigned nr, *next_in_lane;
+	pthread_mutex_t *lock;
+	bool in_order;
+};
+
+static int lane_run(struct job *job, unsigned worker)
+{
+	struct lane_job *me = list_entry(job, struct lane_job, job);
+
+	(void)worker;
+	pthread_mutex_lock(me->lock);
+	me->in_order = me->nr == (*me->next_in_lane)++;
+	++*me->nr_inside;
+	*me->most_inside = MAX(*me->most_inside, *me->nr_inside);
+	pthread_mutex_unlock(me->lock);
+	for (unsigned i = 0; i < 20; i++)
+		sched_yield();
+	pthread_mutex_lock(me->lock);
+	--*me->nr_inside;
+	pthread_mutex_unlock(me->lock);
+	return 0;
+}
+
+/* So many of a lane at once as it says, in order; others of none go by while it is full. */
+static void lane_once(unsigned max, unsigned nr_threads)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct gate_job gated = { .gate = PTHREAD_MUTEX_INITIALIZER }, by = gated;
+	unsigned nr_inside = 0, most_inside = 0, next_in_lane = 0;
+	struct lane_job jobs[JOBS];
+	struct job_lane lane;
+	struct workq *workq;
+
+	assert_int_equal(workq_new("lane", nr_threads, &workq), 0);
+	job_lane_init(&lane, max);
+	job_init(&gated.job, gate_run);
+	gated.job.lane = &lane;
+	pthread_mutex_lock(&gated.gate);
+	workq_submit(workq, &gated.job);
+	for (unsigned i = 0; i < JOBS; i++) {
+		jobs[i] = (struct lane_job){ .nr_inside = &nr_inside,
+					     .most_inside = &most_inside,
+					     .nr = i,
+					     .next_in_lane = &next_in_lane,
+					     .lock = &lock };
+		job_init(&jobs[i].job, lane_run);
+		jobs[i].job.lane = &lane;
+		workq_submit(workq, &jobs[i].job);
+	}
+	job_init(&by.job, gate_run);
+	workq_submit(workq, &by.job);
+	assert_int_equal(job_wait(&by.job), 0);
+	if (max == 1)
+		assert_int_equal(next_in_lane, 0);
+	pthread_mutex_unlock(&gated.gate);
+	for (unsigned i = JOBS; i-- > 0;) {
+		assert_int_equal(job_wait(&jobs[i].job), 0);
+		assert_true(jobs[i].in_order || max != 1);
+	}
+	assert_int_equal(job_wait(&gated.job), 0);
+	assert_in_range(most_inside, 1, max);
+	workq_free(workq);
+}
+
+static void test_workq__lanes_hold_back_their_own_jobs_only(void **state)
+{
+	(void)state;
+	lane_once(1, 2);
+	lane_once(1, 4);
+	lane_once(2, 4);
+}
+
 /* The waiter frees the object that holds the job: the queue must not touch it after done. */
 static void test_workq__job_may_be_freed_after_wait(void **state)
 {
@@ -238,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_workq__starts_in_order_of_submission),
 		cmocka_unit_test(test_workq__free_waits_for_jobs),
 		cmocka_unit_test(test_workq__is_done_tells_without_waiting),
+		cmocka_unit_test(test_workq__lanes_hold_back_their_own_jobs_only),
 		cmocka_unit_test(test_workq__job_may_be_freed_after_wait),
 		cmocka_unit_test(test_workq__new_fails_cleanly),
 		cmocka_unit_test(test_workq__submitting_an_open_job_aborts),

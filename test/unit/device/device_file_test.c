@@ -89,6 +89,7 @@ static void test_device_file__creates_only_when_asked(void **state)
 	device = open_file(NEW_FILE);
 	assert_int_equal(device->size_bytes, 0);
 	assert_true(device->resizable);
+	assert_true(device->one_writer);
 	assert_string_equal(device->name, path);
 	device_free(device);
 	device = open_file(0);

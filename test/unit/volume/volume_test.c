@@ -35,6 +35,29 @@ static void test_volume__devices_stand_in_order(void **state)
 	volume_free(volume);
 }
 
+/* One writer for each device that is here, when any of them takes only one; else any number. */
+static void test_volume__tells_how_many_may_write(void **state)
+{
+	struct device *file = NULL, *lower, *device;
+	struct volume *volume;
+
+	(void)state;
+	assert_int_equal(volume_new(&volume), 0);
+	for (unsigned devid = 1; devid <= 2; devid++) {
+		assert_int_equal(device_mem_new("ram", MIB, &device), 0);
+		assert_int_equal(volume_add_device(volume, devid, fixture_uuid, device, MIB), 0);
+	}
+	assert_int_equal(volume_add_device(volume, 3, fixture_uuid, NULL, MIB), 0);
+	assert_int_equal(volume_nr_writers(volume), 0);
+	/* A device that stands on another is as that one. */
+	assert_int_equal(device_mem_new("file", MIB, &lower), 0);
+	lower->one_writer = true;
+	assert_int_equal(device_fault_new(lower, &file), 0);
+	assert_int_equal(volume_add_device(volume, 4, fixture_uuid, file, MIB), 0);
+	assert_int_equal(volume_nr_writers(volume), 3);
+	volume_free(volume);
+}
+
 static void test_volume__has_a_limit(void **state)
 {
 	struct volume *volume;
@@ -153,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_volume__devices_stand_in_order),
+		cmocka_unit_test(test_volume__tells_how_many_may_write),
 		cmocka_unit_test(test_volume__has_a_limit),
 		cmocka_unit_test(test_volume__flushes_all_and_tells_the_first_failure),
 		cmocka_unit_test(test_volume__memory_may_end_at_any_call),
