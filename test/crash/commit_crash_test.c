@@ -92,9 +92,7 @@ static void crash_record(struct crash *crash)
 {
 	struct fs_fixture *fx = &crash->fx;
 
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
+	fixture_make_open(fx);
 	model_init(&crash->models[0], fx->top);
 	change_something(crash, 0, "base");
 	model_copy(&crash->models[0], &crash->models[1]);

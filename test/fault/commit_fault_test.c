@@ -20,9 +20,7 @@ static void base_make(struct fs_fixture *fx)
 
 	fixture_init(fx);
 	fx->mkfs.byte_count = 128 * MIB;
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
+	fixture_make_open(fx);
 	for (unsigned i = 0; i < NR_FILES; i++) {
 		name[4] = (char)('0' + i);
 		content_write(fx, fixture_file(fx, name), &kept[i], 0, 100 + i * 40000, i + 1);

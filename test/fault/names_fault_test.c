@@ -183,9 +183,7 @@ static void base_make(struct fs_fixture *fx)
 
 	fixture_init(fx);
 	fx->mkfs.byte_count = 128 * MIB;
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
+	fixture_make_open(fx);
 	a = fixture_create(fx, fx->top, "a", S_IFDIR | 0755);
 	b = fixture_create(fx, fx->top, "b", S_IFDIR | 0755);
 	dir = fixture_create(fx, a, "full", S_IFDIR | 0755);

@@ -174,9 +174,7 @@ static void run_kind(const struct data_kind *kind)
 	fx.mkfs.sectorsize = kind->sectorsize;
 	fx.how.compress = kind->compress;
 	fx.how.compress_force = kind->force;
-	fixture_make(&fx);
-	fixture_finish(&fx);
-	fixture_open(&fx, true);
+	fixture_make_open(&fx);
 	exec = exec_lib_new(&fx);
 	print_message("# %s, seed %llu, %llu operations\n", kind->name,
 		      (unsigned long long)how.seed, (unsigned long long)how.nr_ops);

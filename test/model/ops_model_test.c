@@ -172,9 +172,7 @@ static void run_seed(uint64_t seed, const struct model_how *how, bool background
 	fx.mkfs.fsid = fsid;
 	pick_kind(&fx, seed);
 	fx.how.background = background;
-	fixture_make(&fx);
-	fixture_finish(&fx);
-	fixture_open(&fx, true);
+	fixture_make_open(&fx);
 	exec = exec_lib_new(&fx);
 	run_worlds(exec, seed, how, worlds);
 	if (!tell_failure(worlds, how->nr_threads, text)) {

@@ -364,9 +364,7 @@ static void test_reader_race__a_writer_among_readers(void **state)
 	readers_start(&fx, threads);
 	write_among_readers(&fx);
 	readers_wait(threads);
-	fixture_close(&fx);
-	fixture_check(&fx);
-	fixture_fini(&fx);
+	fixture_done(&fx);
 }
 
 /* The tree is made and read while all of it is still delayed. */
@@ -378,15 +376,11 @@ static void test_reader_race__what_is_delayed(void **state)
 	(void)state;
 	fixture_init(&fx);
 	fx.mkfs.byte_count = IMAGE_BYTES;
-	fixture_make(&fx);
-	fixture_finish(&fx);
-	fixture_open(&fx, true);
+	fixture_make_open(&fx);
 	make_tree(&fx);
 	readers_start(&fx, threads);
 	readers_wait(threads);
-	fixture_close(&fx);
-	fixture_check(&fx);
-	fixture_fini(&fx);
+	fixture_done(&fx);
 }
 
 int main(void)

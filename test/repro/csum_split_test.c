@@ -29,9 +29,7 @@ static void test_csum_split__scattered_removals_make_no_leaves(void **state)
 	content_put(&content, 0, 4096, 5);
 	fixture_init(&fx);
 	fx.mkfs.byte_count = 128 * MIB;
-	fixture_make(&fx);
-	fixture_finish(&fx);
-	fixture_open(&fx, true);
+	fixture_make_open(&fx);
 	for (unsigned i = 0; i < NR_FILES; i++) {
 		snprintf(name, sizeof(name), "f%u", i);
 		OK(ubtrfs_write(fx.fs, fixture_file(&fx, name), 0, content.data, content.len));

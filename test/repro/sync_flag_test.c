@@ -19,9 +19,7 @@ static void fs_make(struct fs_fixture *fx, struct ubtrfs_node *ret_node)
 {
 	fixture_init(fx);
 	fx->mkfs.byte_count = 128 * MIB;
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
+	fixture_make_open(fx);
 	*ret_node = fixture_file(fx, "file");
 	OK(ubtrfs_fsflags_set(fx->fs, *ret_node, FS_SYNC_FL, FS_SYNC_FL));
 	OK(ubtrfs_commit(fx->fs));
@@ -48,9 +46,7 @@ static void test_sync_flag__goes_with_the_operation(void **state)
 	inode = NULL;
 	assert_int_equal(fs_change_end(fx.fs, 0), 0);
 	assert_true(durable(&fx) > before);
-	fixture_close(&fx);
-	fixture_check(&fx);
-	fixture_fini(&fx);
+	fixture_done(&fx);
 }
 
 /* One that failed leaves nothing to the next, which has nothing to do with it. */

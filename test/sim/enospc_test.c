@@ -19,9 +19,7 @@ static void full_init(struct fs_fixture *fx, bool mixed, uint32_t sectorsize)
 	fx->mkfs.mixed = mixed;
 	fx->mkfs.sectorsize = sectorsize;
 	fx->mkfs.metadata_profile = mixed ? NULL : "single";
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
+	fixture_make_open(fx);
 }
 
 static size_t file_name(unsigned number, char name[256])
@@ -100,9 +98,7 @@ static void names_run(uint32_t sectorsize)
 	OK(ubtrfs_commit(fx.fs));
 	OK(ubtrfs_info(fx.fs, &info));
 	assert_true(info.metadata_bytes_used < 2 * MIB);
-	fixture_close(&fx);
-	fixture_check(&fx);
-	fixture_fini(&fx);
+	fixture_done(&fx);
 	free(nodes);
 }
 

@@ -97,9 +97,7 @@ static void test_spill__memory_is_bounded_and_nothing_is_committed(void **state)
 	OK(make_files(&fx, NR_FILES / 10, &dirty));
 	OK(ubtrfs_commit(fx.fs));
 	assert_true(generation_on_disk(&fx) == before + 1);
-	fixture_close(&fx);
-	fixture_check(&fx);
-	fixture_fini(&fx);
+	fixture_done(&fx);
 }
 
 static void test_spill__no_space_leaves_the_old_state(void **state)

@@ -52,6 +52,29 @@ void fixture_finish(struct fs_fixture *fx)
 	OK(ubtrfs_mkfs_finish(fs, &info));
 }
 
+void fixture_make_open(struct fs_fixture *fx)
+{
+	fixture_make(fx);
+	fixture_finish(fx);
+	fixture_open(fx, true);
+}
+
+void fixture_fresh_with(struct fs_fixture *fx, void (*change)(struct fs_fixture *fx))
+{
+	fixture_init(fx);
+	fx->mkfs.byte_count = 256 * MIB;
+	fixture_make(fx);
+	fixture_finish(fx);
+	if (change)
+		change(fx);
+	fixture_open(fx, true);
+}
+
+void fixture_fresh(struct fs_fixture *fx)
+{
+	fixture_fresh_with(fx, NULL);
+}
+
 void fixture_open(struct fs_fixture *fx, bool writable)
 {
 	fx->how.writable = writable;
@@ -133,6 +156,13 @@ void fixture_reopen(struct fs_fixture *fx, bool writable)
 	fixture_open(fx, writable);
 }
 
+void fixture_done(struct fs_fixture *fx)
+{
+	fixture_close(fx);
+	fixture_check(fx);
+	fixture_fini(fx);
+}
+
 struct ubtrfs_node fixture_create(struct fs_fixture *fx, struct ubtrfs_node dir, const char *name,
 				  uint32_t mode)
 {
@@ -146,6 +176,16 @@ struct ubtrfs_node fixture_create(struct fs_fixture *fx, struct ubtrfs_node dir,
 struct ubtrfs_node fixture_file(struct fs_fixture *fx, const char *name)
 {
 	return fixture_create(fx, fx->top, name, S_IFREG | 0644);
+}
+
+struct ubtrfs_node fixture_file_with_flags(struct fs_fixture *fx, const char *name, uint64_t flags)
+{
+	struct ubtrfs_new what = { .attr = { .mode = S_IFREG | 0600, .flags = flags },
+				   .set = UBTRFS_ATTR_FLAGS };
+	struct ubtrfs_node node = { 0, 0 };
+
+	OK(ubtrfs_create(fx->fs, fx->top, name, strlen(name), &what, &node));
+	return node;
 }
 
 struct ubtrfs_node fixture_lookup(struct fs_fixture *fx, struct ubtrfs_node dir, const char *name)
@@ -167,6 +207,27 @@ struct ubtrfs_attr fixture_attr(struct fs_fixture *fx, struct ubtrfs_node node)
 void fixture_truncate(struct fs_fixture *fx, struct ubtrfs_node node, uint64_t size)
 {
 	OK(ubtrfs_setattr(fx->fs, node, &(struct ubtrfs_attr){ .size = size }, UBTRFS_ATTR_SIZE));
+}
+
+static int piece_collect(void *ctx, const struct ubtrfs_piece *piece)
+{
+	struct piece_list *list = ctx;
+
+	assert_true(list->nr < ARRAY_LEN(list->pieces));
+	list->pieces[list->nr++] = *piece;
+	return 0;
+}
+
+struct piece_list fixture_pieces(struct fs_fixture *fx, struct ubtrfs_node node)
+{
+	struct piece_list list = { .nr = 0 };
+	struct ubtrfs_pieces *pieces;
+
+	OK(ubtrfs_commit(fx->fs));
+	OK(ubtrfs_pieces_new(fx->fs, &pieces));
+	OK(ubtrfs_pieces_each(pieces, node, piece_collect, &list));
+	ubtrfs_pieces_free(pieces);
+	return list;
 }
 
 void content_free(struct content *content)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <ubtrfs/admin.h>
 #include <ubtrfs/file.h>
 #include <ubtrfs/mkfs.h>
 #include <ubtrfs/subvolume.h>
@@ -54,6 +55,11 @@ void fixture_init(struct fs_fixture *fx);
 void fixture_make(struct fs_fixture *fx);
 /* mkfs_finish. */
 void fixture_finish(struct fs_fixture *fx);
+/* Both, and opened for writing. */
+void fixture_make_open(struct fs_fixture *fx);
+/* All of that with 256 MiB; change, if there is one, has its say before the opening. */
+void fixture_fresh_with(struct fs_fixture *fx, void (*change)(struct fs_fixture *fx));
+void fixture_fresh(struct fs_fixture *fx);
 void fixture_open(struct fs_fixture *fx, bool writable);
 void fixture_close(struct fs_fixture *fx);
 /* Gives up what is open, removes the files. */
@@ -67,13 +73,23 @@ void fixture_check(struct fs_fixture *fx);
 int fixture_judge(const char *path, char **ret_output);
 /* Close, check, open. */
 void fixture_reopen(struct fs_fixture *fx, bool writable);
+/* Close, check, remove. */
+void fixture_done(struct fs_fixture *fx);
 
 struct ubtrfs_node fixture_create(struct fs_fixture *fx, struct ubtrfs_node dir, const char *name,
 				  uint32_t mode);
 struct ubtrfs_node fixture_file(struct fs_fixture *fx, const char *name);
+struct ubtrfs_node fixture_file_with_flags(struct fs_fixture *fx, const char *name, uint64_t flags);
 struct ubtrfs_node fixture_lookup(struct fs_fixture *fx, struct ubtrfs_node dir, const char *name);
 struct ubtrfs_attr fixture_attr(struct fs_fixture *fx, struct ubtrfs_node node);
 void fixture_truncate(struct fs_fixture *fx, struct ubtrfs_node node, uint64_t size);
+
+/* The extents of a file, committed. */
+struct piece_list {
+	struct ubtrfs_piece pieces[64];
+	unsigned nr;
+};
+struct piece_list fixture_pieces(struct fs_fixture *fx, struct ubtrfs_node node);
 
 /* What a file should hold, in memory. */
 struct content {

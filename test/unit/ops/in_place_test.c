@@ -8,53 +8,13 @@
 
 #include "ops/ops.h"
 
-#define PIECES_MAX 16
-
-struct pieces {
-	struct ubtrfs_piece pieces[PIECES_MAX];
-	unsigned nr;
-};
-
-static int piece_add(void *ctx, const struct ubtrfs_piece *piece)
-{
-	struct pieces *pieces = ctx;
-
-	assert_true(pieces->nr < PIECES_MAX);
-	pieces->pieces[pieces->nr++] = *piece;
-	return 0;
-}
-
-static struct pieces pieces_of(struct fs_fixture *fx, struct ubtrfs_node node)
-{
-	struct pieces pieces = { .nr = 0 };
-	struct ubtrfs_pieces *walk;
-
-	OK(ubtrfs_commit(fx->fs));
-	OK(ubtrfs_pieces_new(fx->fs, &walk));
-	OK(ubtrfs_pieces_each(walk, node, piece_add, &pieces));
-	ubtrfs_pieces_free(walk);
-	return pieces;
-}
-
-static struct ubtrfs_node file_with_flags(struct fs_fixture *fx, const char *name, uint64_t flags)
-{
-	struct ubtrfs_new what = { .attr = { .mode = S_IFREG | 0600, .flags = flags },
-				   .set = UBTRFS_ATTR_FLAGS };
-	struct ubtrfs_node node;
-
-	OK(ubtrfs_create(fx->fs, fx->top, name, strlen(name), &what, &node));
-	return node;
-}
-
 static void fresh(struct fs_fixture *fx, bool background, int compress)
 {
 	fixture_init(fx);
 	fx->mkfs.byte_count = 256 * MIB;
 	fx->how.background = background;
 	fx->how.compress = compress;
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
+	fixture_make_open(fx);
 }
 
 static void finish(struct fs_fixture *fx, struct ubtrfs_node node, struct content *content)
@@ -72,21 +32,21 @@ static void nodatacow_once(bool background)
 	struct fs_fixture fx;
 	struct content content = { 0 };
 	struct ubtrfs_node node;
-	struct pieces before, after;
+	struct piece_list before, after;
 
 	fresh(&fx, background, UBTRFS_COMPRESS_ZSTD);
-	node = file_with_flags(&fx, "file", BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
+	node = fixture_file_with_flags(&fx, "file", BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
 	content_write(&fx, node, &content, 0, MIB, 1);
-	before = pieces_of(&fx, node);
+	before = fixture_pieces(&fx, node);
 	assert_int_equal(before.nr, 1);
 	for (unsigned i = 0; i < 40; i++)
 		content_write(&fx, node, &content, i * 26111, 9000, 10 + i);
 	content_compare(&fx, node, &content);
-	after = pieces_of(&fx, node);
+	after = fixture_pieces(&fx, node);
 	assert_memory_equal(&before, &after, sizeof(before));
 	/* Behind its end there is nothing to write over. */
 	content_write(&fx, node, &content, MIB - 5000, 20000, 99);
-	after = pieces_of(&fx, node);
+	after = fixture_pieces(&fx, node);
 	assert_true(after.pieces[0].logical == before.pieces[0].logical &&
 		    after.pieces[0].len_bytes >= MIB);
 	finish(&fx, node, &content);
@@ -106,21 +66,21 @@ static void test_in_place__shared_is_copied(void **state)
 	struct fs_fixture fx;
 	struct content content = { 0 }, other = { 0 };
 	struct ubtrfs_node node, twin;
-	struct pieces before, after;
+	struct piece_list before, after;
 
 	(void)state;
 	fresh(&fx, false, UBTRFS_COMPRESS_NONE);
-	node = file_with_flags(&fx, "file", flags);
-	twin = file_with_flags(&fx, "twin", flags);
+	node = fixture_file_with_flags(&fx, "file", flags);
+	twin = fixture_file_with_flags(&fx, "twin", flags);
 	content_write(&fx, node, &content, 0, MIB, 1);
 	content_put(&other, 0, MIB, 1);
 	OK(ubtrfs_clone_range(fx.fs, node, 0, twin, 0, MIB));
-	before = pieces_of(&fx, twin);
+	before = fixture_pieces(&fx, twin);
 	content_write(&fx, node, &content, 100000, 300000, 2);
-	after = pieces_of(&fx, twin);
+	after = fixture_pieces(&fx, twin);
 	assert_int_equal(before.nr, 1);
 	assert_true(after.pieces[0].logical == before.pieces[0].logical);
-	after = pieces_of(&fx, node);
+	after = fixture_pieces(&fx, node);
 	assert_true(after.nr >= 3);
 	content_compare(&fx, twin, &other);
 	content_free(&other);
@@ -132,17 +92,17 @@ static void prealloc_once(uint64_t flags, int compress)
 	struct fs_fixture fx;
 	struct content content = { 0 };
 	struct ubtrfs_node node;
-	struct pieces before, after;
+	struct piece_list before, after;
 
 	fresh(&fx, false, compress);
-	node = file_with_flags(&fx, "file", flags);
+	node = fixture_file_with_flags(&fx, "file", flags);
 	OK(ubtrfs_fallocate(fx.fs, node, 0, 0, MIB));
 	content_resize(&content, MIB);
-	before = pieces_of(&fx, node);
+	before = fixture_pieces(&fx, node);
 	assert_true(before.nr == 1 && before.pieces[0].prealloc);
 	content_write(&fx, node, &content, 100000, 300000, 1);
 	content_write(&fx, node, &content, 700000, 10, 2);
-	after = pieces_of(&fx, node);
+	after = fixture_pieces(&fx, node);
 	assert_int_equal(after.nr, 5);
 	for (unsigned i = 0; i < after.nr; i++) {
 		assert_true(after.pieces[i].logical ==
@@ -151,7 +111,7 @@ static void prealloc_once(uint64_t flags, int compress)
 	}
 	/* With checksums what was written once is copied from then on. */
 	content_write(&fx, node, &content, 200000, 10000, 3);
-	after = pieces_of(&fx, node);
+	after = fixture_pieces(&fx, node);
 	assert_int_equal(after.nr, flags ? 5 : 7);
 	finish(&fx, node, &content);
 }

@@ -16,29 +16,6 @@
 #define ACCESS "system.posix_acl_access"
 #define DEFAULT "system.posix_acl_default"
 
-static void fresh_with(struct fs_fixture *fx, void (*change)(struct fs_fixture *fx))
-{
-	fixture_init(fx);
-	fx->mkfs.byte_count = 256 * MIB;
-	fixture_make(fx);
-	fixture_finish(fx);
-	if (change)
-		change(fx);
-	fixture_open(fx, true);
-}
-
-static void fresh(struct fs_fixture *fx)
-{
-	fresh_with(fx, NULL);
-}
-
-static void done(struct fs_fixture *fx)
-{
-	fixture_close(fx);
-	fixture_check(fx);
-	fixture_fini(fx);
-}
-
 /* ---- ACLs ---- */
 
 struct acl {
@@ -119,7 +96,7 @@ static void test_op_attrs__acl_and_mode_in_step(void **state)
 	struct ubtrfs_node file, dir;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	OK(acl_put(&fx, file, ACCESS, "u::6 u:1000:7 g::4 m::5 o::0"));
@@ -147,7 +124,7 @@ static void test_op_attrs__acl_and_mode_in_step(void **state)
 	acl_is(&fx, dir, ACCESS, "");
 	acl_is(&fx, dir, DEFAULT, "");
 	mode_is(&fx, dir, 0705);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_attrs__acls_that_are_none(void **state)
@@ -177,7 +154,7 @@ static void test_op_attrs__acls_that_are_none(void **state)
 					    .symlink_len = 4 };
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	OK(ubtrfs_create(fx.fs, fx.top, "link", 4, &symlink, &link));
@@ -199,7 +176,7 @@ static void test_op_attrs__acls_that_are_none(void **state)
 	store32(acl.bytes + 8, 77);
 	OK(ubtrfs_setxattr(fx.fs, dir, DEFAULT, acl.bytes, acl.len));
 	acl_is(&fx, dir, DEFAULT, "u::7 g::5 o::0");
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static struct ubtrfs_node create_as_program(struct fs_fixture *fx, struct ubtrfs_node dir,
@@ -222,7 +199,7 @@ static void test_op_attrs__new_nodes_inherit(void **state)
 	struct ubtrfs_node dir, node, again;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	node = create_as_program(&fx, fx.top, "plain", S_IFREG | 0666, 027);
 	mode_is(&fx, node, 0640);
 	dir = create_as_program(&fx, fx.top, "dir", S_IFDIR | 0777, 022);
@@ -261,7 +238,7 @@ static void test_op_attrs__new_nodes_inherit(void **state)
 	node = create_as_program(&fx, dir, "short", S_IFREG | 0666, 0);
 	mode_is(&fx, node, 0600);
 	acl_is(&fx, node, ACCESS, "");
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* ---- extended attributes ---- */
@@ -287,7 +264,7 @@ static void test_op_attrs__xattr_rules(void **state)
 
 	(void)state;
 	assert_non_null(big);
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	fifo = fixture_create(&fx, fx.top, "fifo", S_IFIFO | 0644);
 	FAILS(EOPNOTSUPP, ubtrfs_setxattr(fx.fs, file, "other.a", "1", 1));
@@ -324,7 +301,7 @@ static void test_op_attrs__xattr_rules(void **state)
 	FAILS(EINVAL, ubtrfs_setxattr(fx.fs, file, "btrfs.compression", "gzip", 4));
 	FAILS(ENODATA, ubtrfs_removexattr(fx.fs, file, "btrfs.compression"));
 	free(big);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_attrs__kill_setid(void **state)
@@ -334,7 +311,7 @@ static void test_op_attrs__kill_setid(void **state)
 	size_t len;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_create(&fx, fx.top, "file", S_IFREG | 06755);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 06755);
 	OK(ubtrfs_setxattr(fx.fs, file, "security.capability", "x", 1));
@@ -349,7 +326,7 @@ static void test_op_attrs__kill_setid(void **state)
 	OK(ubtrfs_setattr(fx.fs, dir, &(struct ubtrfs_attr){ .uid = 3 },
 			  UBTRFS_ATTR_UID | UBTRFS_ATTR_KILL_SETID));
 	mode_is(&fx, dir, 06755);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static int count_xattr(void *ctx, const char *name, size_t name_len, const void *value, size_t len)
@@ -368,7 +345,7 @@ static void test_op_attrs__xattrs_are_listed(void **state)
 	size_t sum = 0;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	OK(ubtrfs_setxattr(fx.fs, file, "user.a", "1", 1));
 	OK(ubtrfs_setxattr(fx.fs, file, "user.bb", "22", 2));
@@ -380,7 +357,7 @@ static void test_op_attrs__xattrs_are_listed(void **state)
 	sum = 0;
 	OK(ubtrfs_listxattr(fx.fs, file, count_xattr, &sum));
 	assert_int_equal(sum, 5015);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static struct ubtrfs_time atime_of(struct fs_fixture *fx, struct ubtrfs_node node)
@@ -412,7 +389,7 @@ static void atime_case(enum ubtrfs_atime policy, uint32_t flags, int64_t atime, 
 	struct ubtrfs_attr attr = { .atime.sec = atime, .mtime.sec = mtime, .ctime.sec = mtime };
 	const unsigned set = UBTRFS_ATTR_ATIME | UBTRFS_ATTR_MTIME | UBTRFS_ATTR_CTIME;
 
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	OK(ubtrfs_write(fx.fs, file, 0, "x", 1));

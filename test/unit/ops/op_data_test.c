@@ -79,13 +79,6 @@ static void list_prove(struct fs_fixture *fx, struct file_list *list)
 	fixture_close(fx);
 }
 
-static void fresh(struct fs_fixture *fx)
-{
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
-}
-
 static void sizes_once(int compress)
 {
 	struct fs_fixture fx;
@@ -95,7 +88,7 @@ static void sizes_once(int compress)
 	fixture_init(&fx);
 	fx.mkfs.byte_count = 256 * MIB;
 	fx.how.compress = compress;
-	fresh(&fx);
+	fixture_make_open(&fx);
 	for (unsigned i = 0; i < NR_EDGES; i++) {
 		struct content *content = list_file(&fx, &list, &node);
 
@@ -150,7 +143,7 @@ static void overwrite_once(int compress, bool commit_between)
 	fixture_init(&fx);
 	fx.mkfs.byte_count = 256 * MIB;
 	fx.how.compress = compress;
-	fresh(&fx);
+	fixture_make_open(&fx);
 	for (unsigned i = 0; i < NR_EDGES; i++) {
 		struct content *content = list_file(&fx, &list, &node);
 
@@ -200,7 +193,7 @@ static void sparse_once(const char *features)
 	fixture_init(&fx);
 	fx.mkfs.byte_count = 256 * MIB;
 	fx.mkfs.features = features;
-	fresh(&fx);
+	fixture_make_open(&fx);
 	for (unsigned i = 0; i < ARRAY_LEN(starts); i++) {
 		struct content *content = list_file(&fx, &list, &node);
 
@@ -245,7 +238,7 @@ static void truncate_once(int compress, const char *features)
 	fx.mkfs.byte_count = 256 * MIB;
 	fx.mkfs.features = features;
 	fx.how.compress = compress;
-	fresh(&fx);
+	fixture_make_open(&fx);
 	for (unsigned i = 0; i < 5; i++) {
 		static const uint64_t from[] = { 60, 4096, 5000, 131072, 1000000 };
 
@@ -299,9 +292,7 @@ static void test_op_data__space_comes_back(void **state)
 	struct ubtrfs_node node;
 
 	(void)state;
-	fixture_init(&fx);
-	fx.mkfs.byte_count = 256 * MIB;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	node = fixture_file(&fx, "kept");
 	content_write(&fx, node, &content, 0, 8 * MIB, 1);
 	assert_int_equal(used(&fx), 8 * MIB);
@@ -354,7 +345,7 @@ static void test_op_data__sources(void **state)
 	fixture_init(&fx);
 	fx.mkfs.byte_count = 256 * MIB;
 	fx.how.threads = 3;
-	fresh(&fx);
+	fixture_make_open(&fx);
 	for (unsigned i = 0; i < NR_EDGES; i++) {
 		struct content *content = list_file(&fx, &list, &node);
 		uint64_t at = i % 3 == 2 ? 8192 : 0;
@@ -397,9 +388,7 @@ static void test_op_data__a_failed_source_aborts(void **state)
 	struct ubtrfs_attr attr;
 
 	(void)state;
-	fixture_init(&fx);
-	fx.mkfs.byte_count = 256 * MIB;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	node = fixture_file(&fx, "kept");
 	OK(ubtrfs_commit(fx.fs));
 	node = fixture_file(&fx, "bad");
@@ -432,9 +421,7 @@ static void test_op_data__many_rewrites_at_once(void **state)
 	(void)state;
 	content_put(&first, 0, LEN, 1);
 	content_put(&second, 0, LEN, 2);
-	fixture_init(&fx);
-	fx.mkfs.byte_count = 256 * MIB;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	for (unsigned round = 0; round < 2; round++) {
 		struct content *content = round ? &second : &first;
 
@@ -467,7 +454,7 @@ static uint64_t used_by_rest(bool force_start, bool force)
 	fx.mkfs.byte_count = 256 * MIB;
 	fx.how.compress = UBTRFS_COMPRESS_ZSTD;
 	fx.how.compress_force = force_start;
-	fresh(&fx);
+	fixture_make_open(&fx);
 	node = fixture_file(&fx, "file");
 	for (uint64_t i = 0, state = 1; i < MIB; i++) {
 		state = state * 6364136223846793005u + 1442695040888963407u;
@@ -481,9 +468,7 @@ static uint64_t used_by_rest(bool force_start, bool force)
 	memset(data, 'x', MIB);
 	OK(ubtrfs_write(fx.fs, node, 131072, data, MIB - 131072));
 	bytes = used(&fx) - 131072;
-	fixture_close(&fx);
-	fixture_check(&fx);
-	fixture_fini(&fx);
+	fixture_done(&fx);
 	free(data);
 	return bytes;
 }

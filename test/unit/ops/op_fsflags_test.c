@@ -12,29 +12,6 @@
 
 #include "format/disk_ids.h"
 
-static void fresh_with(struct fs_fixture *fx, void (*change)(struct fs_fixture *fx))
-{
-	fixture_init(fx);
-	fx->mkfs.byte_count = 256 * MIB;
-	fixture_make(fx);
-	fixture_finish(fx);
-	if (change)
-		change(fx);
-	fixture_open(fx, true);
-}
-
-static void fresh(struct fs_fixture *fx)
-{
-	fresh_with(fx, NULL);
-}
-
-static void done(struct fs_fixture *fx)
-{
-	fixture_close(fx);
-	fixture_check(fx);
-	fixture_fini(fx);
-}
-
 /* ---- flags ---- */
 
 static uint32_t flags_of(struct fs_fixture *fx, struct ubtrfs_node node)
@@ -63,7 +40,7 @@ static void test_op_fsflags__flags(void **state)
 	struct ubtrfs_node file, dir, node;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	OK(ubtrfs_fsflags_set(fx.fs, file, FS_NODUMP_FL | FS_NOATIME_FL | FS_DIRSYNC_FL, ~0u));
@@ -116,7 +93,7 @@ static void test_op_fsflags__flags(void **state)
 	node = fixture_create(&fx, dir, "fifo", S_IFIFO | 0644);
 	OK(ubtrfs_fsflags_set(fx.fs, node, FS_IMMUTABLE_FL | FS_NODUMP_FL, ~0u));
 	assert_int_equal(flags_of(&fx, node), FS_NODUMP_FL);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void want_nodatasum(struct fs_fixture *fx)
@@ -135,12 +112,12 @@ static void test_op_fsflags__options_for_new_files(void **state)
 	struct ubtrfs *fs;
 
 	(void)state;
-	fresh_with(&fx, want_nodatasum);
+	fixture_fresh_with(&fx, want_nodatasum);
 	assert_int_equal(fixture_attr(&fx, fixture_file(&fx, "file")).flags, BTRFS_INODE_NODATASUM);
 	assert_int_equal(fixture_attr(&fx, fixture_create(&fx, fx.top, "d", S_IFDIR | 0755)).flags,
 			 0);
-	done(&fx);
-	fresh_with(&fx, want_nodatacow);
+	fixture_done(&fx);
+	fixture_fresh_with(&fx, want_nodatacow);
 	assert_int_equal(fixture_attr(&fx, fixture_file(&fx, "file")).flags,
 			 BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
 	fixture_close(&fx);
@@ -156,7 +133,7 @@ struct guarded {
 
 static void guarded_make(struct guarded *g, uint32_t flags)
 {
-	fresh(&g->fx);
+	fixture_fresh(&g->fx);
 	g->file = fixture_file(&g->fx, "file");
 	g->free = fixture_file(&g->fx, "free");
 	OK(ubtrfs_write(g->fx.fs, g->free, 0, "4321", 4));
@@ -217,7 +194,7 @@ static void guarded_free(struct guarded *g)
 	OK(ubtrfs_unlink(fs, g->fx.top, "file", 4));
 	OK(ubtrfs_unlink(fs, g->dir, "inside", 6));
 	OK(ubtrfs_rmdir(fs, g->fx.top, "dir", 3));
-	done(&g->fx);
+	fixture_done(&g->fx);
 }
 
 static void test_op_fsflags__immutable(void **state)
@@ -279,7 +256,7 @@ static void test_op_fsflags__sync(void **state)
 	uint64_t before;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	plain = fixture_file(&fx, "plain");
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
@@ -304,7 +281,7 @@ static void test_op_fsflags__sync(void **state)
 	before = generation_of(&fx);
 	OK(ubtrfs_write(fx.fs, file, 0, "c", 1));
 	assert_int_equal(generation_of(&fx), before);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* ---- what ioctls ask ---- */
@@ -330,7 +307,7 @@ static void test_op_fsflags__ino_path(void **state)
 	size_t len;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	dir = fixture_create(&fx, dir, "sub", S_IFDIR | 0755);
 	file = fixture_create(&fx, dir, "file", S_IFREG | 0644);
@@ -346,7 +323,7 @@ static void test_op_fsflags__ino_path(void **state)
 	FAILS(ENOENT, ubtrfs_ino_path(fx.fs, file, text, sizeof(text), &len));
 	ubtrfs_release(fx.fs, file, 1);
 	FAILS(ENOENT, ubtrfs_ino_path(fx.fs, file, text, sizeof(text), &len));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 struct found_items {
@@ -392,7 +369,7 @@ static void test_op_fsflags__tree_search(void **state)
 	char name[32];
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	for (unsigned i = 0; i < NR; i++) {
 		snprintf(name, sizeof(name), "%u", i);
 		node = fixture_file(&fx, name);
@@ -431,7 +408,7 @@ static void test_op_fsflags__tree_search(void **state)
 	FAILS(ENOENT, ubtrfs_tree_search(fx.fs, &one, found_item, &found));
 	one.tree_id = 3;
 	OK(ubtrfs_tree_search(fx.fs, &one, found_item, &found));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 int main(void)

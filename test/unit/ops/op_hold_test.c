@@ -9,22 +9,6 @@
 
 #include "ops/ops.h"
 
-static void fresh(struct fs_fixture *fx)
-{
-	fixture_init(fx);
-	fx->mkfs.byte_count = 256 * MIB;
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
-}
-
-static void done(struct fs_fixture *fx)
-{
-	fixture_close(fx);
-	fixture_check(fx);
-	fixture_fini(fx);
-}
-
 /* The process dies and another one opens. */
 static void dies(struct fs_fixture *fx)
 {
@@ -70,7 +54,7 @@ static void test_op_hold__unlinked_file(void **state)
 	struct ubtrfs_node file;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	OK(ubtrfs_hold(fx.fs, file));
 	OK(ubtrfs_hold(fx.fs, file));
@@ -89,7 +73,7 @@ static void test_op_hold__unlinked_file(void **state)
 	FAILS(ENOENT, ubtrfs_hold(fx.fs, file));
 	assert_int_equal(used_bytes(&fx), 0);
 	content_free(&content);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* Names that stay, holds that are too many, holds of nobody. */
@@ -99,7 +83,7 @@ static void test_op_hold__counts(void **state)
 	struct ubtrfs_node file;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	FAILS(ENOENT, ubtrfs_hold(fx.fs, (struct ubtrfs_node){ 5, 1000 }));
 	ubtrfs_release(fx.fs, file, 1);
@@ -108,7 +92,7 @@ static void test_op_hold__counts(void **state)
 	assert_true(is_there(&fx, file));
 	OK(ubtrfs_unlink(fx.fs, fx.top, "file", 4));
 	assert_false(is_there(&fx, file));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_hold__renamed_over(void **state)
@@ -118,7 +102,7 @@ static void test_op_hold__renamed_over(void **state)
 	struct ubtrfs_node file, other;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	content_write(&fx, file, &content, 0, 100000, 1);
 	other = fixture_file(&fx, "other");
@@ -135,7 +119,7 @@ static void test_op_hold__renamed_over(void **state)
 	assert_false(is_there(&fx, file));
 	assert_int_equal(used_bytes(&fx), 0);
 	content_free(&content);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static int no_entry(void *ctx, const struct ubtrfs_dirent *entry)
@@ -152,7 +136,7 @@ static void test_op_hold__removed_directory(void **state)
 	struct ubtrfs_node dir, found;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	fixture_file(&fx, "file");
 	OK(ubtrfs_hold(fx.fs, dir));
@@ -166,7 +150,7 @@ static void test_op_hold__removed_directory(void **state)
 	OK(ubtrfs_commit(fx.fs));
 	dies(&fx);
 	assert_false(is_there(&fx, dir));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_hold__tmpfile(void **state)
@@ -177,7 +161,7 @@ static void test_op_hold__tmpfile(void **state)
 	struct ubtrfs_node node = { 0, 0 }, other = { 0, 0 };
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	OK(ubtrfs_tmpfile(fx.fs, fx.top, &what, &node));
 	content_write(&fx, node, &content, 0, 200000, 1);
 	assert_int_equal(fixture_attr(&fx, node).nlink, 0);
@@ -207,7 +191,7 @@ static void test_op_hold__tmpfile(void **state)
 	what.attr.mode = S_IFDIR | 0755;
 	FAILS(EINVAL, ubtrfs_tmpfile(fx.fs, fx.top, &what, &other));
 	content_free(&content);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* More extents than a step takes. */
@@ -246,7 +230,7 @@ static void test_op_hold__big_files(void **state)
 		dies(&fx);
 		assert_false(is_there(&fx, two));
 		assert_int_equal(used_bytes(&fx), 0);
-		done(&fx);
+		fixture_done(&fx);
 	}
 }
 
@@ -257,7 +241,7 @@ static void test_op_hold__reading_leaves_orphans(void **state)
 	struct ubtrfs_node file;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	OK(ubtrfs_hold(fx.fs, file));
 	OK(ubtrfs_unlink(fx.fs, fx.top, "file", 4));
@@ -270,7 +254,7 @@ static void test_op_hold__reading_leaves_orphans(void **state)
 	fixture_close(&fx);
 	fixture_open(&fx, true);
 	assert_false(is_there(&fx, file));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_hold__orphans_of_a_subvolume(void **state)
@@ -279,7 +263,7 @@ static void test_op_hold__orphans_of_a_subvolume(void **state)
 	struct ubtrfs_node sub, file, other;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	OK(ubtrfs_subvolume_create(fx.fs, fx.top, "sub", 3, NULL, &sub));
 	file = fixture_create(&fx, sub, "file", S_IFREG | 0644);
 	make_big(&fx, file, 1500);
@@ -294,7 +278,7 @@ static void test_op_hold__orphans_of_a_subvolume(void **state)
 	assert_false(is_there(&fx, file));
 	assert_true(other.ino > file.ino);
 	assert_int_equal(used_bytes(&fx), 0);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static struct inode *inode_of(struct fs_fixture *fx, struct ubtrfs_node node)
@@ -317,7 +301,7 @@ static void test_op_hold__strange_orphans(void **state)
 	struct inode *inode;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	cut = fixture_file(&fx, "cut");
 	assert_int_equal(cut.ino, numbers[1]);
@@ -344,7 +328,7 @@ static void test_op_hold__strange_orphans(void **state)
 	inode_put(inode);
 	assert_int_equal(fs_unlock(fx.fs, 0), 0);
 	assert_false(has_orphans(&fx));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* One step of a truncation, as if the process died behind it. */
@@ -399,7 +383,7 @@ static void test_op_hold__big_truncation(void **state)
 		assert_int_equal(data[0], 1);
 		fixture_truncate(&fx, file, 0);
 		assert_int_equal(used_bytes(&fx), 0);
-		done(&fx);
+		fixture_done(&fx);
 	}
 }
 
@@ -411,7 +395,7 @@ static void test_op_hold__changes_behind_a_commit(void **state)
 	struct inode *inode;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	OK(ubtrfs_commit(fx.fs));
 	fs_lock(fx.fs);
@@ -424,7 +408,7 @@ static void test_op_hold__changes_behind_a_commit(void **state)
 	OK(ubtrfs_fsync(fx.fs, file, false));
 	dies(&fx);
 	assert_int_equal(fixture_attr(&fx, file).size, 5);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 int main(void)

@@ -12,22 +12,6 @@
 #include "format/disk_ids.h"
 #include "ops/ops.h"
 
-static void fresh(struct fs_fixture *fx)
-{
-	fixture_init(fx);
-	fx->mkfs.byte_count = 256 * MIB;
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
-}
-
-static void done(struct fs_fixture *fx)
-{
-	fixture_close(fx);
-	fixture_check(fx);
-	fixture_fini(fx);
-}
-
 static int hashed_compare(const void *a, const void *b)
 {
 	uint64_t left = *(const uint64_t *)a >> 32, right = *(const uint64_t *)b >> 32;
@@ -96,7 +80,7 @@ static void test_op_names__many_links(void **state)
 	char name[64];
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	node = fixture_file(&fx, "first");
 	for (unsigned i = 0; i < NR_LINKS; i++) {
@@ -122,7 +106,7 @@ static void test_op_names__many_links(void **state)
 	assert_int_equal(fixture_attr(&fx, node).nlink, 1);
 	assert_int_equal(fixture_attr(&fx, dir).size, 0);
 	OK(ubtrfs_rmdir(fx.fs, fx.top, "dir", 3));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* Without extended references there is a limit: the name that meets it leaves nothing behind. */
@@ -139,9 +123,7 @@ static void test_op_names__links_without_extref(void **state)
 	fixture_init(&fx);
 	fx.mkfs.byte_count = 256 * MIB;
 	fx.mkfs.features = "^extref";
-	fixture_make(&fx);
-	fixture_finish(&fx);
-	fixture_open(&fx, true);
+	fixture_make_open(&fx);
 	node = fixture_file(&fx, "first");
 	for (i = 0; i < 200 && err == 0; i++) {
 		before = fixture_attr(&fx, fx.top);
@@ -154,7 +136,7 @@ static void test_op_names__links_without_extref(void **state)
 	assert_memory_equal(&before, &after, sizeof(after));
 	assert_int_equal(fixture_attr(&fx, node).nlink, i);
 	FAILS(ENOENT, ubtrfs_lookup(fx.fs, fx.top, name, strlen(name), &node));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void xattr_is(struct fs_fixture *fx, struct ubtrfs_node node, const char *name,
@@ -187,7 +169,7 @@ static void test_op_names__xattrs(void **state)
 	(void)state;
 	content_bytes(5, 0, big, sizeof(big));
 	colliding_names(a, b);
-	fresh(&fx);
+	fixture_fresh(&fx);
 	node = fixture_file(&fx, "file");
 	for (unsigned round = 0; round < 2; round++) {
 		OK(ubtrfs_setxattr(fx.fs, node, a, big, 100));
@@ -218,7 +200,7 @@ static void test_op_names__xattrs(void **state)
 	OK(ubtrfs_listxattr(fx.fs, node, count_xattr, &sum));
 	assert_int_equal(sum, 2 * COLLIDING_LEN + 3000 + 200 + 10 + 0 + 8 + 16220);
 	OK(ubtrfs_unlink(fx.fs, fx.top, "file", 4));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* Names whose hashes collide share an item. */
@@ -230,7 +212,7 @@ static void test_op_names__colliding_names(void **state)
 
 	(void)state;
 	colliding_names(a, b);
-	fresh(&fx);
+	fixture_fresh(&fx);
 	one = fixture_file(&fx, a);
 	OK(ubtrfs_commit(fx.fs));
 	two = fixture_file(&fx, b);
@@ -244,7 +226,7 @@ static void test_op_names__colliding_names(void **state)
 	FAILS(ENOENT, ubtrfs_lookup(fx.fs, fx.top, a, COLLIDING_LEN, &found));
 	assert_int_equal(fixture_lookup(&fx, fx.top, b).ino, two.ino);
 	OK(ubtrfs_unlink(fx.fs, fx.top, b, COLLIDING_LEN));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* Names whose hashes collide are renamed to each other, exchanged and moved. */
@@ -257,7 +239,7 @@ static void test_op_names__colliding_renames(void **state)
 
 	(void)state;
 	colliding_names(a, b);
-	fresh(&fx);
+	fixture_fresh(&fx);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	one = fixture_file(&fx, a);
 	for (unsigned round = 0; round < 2; round++) {
@@ -278,7 +260,7 @@ static void test_op_names__colliding_renames(void **state)
 		OK(ubtrfs_unlink(fx.fs, dir, b, len));
 		assert_int_equal(fixture_attr(&fx, dir).size, 0);
 	}
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* The number of links is that of Linux; who has so many gets no more and may lose and move them. */
@@ -289,7 +271,7 @@ static void test_op_names__links_max(void **state)
 	struct inode *inode = NULL;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	fs_lock(fx.fs);
 	assert_int_equal(node_inode(fx.fs, file, &inode), 0);
@@ -304,7 +286,7 @@ static void test_op_names__links_max(void **state)
 	inode_item_set_nlink(inode->item, 1);
 	inode_put(inode);
 	assert_int_equal(fs_unlock(fx.fs, 0), 0);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_names__readdir(void **state)
@@ -316,7 +298,7 @@ static void test_op_names__readdir(void **state)
 	unsigned nr = 0;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	for (unsigned i = 0; i < 95; i++) {
 		snprintf(name, sizeof(name), "n%u", i);
@@ -334,7 +316,7 @@ static void test_op_names__readdir(void **state)
 	FAILS(ENOTEMPTY, ubtrfs_rmdir(fx.fs, fx.top, "dir", 3));
 	FAILS(ENOTDIR,
 	      ubtrfs_readdir(fx.fs, fixture_lookup(&fx, dir, "n1"), 0, listing_visit, &listing));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_names__kinds(void **state)
@@ -348,7 +330,7 @@ static void test_op_names__kinds(void **state)
 	char name[8] = "kind0";
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	for (unsigned i = 0; i < 6; i++) {
 		name[4] = (char)('0' + i);
 		what.attr = (struct ubtrfs_attr){ .mode = modes[i],
@@ -396,7 +378,7 @@ static void test_op_names__kinds(void **state)
 		OK(i == 1 ? ubtrfs_rmdir(fx.fs, fx.top, name, 5) :
 			    ubtrfs_unlink(fx.fs, fx.top, name, 5));
 	}
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void symlink_to(struct fs_fixture *fx, struct ubtrfs_node dir, const char *name,
@@ -430,7 +412,7 @@ static void test_op_names__paths(void **state)
 	size_t len;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	a = fixture_create(&fx, fx.top, "a", S_IFDIR | 0755);
 	b = fixture_create(&fx, a, "b", S_IFDIR | 0755);
 	file = fixture_create(&fx, b, "file", S_IFREG | 0644);
@@ -470,7 +452,7 @@ static void test_op_names__paths(void **state)
 	assert_int_equal(len, 4095);
 	FAILS(EINVAL, ubtrfs_readlink(fx.fs, file, target, sizeof(target), &len));
 	OK(ubtrfs_unlink(fx.fs, fx.top, "long", 4));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_names__subvolumes(void **state)
@@ -482,7 +464,7 @@ static void test_op_names__subvolumes(void **state)
 	struct content content = { 0 };
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	OK(ubtrfs_subvolume_create(fx.fs, dir, "one", 3, uuid, &one));
 	OK(ubtrfs_subvolume_create(fx.fs, one, "two", 3, NULL, &two));
@@ -509,7 +491,7 @@ static void test_op_names__subvolumes(void **state)
 	fixture_reopen(&fx, true);
 	assert_int_equal(ubtrfs_default_top(fx.fs).subvolid, 5);
 	content_free(&content);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* Flags of files: no checksums, no compression, what directories hand down. */
@@ -526,9 +508,7 @@ static void test_op_names__flags(void **state)
 	fixture_init(&fx);
 	fx.mkfs.byte_count = 256 * MIB;
 	fx.how.compress = UBTRFS_COMPRESS_ZLIB;
-	fixture_make(&fx);
-	fixture_finish(&fx);
-	fixture_open(&fx, true);
+	fixture_make_open(&fx);
 	OK(ubtrfs_create(fx.fs, fx.top, "nocow", 5, &what, &nodes[0]));
 	what.attr.flags = BTRFS_INODE_NOCOMPRESS;
 	OK(ubtrfs_create(fx.fs, fx.top, "plain", 5, &what, &nodes[1]));
@@ -553,7 +533,7 @@ static void test_op_names__flags(void **state)
 		content_compare(&fx, nodes[i], &contents[i]);
 		content_free(&contents[i]);
 	}
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* A reference with an index that no entry can have: damage, and no reason to end the process. */
@@ -565,7 +545,7 @@ static void test_op_names__impossible_index(void **state)
 	uint64_t index;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	file = fixture_file(&fx, "file");
 	fs_lock(fx.fs);
 	assert_int_equal(node_inode(fx.fs, file, &inode), 0);
@@ -599,7 +579,7 @@ static void test_op_names__index_without_next(void **state)
 	struct inode *inode;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	key_store(dir_item_location_mut(entry),
 		  &KEY(fixture_file(&fx, "last").ino, BTRFS_INODE_ITEM_KEY, 0));
 	dir_item_set_name_len(entry, 4);

@@ -14,51 +14,12 @@
 #define KEEP UBTRFS_FALLOC_KEEP_SIZE
 #define PUNCH (UBTRFS_FALLOC_PUNCH_HOLE | UBTRFS_FALLOC_KEEP_SIZE)
 #define ZERO UBTRFS_FALLOC_ZERO_RANGE
-#define MAX_PIECES 64u
-
-struct piece_list {
-	struct ubtrfs_piece pieces[MAX_PIECES];
-	unsigned nr;
-};
-
-static int piece_collect(void *ctx, const struct ubtrfs_piece *piece)
-{
-	struct piece_list *list = ctx;
-
-	assert_true(list->nr < MAX_PIECES);
-	list->pieces[list->nr++] = *piece;
-	return 0;
-}
-
-static struct piece_list pieces_of(struct fs_fixture *fx, struct ubtrfs_node node)
-{
-	struct piece_list list = { .nr = 0 };
-	struct ubtrfs_pieces *pieces;
-
-	OK(ubtrfs_commit(fx->fs));
-	OK(ubtrfs_pieces_new(fx->fs, &pieces));
-	OK(ubtrfs_pieces_each(pieces, node, piece_collect, &list));
-	ubtrfs_pieces_free(pieces);
-	return list;
-}
 
 static void range_make(struct fs_fixture *fx)
 {
 	fixture_init(fx);
 	fx->mkfs.byte_count = 300 * MIB;
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
-}
-
-static struct ubtrfs_node file_with_flags(struct fs_fixture *fx, const char *name, uint64_t flags)
-{
-	struct ubtrfs_new what = { .attr = { .mode = S_IFREG | 0600, .flags = flags },
-				   .set = UBTRFS_ATTR_FLAGS };
-	struct ubtrfs_node node;
-
-	OK(ubtrfs_create(fx->fs, fx->top, name, strlen(name), &what, &node));
-	return node;
+	fixture_make_open(fx);
 }
 
 static void test_op_range__what_is_allocated_counts_and_reads_as_zero(void **state)
@@ -104,7 +65,7 @@ static void test_op_range__what_is_refused(void **state)
 	(void)state;
 	range_make(&fx);
 	node = fixture_file(&fx, "file");
-	other = file_with_flags(&fx, "other", BTRFS_INODE_NODATASUM);
+	other = fixture_file_with_flags(&fx, "other", BTRFS_INODE_NODATASUM);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	OK(ubtrfs_write(fx.fs, node, 0, "abc", 3));
 	FAILS(EINVAL, ubtrfs_fallocate(fx.fs, node, 0, 0, 0));
@@ -179,13 +140,13 @@ static void test_op_range__prealloc_is_written_in_place(void **state)
 	node = fixture_file(&fx, "file");
 	OK(ubtrfs_fallocate(fx.fs, node, 0, 0, MIB));
 	content_resize(&content, MIB);
-	list = pieces_of(&fx, node);
+	list = fixture_pieces(&fx, node);
 	assert_int_equal(list.nr, 1);
 	assert_true(list.pieces[0].prealloc);
 	addr = list.pieces[0].logical;
 	for (unsigned i = 0; i < ARRAY_LEN(parts); i++) {
 		content_write(&fx, node, &content, parts[i] * MIB / 8, MIB / 8, i + 1);
-		list = pieces_of(&fx, node);
+		list = fixture_pieces(&fx, node);
 		for (unsigned j = 0; j < list.nr; j++)
 			assert_int_equal(list.pieces[j].logical, addr + list.pieces[j].offset);
 		if (i == 0)
@@ -197,7 +158,7 @@ static void test_op_range__prealloc_is_written_in_place(void **state)
 	assert_int_equal(fixture_attr(&fx, node).allocated_bytes, MIB);
 	/* It is data now, with checksums. */
 	content_write(&fx, node, &content, 0, 4096, 99);
-	list = pieces_of(&fx, node);
+	list = fixture_pieces(&fx, node);
 	assert_int_not_equal(list.pieces[0].logical, addr);
 	fixture_reopen(&fx, false);
 	content_compare(&fx, node, &content);
@@ -215,17 +176,18 @@ static void test_op_range__nodatacow_is_written_in_place_unless_shared(void **st
 
 	(void)state;
 	range_make(&fx);
-	node = file_with_flags(&fx, "file", BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
-	other = file_with_flags(&fx, "other", BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
+	node = fixture_file_with_flags(&fx, "file", BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
+	other = fixture_file_with_flags(&fx, "other",
+					BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
 	content_write(&fx, node, &content, 0, MIB, 1);
-	list = pieces_of(&fx, node);
+	list = fixture_pieces(&fx, node);
 	addr = list.pieces[0].logical;
 	for (unsigned i = 0; i < 20; i++) {
 		content_write(&fx, node, &content, i * 50000, 5000, i);
 		if (i % 3)
 			OK(ubtrfs_drain(fx.fs));
 	}
-	list = pieces_of(&fx, node);
+	list = fixture_pieces(&fx, node);
 	assert_int_equal(list.nr, 1);
 	assert_int_equal(list.pieces[0].logical, addr);
 	content_compare(&fx, node, &content);
@@ -235,7 +197,7 @@ static void test_op_range__nodatacow_is_written_in_place_unless_shared(void **st
 	content_write(&fx, node, &content, 0, 4096, 50);
 	content_write(&fx, node, &content, 70000, 4096, 51);
 	content_write(&fx, other, &copy, 8192, 4096, 52);
-	list = pieces_of(&fx, node);
+	list = fixture_pieces(&fx, node);
 	/* As Linux does it: what refers to any part of the extent shares all of it. */
 	assert_int_not_equal(list.pieces[0].logical, addr);
 	content_compare(&fx, node, &content);
@@ -258,9 +220,7 @@ static void test_op_range__clone_across_subvolumes(void **state)
 	fixture_init(&fx);
 	fx.mkfs.byte_count = 300 * MIB;
 	fx.how.compress = UBTRFS_COMPRESS_ZSTD;
-	fixture_make(&fx);
-	fixture_finish(&fx);
-	fixture_open(&fx, true);
+	fixture_make_open(&fx);
 	node = fixture_file(&fx, "file");
 	content_write(&fx, node, &content, 0, 3 * MIB + 1000, 3);
 	OK(ubtrfs_subvolume_create(fx.fs, fx.top, "sub", 3, NULL, &sub));
@@ -305,10 +265,8 @@ static void test_op_range__in_place_on_a_full_filesystem(void **state)
 	fixture_init(&fx);
 	fx.mkfs.byte_count = 112 * MIB;
 	fx.mkfs.metadata_profile = "single";
-	fixture_make(&fx);
-	fixture_finish(&fx);
-	fixture_open(&fx, true);
-	node = file_with_flags(&fx, "file", BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
+	fixture_make_open(&fx);
+	node = fixture_file_with_flags(&fx, "file", BTRFS_INODE_NODATACOW | BTRFS_INODE_NODATASUM);
 	content_write(&fx, node, &content, 0, 4 * MIB, 1);
 	prealloc = fixture_file(&fx, "prealloc");
 	OK(ubtrfs_fallocate(fx.fs, prealloc, 0, 0, 4 * MIB));

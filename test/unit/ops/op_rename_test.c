@@ -10,22 +10,6 @@
 #define EXCHANGE UBTRFS_RENAME_EXCHANGE
 #define WHITEOUT UBTRFS_RENAME_WHITEOUT
 
-static void fresh(struct fs_fixture *fx)
-{
-	fixture_init(fx);
-	fx->mkfs.byte_count = 256 * MIB;
-	fixture_make(fx);
-	fixture_finish(fx);
-	fixture_open(fx, true);
-}
-
-static void done(struct fs_fixture *fx)
-{
-	fixture_close(fx);
-	fixture_check(fx);
-	fixture_fini(fx);
-}
-
 static int move(struct fs_fixture *fx, struct ubtrfs_node dir, const char *name,
 		struct ubtrfs_node new_dir, const char *new_name, unsigned flags)
 {
@@ -66,7 +50,7 @@ static void test_op_rename__moves(void **state)
 	uint64_t ctime;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	a = fixture_create(&fx, fx.top, "a", S_IFDIR | 0755);
 	b = fixture_create(&fx, fx.top, "b", S_IFDIR | 0755);
 	dir = fixture_create(&fx, a, "dir", S_IFDIR | 0755);
@@ -97,7 +81,7 @@ static void test_op_rename__moves(void **state)
 		OK(move(&fx, b, "f", dir, "file", 0));
 		path_is(&fx, "a/dir/file", file);
 	}
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_rename__over(void **state)
@@ -106,7 +90,7 @@ static void test_op_rename__over(void **state)
 	struct ubtrfs_node dir, one, two, empty, other;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	for (unsigned round = 0; round < 2; round++) {
 		one = fixture_create(&fx, dir, "one", S_IFREG | 0644);
@@ -160,7 +144,7 @@ static void test_op_rename__over(void **state)
 		assert_int_equal(fixture_attr(&fx, fx.top).size, 2 * 3);
 		fixture_reopen(&fx, true);
 	}
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_rename__loops(void **state)
@@ -169,7 +153,7 @@ static void test_op_rename__loops(void **state)
 	struct ubtrfs_node a, b, c, sub;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	a = fixture_create(&fx, fx.top, "a", S_IFDIR | 0755);
 	b = fixture_create(&fx, a, "b", S_IFDIR | 0755);
 	OK(ubtrfs_subvolume_create(fx.fs, b, "sub", 3, NULL, &sub));
@@ -183,7 +167,7 @@ static void test_op_rename__loops(void **state)
 	FAILS(ENOTEMPTY, move(&fx, a, "b", fx.top, "a", 0));
 	OK(move(&fx, fx.top, "a", fx.top, "aa", 0));
 	path_is(&fx, "aa/b/sub/c", c);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_rename__exchange(void **state)
@@ -192,7 +176,7 @@ static void test_op_rename__exchange(void **state)
 	struct ubtrfs_node a, b, file, dir, sub;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	a = fixture_create(&fx, fx.top, "a", S_IFDIR | 0755);
 	b = fixture_create(&fx, fx.top, "b", S_IFDIR | 0755);
 	dir = fixture_create(&fx, a, "dir", S_IFDIR | 0755);
@@ -219,7 +203,7 @@ static void test_op_rename__exchange(void **state)
 	}
 	assert_int_equal(fixture_attr(&fx, a).size, 2 * 3);
 	assert_int_equal(fixture_attr(&fx, b).size, 2 * 9);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_rename__whiteout(void **state)
@@ -229,7 +213,7 @@ static void test_op_rename__whiteout(void **state)
 	struct ubtrfs_attr attr;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	file = fixture_create(&fx, dir, "file", S_IFREG | 0644);
 	fixture_create(&fx, dir, "over", S_IFREG | 0644);
@@ -243,7 +227,7 @@ static void test_op_rename__whiteout(void **state)
 	assert_int_equal(attr.nlink, 1);
 	OK(ubtrfs_lookup(fx.fs, dir, "over", 4, &found));
 	assert_int_equal(fixture_attr(&fx, found).mode, S_IFCHR);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 static void test_op_rename__subvolumes(void **state)
@@ -253,7 +237,7 @@ static void test_op_rename__subvolumes(void **state)
 	struct ubtrfs_subvolume info;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
 	OK(ubtrfs_subvolume_create(fx.fs, fx.top, "one", 3, NULL, &one));
 	OK(ubtrfs_subvolume_create(fx.fs, dir, "two", 3, NULL, &two));
@@ -278,7 +262,7 @@ static void test_op_rename__subvolumes(void **state)
 	OK(move(&fx, dir, "uno", dir, "one", 0));
 	FAILS(EROFS, move(&fx, one, "inner", fx.top, "two", 0));
 	path_is(&fx, "dir/one/inner", two);
-	done(&fx);
+	fixture_done(&fx);
 }
 
 /* A file with more names than an INODE_REF holds moves as well; without extref there is a limit. */
@@ -319,7 +303,7 @@ static void test_op_rename__full_references(void **state)
 		leads_to(&fx, dir, longer, file);
 		OK(move(&fx, dir, longer, fx.top, "out", 0));
 		assert_int_equal(fixture_attr(&fx, file).nlink, nr + 1);
-		done(&fx);
+		fixture_done(&fx);
 	}
 }
 
@@ -331,7 +315,7 @@ static void test_op_rename__resolve_parent(void **state)
 	size_t len = 0;
 
 	(void)state;
-	fresh(&fx);
+	fixture_fresh(&fx);
 	a = fixture_create(&fx, fx.top, "a", S_IFDIR | 0755);
 	fixture_create(&fx, a, "file", S_IFREG | 0644);
 	OK(ubtrfs_resolve_parent(fx.fs, fx.top, "/a//new//", &found, &name, &len));
@@ -349,7 +333,7 @@ static void test_op_rename__resolve_parent(void **state)
 	FAILS(EINVAL, ubtrfs_resolve_parent(fx.fs, fx.top, "a/./", &found, &name, &len));
 	FAILS(ENOTDIR, ubtrfs_resolve_parent(fx.fs, fx.top, "a/file/x", &found, &name, &len));
 	FAILS(ENOENT, ubtrfs_resolve_parent(fx.fs, fx.top, "b/x", &found, &name, &len));
-	done(&fx);
+	fixture_done(&fx);
 }
 
 int main(void)
