@@ -90,8 +90,6 @@ void shard_tidy(struct node_cache *cache, struct cache_shard *shard);
  * Life of a node (node.c). Taking a reference from any count: under the shard's lock, or the
  * dirty list's for its nodes.
  */
-int node_alloc(struct node_cache *cache, uint64_t addr, uint32_t state,
-	       struct node **ret_node) must_check;
 void node_free(struct node *node);
 void node_ref_locked(struct node *node);
 

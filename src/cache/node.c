@@ -50,7 +50,8 @@ static void node_handle_pop(struct node *node)
 #endif
 
 /* With one reference, in no index. */
-int node_alloc(struct node_cache *cache, uint64_t addr, uint32_t state, struct node **ret_node)
+static int node_alloc(struct node_cache *cache, uint64_t addr, uint32_t state,
+		      struct node **ret_node)
 {
 	struct node *node = mem_zalloc(sizeof(*node));
 

@@ -73,8 +73,6 @@ struct find {
 int find_parse(struct find *find);
 /* Evaluates the expression for an entry. */
 bool find_matches(struct find *find, const struct walk_entry *entry, bool *ret_enter);
-/* The path inside the image as the argument and the entry tell it; owned by the caller. */
-char *find_inside_path(const struct find *find, const struct walk_entry *entry) must_check;
 
 /* -printf; the format was checked. */
 int find_format_check(const char *format, bool *ret_needs_attrs);

@@ -24,7 +24,8 @@ static bool number_matches(const struct term *term, uint64_t number)
 	}
 }
 
-char *find_inside_path(const struct find *find, const struct walk_entry *entry)
+/* The path inside the image as the argument and the entry tell it; owned by the caller. */
+static char *find_inside_path(const struct find *find, const struct walk_entry *entry)
 {
 	const char *argument = find->walk.argument, *inside = image_path_inside(argument);
 

@@ -99,8 +99,6 @@ void restore_report_loss(struct restore_report *report, const struct restore_los
 int restore_report_end(struct restore_report *report, const struct restore_counts *counts,
 		       uint64_t blocks_lost);
 void restore_report_fini(struct restore_report *report);
-/* "older state, wrong checksum" */
-void restore_state_text(unsigned state, struct strbuf *out);
 
 /* ---- the run ---- */
 
@@ -147,10 +145,21 @@ void restore_use(struct restore *restore, struct ubtrfs_rescue *rescue);
 int restore_dir_into(struct restore *restore, struct ubtrfs_node dir, int fd);
 /* One entry below dir_fd. */
 int restore_entry(struct restore *restore, const struct ubtrfs_dirent *entry, int dir_fd);
-/* What directories do not lead to; top_fd is where the subvolume begins. */
+/* Makes a directory, or opens the one that is there; -1 after a message (*stop: end of the run). */
+int restore_dir_make(struct restore *restore, int dir_fd, const char *name, int *stop);
+/* The paths that messages name, outside and inside, are longer by a name; and as they were. */
+struct path_mark {
+	size_t outside, inside;
+};
+struct path_mark restore_path_push(struct restore *restore, const char *name, size_t len);
+void restore_path_pop(struct restore *restore, struct path_mark mark);
+
+/* restore_stray.c: what directories do not lead to; top_fd is where the subvolume begins. */
 int restore_strays(struct restore *restore, uint64_t subvolid, int top_fd);
 /* Subvolumes that nothing led to, into lost+found of the top. */
 int restore_stray_subvolumes(struct restore *restore);
+
+/* restore_walk.c: what is told. */
 /* Something could not be read at all: told with the library's sentence. */
 void restore_tell_lost(struct restore *restore, struct ubtrfs_node node, unsigned state,
 		       const char *why);

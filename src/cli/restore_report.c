@@ -26,7 +26,8 @@ static const struct {
 	{ UBTRFS_RESCUE_UNVERIFIED, "unverified", "without checksums" },
 };
 
-void restore_state_text(unsigned state, struct strbuf *out)
+/* "older state, wrong checksum" */
+static void restore_state_text(unsigned state, struct strbuf *out)
 {
 	const char *comma = "";
 

@@ -1,5 +1,5 @@
 /*
- * Through a damaged filesystem: directories, subvolumes, and what no directory leads to.
+ * Through a damaged filesystem: directories and subvolumes. (restore_stray.c: what no directory leads to.)
  *
  * A directory is made with rwx for us and gets its own attributes when all below it is there. Each
  * inode that was met is remembered, so that a directory inside itself ends and what is met by its
@@ -163,11 +163,7 @@ static void tell_dir(struct restore *restore, struct ubtrfs_node node, unsigned 
 
 /* ---- paths ---- */
 
-struct path_mark {
-	size_t outside, inside;
-};
-
-static struct path_mark path_push(struct restore *restore, const char *name, size_t len)
+struct path_mark restore_path_push(struct restore *restore, const char *name, size_t len)
 {
 	struct path_mark mark = { restore->out_path.len, restore->path.len };
 
@@ -178,7 +174,7 @@ static struct path_mark path_push(struct restore *restore, const char *name, siz
 	return mark;
 }
 
-static void path_pop(struct restore *restore, struct path_mark mark)
+void restore_path_pop(struct restore *restore, struct path_mark mark)
 {
 	if (restore->out_path.text) {
 		restore->out_path.len = mark.outside;
@@ -260,8 +256,7 @@ static void dir_unlock(int dir_fd, const char *name)
 		(void)fchmodat(dir_fd, name, (st.st_mode & 07777) | 0700, 0);
 }
 
-/* Makes a directory, or opens the one that is there; -1 after a message (*stop: end of the run). */
-static int dir_make(struct restore *restore, int dir_fd, const char *name, int *stop)
+int restore_dir_make(struct restore *restore, int dir_fd, const char *name, int *stop)
 {
 	bool is_new = mkdirat(dir_fd, name, 0700) == 0;
 	int fd;
@@ -289,7 +284,7 @@ static int entry_dir(struct restore *restore, struct ubtrfs_node node, int dir_f
 		return 0;
 	}
 	if (make) {
-		fd = dir_make(restore, dir_fd, name, &stop);
+		fd = restore_dir_make(restore, dir_fd, name, &stop);
 		if (fd < 0)
 			return stop;
 	} else if (!restore->look)
@@ -395,7 +390,7 @@ static char *name_with(const char *name, const char *suffix)
 
 int restore_entry(struct restore *restore, const struct ubtrfs_dirent *entry, int dir_fd)
 {
-	struct path_mark mark = path_push(restore, entry->name, entry->name_len);
+	struct path_mark mark = restore_path_push(restore, entry->name, entry->name_len);
 	const char *suffix = "", *name;
 	int code = 0;
 
@@ -415,131 +410,6 @@ int restore_entry(struct restore *restore, const struct ubtrfs_dirent *entry, in
 
 		code = own ? entry_node(restore, entry, dir_fd, own) : RESTORE_STOP;
 	}
-	path_pop(restore, mark);
+	restore_path_pop(restore, mark);
 	return code;
-}
-
-/* ---- what no directory leads to ---- */
-
-static bool stray_is_known(struct restore *restore, const struct ubtrfs_rescue_stray *stray)
-{
-	struct ubtrfs_attr attr;
-	unsigned state;
-
-	if (ino_set_has(&restore->dirs, stray->node))
-		return true;
-	if (stray->is_subvolume || !ino_set_has(&restore->seen, stray->node))
-		return false;
-	/* Another name of it is another link. */
-	return !stray->has_name ||
-	       ubtrfs_rescue_getattr(restore->rescue, stray->node, &attr, &state) < 0 ||
-	       attr.nlink < 2;
-}
-
-/* The last directory of a path, made as far as it is not there; takes over dir_fd. -1 on failure. */
-static int stray_parent(struct restore *restore, int dir_fd, const char **path, int *stop)
-{
-	const char *slash;
-
-	while ((slash = strchr(*path, '/'))) {
-		SCOPED_MEM char *name = mem_dup(*path, (size_t)(slash - *path) + 1);
-		int next;
-
-		if (!name) {
-			*stop = RESTORE_STOP;
-			close(dir_fd);
-			return -1;
-		}
-		name[slash - *path] = '\0';
-		path_push(restore, name, strlen(name));
-		next = dir_make(restore, dir_fd, name, stop);
-		close(dir_fd);
-		if (next < 0)
-			return -1;
-		dir_fd = next;
-		*path = slash + 1;
-	}
-	return dir_fd;
-}
-
-static int stray_make(struct restore *restore, const struct ubtrfs_rescue_stray *stray, int top_fd)
-{
-	struct path_mark mark = { restore->out_path.len, restore->path.len };
-	struct ubtrfs_dirent entry = { .node = stray->node, .is_subvolume = stray->is_subvolume };
-	const char *path = stray->path;
-	int fd = -1, code = 0;
-	struct stat st;
-
-	if (restore->dry_run) {
-		entry.name = path;
-		entry.name_len = strlen(path);
-		return restore_entry(restore, &entry, -1);
-	}
-	fd = fcntl(top_fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return restore_refused(restore, "open a directory");
-	fd = stray_parent(restore, fd, &path, &code);
-	if (fd >= 0) {
-		entry.name = path;
-		entry.name_len = strlen(path);
-		if (fstat(fd, &st) < 0)
-			st = (struct stat){ 0 };
-		code = restore_entry(restore, &entry, fd);
-		/* The directory was complete before, its times too. */
-		if (st.st_nlink)
-			(void)futimens(fd, (struct timespec[2]){ st.st_atim, st.st_mtim });
-		close(fd);
-	}
-	path_pop(restore, mark);
-	return code;
-}
-
-static int visit_stray(void *ctx, const struct ubtrfs_rescue_stray *stray)
-{
-	struct into *into = ctx;
-
-	if (stray_is_known(into->restore, stray))
-		return 0;
-	return stray_make(into->restore, stray, into->fd);
-}
-
-int restore_strays(struct restore *restore, uint64_t subvolid, int top_fd)
-{
-	struct into into = { .restore = restore, .fd = top_fd };
-	int ret;
-
-	if (!ubtrfs_rescue_may_have_strays(restore->rescue, subvolid))
-		return 0;
-	ret = ubtrfs_rescue_strays(restore->rescue, subvolid, visit_stray, &into);
-	if (ret < 0) {
-		cli_fail("%s", strbuf_text(&restore->out_path));
-		return RESTORE_STOP;
-	}
-	return ret;
-}
-
-static int visit_subvolume(void *ctx, const struct ubtrfs_rescue_subvolume *subvol)
-{
-	struct restore *restore = ctx;
-	struct ubtrfs_node top = { subvol->subvolid, UBTRFS_ROOT_INO };
-	struct ubtrfs_rescue_stray stray = { .node = top, .is_subvolume = true };
-	char path[64];
-
-	if (ino_set_has(&restore->dirs, top) || (subvol->is_snapshot && !restore->snapshots))
-		return 0;
-	snprintf(path, sizeof(path), UBTRFS_RESCUE_LOST_FOUND "/subvolume-%llu",
-		 (unsigned long long)subvol->subvolid);
-	stray.path = path;
-	return stray_make(restore, &stray, restore->top_fd);
-}
-
-int restore_stray_subvolumes(struct restore *restore)
-{
-	int ret = ubtrfs_rescue_subvolumes(restore->rescue, visit_subvolume, restore);
-
-	if (ret < 0) {
-		cli_fail("%s", strbuf_text(&restore->out_path));
-		return RESTORE_STOP;
-	}
-	return ret;
 }

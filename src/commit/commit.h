@@ -118,10 +118,6 @@ int door_enter_remove(struct core *core, unsigned nr_inodes) must_check;
 int door_enter_shrink(struct core *core, unsigned nr_sectors, unsigned nr_inodes) must_check;
 /* Space for a commit of what is pending now, found or made. */
 int door_ensure_metadata(struct core *core) must_check;
-/* Writes what is delayed for one inode, its data first. */
-int core_flush_inode(struct core *core, struct inode *inode) must_check;
-/* Flushes the oldest delayed inodes until at most limit_bytes are delayed. */
-int core_flush_delayed(struct core *core, size_t limit_bytes) must_check;
 /*
  * A bounded piece of the same: what is delayed comes down to keep_bytes, or near to it; *ret_more says
  * whether there is more.

@@ -53,7 +53,8 @@
 /* The items of a run that is not yet noted, without its checksums. */
 #define BYTES_PER_RUN 512u
 
-int core_flush_inode(struct core *core, struct inode *inode)
+/* Writes what is delayed for one inode, its data first. */
+static int core_flush_inode(struct core *core, struct inode *inode)
 {
 	int err;
 
@@ -80,7 +81,8 @@ static int flush_noted(struct core *core, struct inode *inode)
 	return inode_flush_noted(core->txn, held);
 }
 
-int core_flush_delayed(struct core *core, size_t limit_bytes)
+/* Flushes the oldest delayed inodes until at most limit_bytes are delayed. */
+static int core_flush_delayed(struct core *core, size_t limit_bytes)
 {
 	struct inode *inode;
 

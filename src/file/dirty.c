@@ -78,7 +78,8 @@ static void range_unlink(struct writeback *writeback, struct inode *inode,
 	inode_put(inode);
 }
 
-uint8_t *buffer_get(struct writeback *writeback, uint32_t capacity)
+/* Memory for contents; NULL when there is none. */
+static uint8_t *buffer_get(struct writeback *writeback, uint32_t capacity)
 {
 	if (capacity == RUN_MAX_BYTES && writeback->nr_buffers)
 		return writeback->buffers[--writeback->nr_buffers];
@@ -124,7 +125,7 @@ static struct dirty_range *range_new(struct writeback *writeback, uint64_t offse
 	return range;
 }
 
-void dirty_drop(struct writeback *writeback, struct inode *inode)
+static void dirty_drop(struct writeback *writeback, struct inode *inode)
 {
 	struct rb_node *node;
 

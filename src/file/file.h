@@ -224,8 +224,7 @@ void writeback_started(struct writeback *writeback);
 void writeback_finished(struct writeback *writeback, _Atomic bool *finished);
 
 /* dirty.c: dirty ranges */
-/* Memory for contents; whole pieces are kept for the next one. NULL. */
-uint8_t *buffer_get(struct writeback *writeback, uint32_t capacity) must_check;
+/* Gives back memory for contents; whole pieces are kept for the next one. */
 void buffer_put(struct writeback *writeback, uint8_t *data, uint32_t capacity);
 /* Gives back what is kept. */
 void buffers_trim(struct writeback *writeback);
@@ -240,8 +239,7 @@ struct dirty_range *dirty_find(const struct inode *inode, uint64_t pos);
 /* Makes a run out of a range and submits it. */
 int dirty_submit(struct writeback *writeback, struct inode *inode,
 		 struct dirty_range *range) must_check;
-/* Gives up all of the inode, or of all inodes. */
-void dirty_drop(struct writeback *writeback, struct inode *inode);
+/* Gives up what is dirty of all inodes. */
 void dirty_drop_all(struct writeback *writeback);
 
 /* writing.c: runs by where they are in their file */
@@ -265,7 +263,6 @@ int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, u
 struct file_run *run_ref(struct file_run *run);
 /* The last one frees it: it is in no list and not in inode->writing. */
 void run_put(struct file_run *run);
-int run_work(struct job *job, unsigned worker) must_check;
 void scratch_fini(struct run_scratch *scratch);
 /* Drops the compressed form: the run is stored plain after all. */
 int run_unpack(struct file_run *run) must_check;
@@ -275,8 +272,6 @@ struct shared_source *shared_source_ref(struct shared_source *source);
 void shared_source_put(struct shared_source *source);
 /* A descriptor for sharing blocks, closed by the caller; -1 when the source is to be copied. */
 int shared_source_reflink(struct shared_source *source, int *ret_fd) must_check;
-int shared_source_read(struct shared_source *source, uint64_t offset, void *data,
-		       size_t len) must_check;
 
 /* write_batch.c. Hands bytes of a run over, which stays until they were written. */
 int batch_write(struct writeback *writeback, uint64_t addr, uint8_t *data, uint32_t len,

@@ -55,7 +55,7 @@ int shared_source_reflink(struct shared_source *source, int *ret_fd)
 	return 0;
 }
 
-int shared_source_read(struct shared_source *source, uint64_t offset, void *data, size_t len)
+static int shared_source_read(struct shared_source *source, uint64_t offset, void *data, size_t len)
 {
 	int err = source->source.read(source->source.ctx, offset, data, len);
 
@@ -69,6 +69,8 @@ int shared_source_read(struct shared_source *source, uint64_t offset, void *data
 				 (unsigned long long)offset);
 	return err;
 }
+
+static int run_work(struct job *job, unsigned worker);
 
 int run_new(struct writeback *writeback, struct inode *inode, uint64_t offset, uint32_t len,
 	    uint8_t *data, uint32_t capacity, struct file_run **ret_run)
@@ -272,7 +274,7 @@ static int run_steps(struct file_run *run, unsigned worker)
 	return 0;
 }
 
-int run_work(struct job *job, unsigned worker)
+static int run_work(struct job *job, unsigned worker)
 {
 	struct file_run *run = container_of(job, struct file_run, job);
 	int err = run_steps(run, worker);

@@ -32,8 +32,6 @@ void uuid_format(const uint8_t *uuid, char ret_text[UUID_TEXT_SIZE]);
 /* A name or an attribute's value: escaped, or HIDDEN. */
 void print_item_name(struct strbuf *out, const struct item_view *item, const uint8_t *bytes,
 		     uint32_t len_bytes);
-/* Bytes as dump-tree escapes them: control and non-ASCII bytes, space and backslash. */
-void print_bytes_escaped(struct strbuf *out, const uint8_t *bytes, uint32_t len_bytes);
 /* " (2024-01-31 12:00:00)" in local time, and the end of the line. */
 void print_time(struct strbuf *out, uint64_t sec);
 /* The body of a chunk, reading at most len_bytes, which are at least CHUNK_SIZE. */

@@ -94,7 +94,8 @@ void print_objectid(struct strbuf *out, uint64_t objectid, uint8_t type)
 	strbuf_addf(out, "%" PRIu64, objectid);
 }
 
-void print_key_type(struct strbuf *out, uint64_t objectid, uint8_t type)
+/* "INODE_ITEM", "UNKNOWN.77". */
+static void print_key_type(struct strbuf *out, uint64_t objectid, uint8_t type)
 {
 	const char *name = item_type_name(type);
 

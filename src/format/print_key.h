@@ -20,9 +20,6 @@ void print_tree_name(struct strbuf *out, uint64_t objectid);
  */
 void print_objectid(struct strbuf *out, uint64_t objectid, uint8_t type);
 
-/* "INODE_ITEM", "UNKNOWN.77". */
-void print_key_type(struct strbuf *out, uint64_t objectid, uint8_t type);
-
 /* "key (FS_TREE ROOT_ITEM 0)" */
 void print_key(struct strbuf *out, const struct key *key);
 

@@ -68,16 +68,8 @@ void uuid_format(const uint8_t *uuid, char ret_text[UUID_TEXT_SIZE])
 	}
 }
 
-void print_item_name(struct strbuf *out, const struct item_view *item, const uint8_t *bytes,
-		     uint32_t len_bytes)
-{
-	if (item->choices & PRINT_HIDE_NAMES)
-		strbuf_add(out, "HIDDEN");
-	else
-		print_bytes_escaped(out, bytes, len_bytes);
-}
-
-void print_bytes_escaped(struct strbuf *out, const uint8_t *bytes, uint32_t len_bytes)
+/* Bytes as dump-tree escapes them: control and non-ASCII bytes, space and backslash. */
+static void print_bytes_escaped(struct strbuf *out, const uint8_t *bytes, uint32_t len_bytes)
 {
 	static const char plain[] = "\a\b\033\f\n\r\t\v \\";
 	static const char letter[] = "abefnrtv \\";
@@ -93,4 +85,13 @@ void print_bytes_escaped(struct strbuf *out, const uint8_t *bytes, uint32_t len_
 		else
 			strbuf_addf(out, "\\%03o", c);
 	}
+}
+
+void print_item_name(struct strbuf *out, const struct item_view *item, const uint8_t *bytes,
+		     uint32_t len_bytes)
+{
+	if (item->choices & PRINT_HIDE_NAMES)
+		strbuf_add(out, "HIDDEN");
+	else
+		print_bytes_escaped(out, bytes, len_bytes);
 }

@@ -47,7 +47,7 @@ static void entry_set_perm(uint8_t *entry, uint32_t perm)
 	store16(entry + 2, (uint16_t)perm);
 }
 
-const char *acl_xattr_name(enum acl_kind kind)
+static const char *acl_xattr_name(enum acl_kind kind)
 {
 	return kind == ACL_ACCESS ? "system.posix_acl_access" : "system.posix_acl_default";
 }
@@ -264,7 +264,8 @@ static int acl_store(struct inode *inode, enum acl_kind kind, const uint8_t *acl
 	return xattr_set(inode, name, strlen(name), acl, len);
 }
 
-int acl_remove(struct inode *inode, enum acl_kind kind)
+/* None there: nothing to do. */
+static int acl_remove(struct inode *inode, enum acl_kind kind)
 {
 	const char *name = acl_xattr_name(kind);
 	int err = xattr_remove(inode, name, strlen(name));

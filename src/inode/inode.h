@@ -295,7 +295,6 @@ int inode_compress_prop(struct inode *inode, int *ret_type) must_check;
 
 /* acl.c: POSIX ACLs, as attributes */
 enum acl_kind { ACL_ACCESS, ACL_DEFAULT };
-const char *acl_xattr_name(enum acl_kind kind);
 bool acl_xattr_is(const char *name, size_t name_len, enum acl_kind *ret_kind);
 /* An attribute was set or taken away: for xattr.c. */
 void acl_note(struct inode *inode, const char *name, size_t name_len, bool is_there);
@@ -304,8 +303,6 @@ void acl_note(struct inode *inode, const char *name, size_t name_len, bool is_th
  * when the mode says it all. ERR_INVALID, ERR_UNSUPPORTED, EACCES change nothing.
  */
 int acl_set(struct inode *inode, enum acl_kind kind, const void *value, size_t len) must_check;
-/* None there: nothing to do. */
-int acl_remove(struct inode *inode, enum acl_kind kind) must_check;
 /* What an ACL takes as an item; 0 when there is none. */
 int acl_bytes(struct inode *inode, enum acl_kind kind, uint32_t *ret_bytes) must_check;
 /* The mode (with its type) is set, and the access ACL follows. */

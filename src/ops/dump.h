@@ -35,13 +35,6 @@ typedef int (*node_visit)(struct dump *dump, const uint8_t *node, void *ctx);
 
 /* ---- dump_walk.c ---- */
 
-/*
- * Reads the node of a pointer into nodesize bytes: the copy that agrees with the pointer, or else one
- * with a right checksum and address. *ret_mismatch is then what does not agree (0: everything does).
- * Fails when there is no such copy, or its level would lead the walk astray.
- */
-int dump_node_load(struct dump *dump, const struct node_pointer *to, uint8_t *ret_node,
-		   int *ret_mismatch) must_check;
 /* The node at an address, whatever it is. */
 int dump_block_load(struct dump *dump, uint64_t addr, uint8_t *ret_node) must_check;
 /* Slots that lie within the node, whatever its header says. */

@@ -15,10 +15,6 @@ void attr_times_apply(struct inode *inode, const struct ubtrfs_attr *attr, unsig
 int attr_flags_apply(struct inode *inode, uint64_t flags) must_check;
 void attr_rdev_apply(struct inode *inode, uint64_t rdev);
 
-/* op_create.c: everything of a new inode but its names and the target of a symlink. */
-int inode_fill_new(struct ubtrfs *fs, struct inode *dir, struct inode *inode,
-		   const struct ubtrfs_new *what) must_check;
-
 /* What an inode item tells; no_xattrs is not known. */
 void attr_from_item(const struct ubtrfs *fs, const uint8_t *item, struct ubtrfs_node node,
 		    struct ubtrfs_attr *ret_attr);

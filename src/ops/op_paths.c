@@ -195,7 +195,8 @@ UBTRFS_API int ubtrfs_ino_path(struct ubtrfs *fs, struct ubtrfs_node node, char 
 
 /* ---- subvolumes ---- */
 
-int subvolume_path(struct core *core, uint64_t subvolid, uint64_t from, char **ret_path)
+/* The path of a subvolume from another; owned (mem_free). As ubtrfs_subvolume_path. */
+static int subvolume_path(struct core *core, uint64_t subvolid, uint64_t from, char **ret_path)
 {
 	SCOPED(back_path) struct back_path path = { 0 };
 	uint64_t id = subvolid, parent, dirid;

@@ -15,7 +15,5 @@
 int fs_settle(struct ubtrfs *fs) must_check;
 
 /* op_paths.c */
-/* The path of a subvolume from another; owned (mem_free). As ubtrfs_subvolume_path. */
-int subvolume_path(struct core *core, uint64_t subvolid, uint64_t from, char **ret_path) must_check;
 
 #endif

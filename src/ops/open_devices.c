@@ -454,8 +454,12 @@ static int join_missing(struct core *core, const struct core_open *how, uint64_t
 	return volume_add_device(core->volume, devid, uuid, NULL, total_bytes);
 }
 
-int members_join(struct core *core, const struct core_open *how, struct members *members,
-		 uint64_t devid, const uint8_t *uuid, uint64_t total_bytes)
+/*
+ * The volume gets the device with this id and uuid, or an entry without a device. It is there
+ * already: nothing. total_bytes as far as it is known.
+ */
+static int members_join(struct core *core, const struct core_open *how, struct members *members,
+			uint64_t devid, const uint8_t *uuid, uint64_t total_bytes)
 {
 	struct member *member;
 

@@ -31,12 +31,6 @@ struct members {
 int members_open(struct core *core, const struct core_open *how,
 		 struct members *members) must_check;
 void members_fini(struct members *members);
-/*
- * The volume gets the device with this id and uuid, or an entry without a device. It is there
- * already: nothing. total_bytes as far as it is known.
- */
-int members_join(struct core *core, const struct core_open *how, struct members *members,
-		 uint64_t devid, const uint8_t *uuid, uint64_t total_bytes) must_check;
 /* The devices of the superblock's system chunks. */
 int members_join_array(struct core *core, const struct core_open *how,
 		       struct members *members) must_check;

@@ -13,7 +13,7 @@
 
 #define FOUND_MAX 200000u
 
-int chunk_add(struct rescue *rescue, uint64_t logical, const uint8_t *item, uint32_t len)
+static int chunk_add(struct rescue *rescue, uint64_t logical, const uint8_t *item, uint32_t len)
 {
 	SCOPED_MEM struct stripe *stripes = NULL;
 	struct chunk_spec spec = { .logical = logical };

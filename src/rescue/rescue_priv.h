@@ -191,9 +191,7 @@ int block_life_below(struct rescue_view *view, const struct block_record *record
 int tree_view_init(struct tree_view *tree, struct rescue_view *view, uint64_t id,
 		   const struct tree_step *root) must_check;
 void tree_view_fini(struct tree_view *tree);
-/* Copies the leaf that speaks for key into leaf (nodesize bytes), unless the span is lost. */
-int tree_leaf_at(struct tree_view *tree, const struct key *key, uint8_t *leaf,
-		 struct leaf_span *ret_span) must_check;
+/* The greatest key that is smaller. */
 struct key key_before(struct key key);
 struct key key_earlier(struct key a, struct key b);
 
@@ -233,9 +231,6 @@ int view_new(struct rescue *rescue, const struct tree_step *root, uint64_t gener
 	     struct rescue_view **ret_view) must_check;
 /* ERR_NOT_FOUND when there is no such tree. Borrowed. */
 int view_tree(struct rescue_view *view, uint64_t id, struct tree_view **ret_tree) must_check;
-/* The newest ROOT_ITEM of a tree, padded to its full length. ERR_NOT_FOUND. */
-int view_root_item(struct rescue_view *view, uint64_t id, struct key *ret_key,
-		   uint8_t ret_item[ROOT_ITEM_SIZE], unsigned *ret_state) must_check;
 /* Fills owners of a tree of files. */
 int tree_lineage(struct tree_view *tree) must_check;
 bool tree_id_is_files(uint64_t id);
@@ -248,8 +243,6 @@ const struct root_candidate *candidate_best(struct rescue *rescue, uint64_t gene
 
 /* chunk_find.c: the map of chunks from wherever it can be had. */
 int chunks_find(struct rescue *rescue) must_check;
-int chunk_add(struct rescue *rescue, uint64_t logical, const uint8_t *item,
-	      uint32_t len) must_check;
 
 /* device_sweep.c: all tree blocks on one device, by physical address. */
 struct sweep {

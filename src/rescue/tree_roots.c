@@ -45,8 +45,9 @@ void rescue_view_free(struct rescue_view *view)
 	mem_free(view);
 }
 
-int view_root_item(struct rescue_view *view, uint64_t id, struct key *ret_key,
-		   uint8_t ret_item[ROOT_ITEM_SIZE], unsigned *ret_state)
+/* The newest ROOT_ITEM of a tree, padded to its full length. ERR_NOT_FOUND. */
+static int view_root_item(struct rescue_view *view, uint64_t id, struct key *ret_key,
+			  uint8_t ret_item[ROOT_ITEM_SIZE], unsigned *ret_state)
 {
 	struct key from = KEY(id, BTRFS_ROOT_ITEM_KEY, 0);
 	struct key to = KEY(id, BTRFS_ROOT_ITEM_KEY, UINT64_MAX);

@@ -152,8 +152,9 @@ static int step_patched(struct tree_view *tree, struct tree_step *at, const stru
 	return 0;
 }
 
-int tree_leaf_at(struct tree_view *tree, const struct key *key, uint8_t *leaf,
-		 struct leaf_span *ret_span)
+/* Copies the leaf that speaks for key into leaf (nodesize bytes), unless the span is lost. */
+static int tree_leaf_at(struct tree_view *tree, const struct key *key, uint8_t *leaf,
+			struct leaf_span *ret_span)
 {
 	struct tree_step at = tree->root;
 	const uint8_t *block;

@@ -12,7 +12,8 @@ static struct key dev_item_key(uint64_t devid)
 }
 
 /* Fields of a device into an item that holds its old bytes, or zeroes. */
-void device_store_fill(const struct store *store, const struct volume_device *device, uint8_t *item)
+static void device_store_fill(const struct store *store, const struct volume_device *device,
+			      uint8_t *item)
 {
 	uint32_t sector = device->sector_bytes ? device->sector_bytes : store->geometry.sectorsize;
 

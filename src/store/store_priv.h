@@ -47,8 +47,6 @@ int chunk_store_fill_array(struct store *store, uint8_t *super) must_check;
 int device_store_load(struct store *store, uint64_t devid, const uint8_t *item,
 		      uint32_t len) must_check;
 int device_store_save(struct txn *txn, struct store *store) must_check;
-void device_store_fill(const struct store *store, const struct volume_device *device,
-		       uint8_t *item);
 
 /* block_group_store.c: all items of a group that is_new, once; a no-op for others. */
 int group_store_insert(struct txn *txn, struct store *store, struct block_group *group) must_check;

@@ -44,8 +44,9 @@ static uint32_t mode_new(const struct copy_rules *rules, uint32_t mode)
 	return (mode & S_IFMT) | (mode & allowed & ~rules->umask);
 }
 
-void copy_attr_new(const struct copy_rules *rules, const struct scan_dest *dir,
-		   const struct import_meta *meta, struct ubtrfs_attr *ret_attr)
+/* Attributes of what is new in a directory. */
+static void copy_attr_new(const struct copy_rules *rules, const struct scan_dest *dir,
+			  const struct import_meta *meta, struct ubtrfs_attr *ret_attr)
 {
 	bool dir_group = dir->mode & S_ISGID;
 

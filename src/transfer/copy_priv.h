@@ -98,9 +98,6 @@ int copy_entry(struct copy_walk *walk, const struct scan_dest *dir, const char *
 int copy_top(struct copy_walk *walk, struct scan_entry *entry) must_check;
 /* Everything is in the directory. */
 int copy_dir_finish(struct copy_walk *walk, const struct scan_dir *dir) must_check;
-/* Attributes of what is new in a directory. */
-void copy_attr_new(const struct copy_rules *rules, const struct scan_dest *dir,
-		   const struct import_meta *meta, struct ubtrfs_attr *ret_attr);
 
 /* --- copy_acl.c --- */
 /* The mode of something new in a directory: where that hands down an ACL the umask does not count. */
@@ -120,8 +117,8 @@ bool copy_devices_meet(const struct copy_devices *a, const struct copy_devices *
 
 /* --- copy_same.c --- */
 /* Contents of an entry of copy->fs itself, into a file that is empty; attr: of the new file. */
-int copy_same_write(struct copy_walk *walk, const struct scan_entry *entry,
-		    struct ubtrfs_node node, const struct ubtrfs_attr *attr) must_check;
+int copy_same_write(struct copy_walk *walk, const struct scan_entry *entry, struct ubtrfs_node node,
+		    const struct ubtrfs_attr *attr) must_check;
 
 /* --- copy_stream.c --- */
 /* The source, open as stream_fd, as a file at the name. */

@@ -40,7 +40,8 @@ static bool acl_is_sane(const uint8_t *acl, size_t len)
 	return true;
 }
 
-bool export_add_acl(struct archive_entry *entry, int type, const uint8_t *acl, size_t len)
+/* The bytes of a POSIX ACL as libarchive's entries; false when they are none. */
+static bool export_add_acl(struct archive_entry *entry, int type, const uint8_t *acl, size_t len)
 {
 	if (!acl_is_sane(acl, len))
 		return false;

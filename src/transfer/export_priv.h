@@ -40,8 +40,6 @@ int export_broken(struct export *export) must_check;
 
 /* Fills export->entry with everything but links and holes. */
 void export_fill_entry(struct export *export, const struct walk_entry *from, const char *name);
-/* The bytes of a POSIX ACL as libarchive's entries; false when they are none. */
-bool export_add_acl(struct archive_entry *entry, int type, const uint8_t *acl, size_t len);
 
 /* ---- export_data.c ---- */
 

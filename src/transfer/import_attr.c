@@ -12,7 +12,7 @@ static bool time_is_later(struct ubtrfs_time a, struct ubtrfs_time b)
 	return a.sec != b.sec ? a.sec > b.sec : a.nsec > b.nsec;
 }
 
-struct ubtrfs_time import_clamp(const struct import *import, struct ubtrfs_time time)
+static struct ubtrfs_time import_clamp(const struct import *import, struct ubtrfs_time time)
 {
 	const struct import_options *options = &import->options;
 

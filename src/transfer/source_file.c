@@ -160,7 +160,8 @@ static int source_read_node(struct scan_entry *entry, uint64_t offset, void *dat
 	return 0;
 }
 
-int source_file_read(void *ctx, uint64_t offset, void *data, size_t len)
+/* What the library calls, for tests: ctx is the entry. */
+static int source_file_read(void *ctx, uint64_t offset, void *data, size_t len)
 {
 	struct scan_entry *entry = ctx;
 	struct import *import = entry->batch->import;

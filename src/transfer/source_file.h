@@ -14,7 +14,4 @@
 int source_file_write(struct import *import, struct scan_entry *entry, struct ubtrfs_node node,
 		      const struct ubtrfs_attr *attr) must_check;
 
-/* What the library calls, for tests: ctx is the entry. */
-int source_file_read(void *ctx, uint64_t offset, void *data, size_t len);
-
 #endif

@@ -121,7 +121,6 @@ int import_check_flags(const struct import *import, const struct ubtrfs_attr *at
 /* Applies owner and time options; is_top: of the top directory. */
 void import_attr_fill(const struct import *import, const struct import_meta *meta, bool is_top,
 		      struct ubtrfs_attr *ret_attr);
-struct ubtrfs_time import_clamp(const struct import *import, struct ubtrfs_time time);
 /* True for the namespaces that btrfs can hold. */
 bool import_xattr_is_known(const char *name);
 /* system.posix_acl_access or _default */

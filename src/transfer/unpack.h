@@ -92,7 +92,6 @@ int unpack_remove(struct unpack *unpack, struct ubtrfs_node dir, const char *nam
 void layer_names_init(struct layer_names *names);
 void layer_names_fini(struct layer_names *names);
 int layer_names_add(struct layer_names *names, struct ubtrfs_node dir, const char *name) must_check;
-bool layer_names_has(const struct layer_names *names, struct ubtrfs_node dir, const char *name);
 bool whiteout_is(const char *name);
 /*
  * Applies the whiteout `name` (".wh.NAME", ".wh..wh..opq") in dir to what lower layers put there.

@@ -48,7 +48,8 @@ void layer_names_fini(struct layer_names *names)
 	hash_fini(&names->table);
 }
 
-bool layer_names_has(const struct layer_names *names, struct ubtrfs_node dir, const char *name)
+static bool layer_names_has(const struct layer_names *names, struct ubtrfs_node dir,
+			    const char *name)
 {
 	struct hash_node *node = hash_find(&names->table, layer_name_key(dir, name));
 

@@ -113,8 +113,12 @@ static int leaf_fill(struct cursor *cursor, const struct tree_item *items, size_
 	return 0;
 }
 
-int leaf_start(struct cursor *cursor, const struct tree_item *items, size_t nr, bool after,
-	       size_t *ret_nr)
+/*
+ * Full leaf, new item behind its end or before its beginning: a new leaf with as many of the
+ * items as belong there.
+ */
+static int leaf_start(struct cursor *cursor, const struct tree_item *items, size_t nr, bool after,
+		      size_t *ret_nr)
 {
 	const struct geometry *geometry = tree_geometry(cursor->tree);
 	struct key storage;

@@ -80,7 +80,8 @@ struct node_expect tree_child_expect(const struct tree *tree, const struct node 
 	};
 }
 
-unsigned search_child(struct cursor *cursor, const struct node *node, const struct key *key)
+/* Sets slot, bound from the internal node at level; the slot of the child for key. */
+static unsigned search_child(struct cursor *cursor, const struct node *node, const struct key *key)
 {
 	unsigned slot = node_child_slot(node->data, key);
 

@@ -98,7 +98,8 @@ int path_make_room(struct cursor *cursor, uint8_t level)
 	return internal_split(cursor, level);
 }
 
-int leaf_split(struct cursor *cursor, unsigned slot)
+/* Moves the items from slot on into a new leaf to the right. */
+static int leaf_split(struct cursor *cursor, unsigned slot)
 {
 	const struct geometry *geometry = tree_geometry(cursor->tree);
 	struct node *left = cursor->leaf, *right;

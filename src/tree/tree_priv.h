@@ -67,8 +67,6 @@ int search_leaf(struct cursor *cursor, const struct key *key, bool writing,
  */
 int search_path(struct cursor *cursor, const struct key *key, enum tree_intent intent,
 		uint32_t need, uint8_t stop_level, bool *ret_exact) must_check;
-/* Sets slot, bound from the internal node at level; the slot of the child for key. */
-unsigned search_child(struct cursor *cursor, const struct node *node, const struct key *key);
 
 /* ---- cursor.c ---- */
 
@@ -131,8 +129,6 @@ void tree_root_change(struct tree *tree, const struct node *node, uint64_t gener
 void path_fix_key(struct cursor *cursor, uint8_t level);
 /* Room for one more pointer in the node held at level; splits it, and those above before it. */
 int path_make_room(struct cursor *cursor, uint8_t level) must_check;
-/* Moves the items from slot on into a new leaf to the right. */
-int leaf_split(struct cursor *cursor, unsigned slot) must_check;
 /* Makes room in a full leaf for need bytes: in a new item at the cursor's slot, or (growing) in
  * the item there. One step: the caller searches again. */
 int leaf_make_room(struct cursor *cursor, uint32_t need, bool growing) must_check;
@@ -143,13 +139,6 @@ int leaf_make_room(struct cursor *cursor, uint32_t need, bool growing) must_chec
 void path_link(struct cursor *cursor, uint8_t level, const struct node *node, bool after);
 
 /* ---- insert.c ---- */
-
-/*
- * Full leaf, new item behind its end or before its beginning: a new leaf with as many of the
- * items as belong there.
- */
-int leaf_start(struct cursor *cursor, const struct tree_item *items, size_t nr, bool after,
-	       size_t *ret_nr) must_check;
 
 /* ---- rebalance.c ---- */
 

@@ -71,7 +71,7 @@ static unsigned set_position(const struct volume *volume, uint64_t devid)
 	return low;
 }
 
-struct volume_device *device_set_find_locked(const struct volume *volume, uint64_t devid)
+static struct volume_device *device_set_find_locked(const struct volume *volume, uint64_t devid)
 {
 	unsigned at = set_position(volume, devid);
 

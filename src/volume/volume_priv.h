@@ -57,7 +57,6 @@ uint64_t chunk_map_used_locked(const struct volume *volume, uint64_t devid);
  * held for writing.
  */
 void device_set_account_locked(struct volume *volume, uint64_t devid, int64_t delta_bytes);
-struct volume_device *device_set_find_locked(const struct volume *volume, uint64_t devid);
 
 /* Groups of stripes that take turns; 1 when the chunk is not striped. */
 unsigned stripe_columns(const struct profile *profile, unsigned nr_stripes);
