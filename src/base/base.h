@@ -8,7 +8,6 @@
  *   bytes             little-endian loads and stores, rounding, MIN, container_of
  *   list, rbtree      intrusive list, ordered tree
  *   hash              intrusive table keyed by 64 bits
- *   bitmap            dense array of bits
  *   strbuf            a growing string
  *   lock, lock_rank   ranked mutex, reader-writer lock, condition
  *   workq             worker threads over one queue of jobs
@@ -25,7 +24,6 @@
 #define UBTRFS_BASE_BASE_H
 
 #include "base/assert.h"
-#include "base/bitmap.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"

@@ -5,7 +5,6 @@
  * Invariant: the state is never all zero (splitmix64 yields zero for one of its inputs only).
  */
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -29,18 +28,6 @@ void rng_init(struct rng *rng, uint64_t seed)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(rng->state); i++)
 		rng->state[i] = splitmix64(&seed);
-}
-
-int rng_init_entropy(struct rng *rng)
-{
-	struct rng fresh;
-
-	/* The whole state, not a seed of 64 bits: UUIDs come from it. */
-	if (getrandom(&fresh, sizeof(fresh), 0) != (ssize_t)sizeof(fresh))
-		return THROW_SYS(errno ? errno : EIO, "cannot read random bytes from the system");
-	fresh.state[0] |= 1;
-	*rng = fresh;
-	return 0;
 }
 
 uint64_t rng_next(struct rng *rng)
@@ -88,11 +75,4 @@ void rng_fill(struct rng *rng, void *data, size_t len_bytes)
 		store64(word, rng_next(rng));
 		memcpy(out + done, word, MIN(sizeof(word), len_bytes - done));
 	}
-}
-
-void rng_uuid(struct rng *rng, uint8_t ret_uuid[16])
-{
-	rng_fill(rng, ret_uuid, 16);
-	ret_uuid[6] = (uint8_t)((ret_uuid[6] & 0x0f) | 0x40);
-	ret_uuid[8] = (uint8_t)((ret_uuid[8] & 0x3f) | 0x80);
 }

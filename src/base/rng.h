@@ -16,8 +16,6 @@ struct rng {
 };
 
 void rng_init(struct rng *rng, uint64_t seed);
-/* From the system's entropy. */
-int rng_init_entropy(struct rng *rng) must_check;
 
 uint64_t rng_next(struct rng *rng);
 /* 0..limit-1, each equally likely; limit > 0. */
@@ -25,8 +23,5 @@ uint64_t rng_below(struct rng *rng, uint64_t limit);
 /* True one time in n. */
 bool rng_one_in(struct rng *rng, uint64_t n);
 void rng_fill(struct rng *rng, void *data, size_t len_bytes);
-
-/* A version 4 UUID (16 bytes, as written to disk). */
-void rng_uuid(struct rng *rng, uint8_t ret_uuid[16]);
 
 #endif

@@ -113,7 +113,6 @@ int node_get_cached(struct node_cache *cache, uint64_t addr, const struct node_e
  * again) leaves the index; a dirty one: ERR_EXISTS. */
 int node_create(struct node_cache *cache, uint64_t addr, uint8_t level, uint64_t owner,
 		uint64_t generation, uint32_t lock_order, struct node **ret_node) must_check;
-struct node *node_ref(struct node *node);
 void node_put(struct node *node);
 DEFINE_SCOPED_PTR(node, node, node_put)
 
@@ -152,8 +151,6 @@ int cache_write_run(struct cache_write *write, struct workq *workq) must_check;
 void cache_write_end(struct cache_write *write);
 /* Of nodes that may still be changed or copied before they are written; without those of a write. */
 size_t cache_dirty_bytes(const struct node_cache *cache);
-/* Of nodes that a write has taken. */
-size_t cache_writing_bytes(const struct node_cache *cache);
 size_t cache_bytes(const struct node_cache *cache);
 /* Evicts clean, unreferenced nodes down to the limit; called at safe points. */
 void cache_shrink(struct node_cache *cache);

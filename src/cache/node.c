@@ -86,21 +86,6 @@ void node_ref_locked(struct node *node)
 	node_handle_push(node);
 }
 
-struct node *node_ref(struct node *node)
-{
-	ASSERT(ref_count(&node->ref) > 0);
-#ifdef UBTRFS_DEBUG
-	struct cache_shard *shard = shard_of(node->cache, node->addr);
-
-	mutex_lock(&shard->lock);
-	node_handle_push(node);
-	mutex_unlock(&shard->lock);
-#else
-	node_handle_push(node);
-#endif
-	return node;
-}
-
 void node_put(struct node *node)
 {
 	node_handle_pop(node);

@@ -264,11 +264,6 @@ size_t cache_dirty_bytes(const struct node_cache *cache)
 	return (nr_dirty - MIN(nr_dirty, nr_writing)) * cache->geometry.nodesize;
 }
 
-size_t cache_writing_bytes(const struct node_cache *cache)
-{
-	return atomic_load(&cache->nr_writing) * cache->geometry.nodesize;
-}
-
 size_t cache_bytes(const struct node_cache *cache)
 {
 	return atomic_load(&cache->bytes);

@@ -1,10 +1,8 @@
 /*
- * The front of compression: names and levels, workspaces, the padding with zeros. Owns the
+ * The front of compression: names, workspaces, the padding with zeros. Owns the
  * workspace and the state of its codec; takes no lock.
  */
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -54,73 +52,11 @@ static int codec_find(enum compress_type type, const struct codec_ops **ret_ops)
 	return 0;
 }
 
-static bool word_is(const char *text, size_t len, const char *word)
-{
-	return strlen(word) == len && strncasecmp(text, word, len) == 0;
-}
-
-static int type_by_name(const char *text, size_t len, enum compress_type *ret_type)
-{
-	if (word_is(text, len, "no")) {
-		*ret_type = COMPRESS_NONE;
-		return 0;
-	}
-	for (unsigned type = 0; type < COMPRESS_TYPES; type++) {
-		if (!word_is(text, len, compress_names[type]))
-			continue;
-		*ret_type = (enum compress_type)type;
-		return 0;
-	}
-	return THROW(ERR_INVALID, "unknown compression %s: there are zlib, lzo, zstd, none", text);
-}
-
-/* text is the whole of "zstd:5", digits what follows the colon. */
-static int level_parse(const char *text, const char *digits, const struct codec_ops *ops,
-		       int *ret_level)
-{
-	char *end;
-	long level;
-
-	if (ops->level_min == ops->level_max)
-		return THROW(ERR_INVALID, "compression %s: %s has no levels", text, ops->name);
-	errno = 0;
-	level = strtol(digits, &end, 10);
-	if (errno || end == digits || *end || level < ops->level_min || level > ops->level_max)
-		return THROW(ERR_INVALID, "compression %s: the levels of %s are %d to %d", text,
-			     ops->name, ops->level_min, ops->level_max);
-	*ret_level = level ? (int)level : ops->level_default;
-	return 0;
-}
-
-int compress_parse(const char *text, enum compress_type *ret_type, int *ret_level)
-{
-	const char *colon = strchrnul(text, ':');
-	const struct codec_ops *ops;
-	enum compress_type type;
-	int level;
-
-	TRY(type_by_name(text, (size_t)(colon - text), &type));
-	if (type == COMPRESS_NONE) {
-		if (*colon)
-			return THROW(ERR_INVALID, "compression %s: no compression has no levels",
-				     text);
-		level = 0;
-	} else {
-		TRY(codec_find(type, &ops));
-		level = ops->level_default;
-		if (*colon)
-			TRY(level_parse(text, colon + 1, ops, &level));
-	}
-	*ret_type = type;
-	*ret_level = level;
-	return 0;
-}
-
 int compress_new_workspace(enum compress_type type, int level, uint32_t sector_bytes,
 			   struct compress_workspace **ret_workspace)
 {
 	struct compress_workspace *workspace;
-	const struct codec_ops *ops;
+	const struct codec_ops *ops = NULL;
 	int ret;
 
 	ASSERT(is_pow2(sector_bytes) && sector_bytes >= 512);
@@ -171,7 +107,7 @@ int compress_run(struct compress_workspace *workspace, const void *in, size_t in
 int decompress_run(enum compress_type type, uint32_t sector_bytes, const void *in, size_t in_len,
 		   void *out, size_t out_len)
 {
-	const struct codec_ops *ops;
+	const struct codec_ops *ops = NULL;
 	size_t filled = 0;
 
 	ASSERT(is_pow2(sector_bytes) && sector_bytes >= 512);

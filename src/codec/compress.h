@@ -28,15 +28,8 @@ bool compress_type_known(uint64_t type);
 const char *compress_name(enum compress_type type);
 
 /*
- * "zlib[:1-9]", "lzo", "zstd[:-15..15]", "no", "none", without regard to case; no level means 3
- * (lzo and none: 0). ERR_INVALID for an unknown name or level, ERR_UNSUPPORTED for lzo in a build
- * without it.
- */
-int compress_parse(const char *text, enum compress_type *ret_type, int *ret_level) must_check;
-
-/*
- * type is not COMPRESS_NONE; level as from compress_parse (0: the default). ERR_UNSUPPORTED as
- * there.
+ * type is not COMPRESS_NONE; level one that the type has (0: the default). ERR_UNSUPPORTED for lzo in a
+ * build without it.
  */
 int compress_new_workspace(enum compress_type type, int level, uint32_t sector_bytes,
 			   struct compress_workspace **ret_workspace) must_check;

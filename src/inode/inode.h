@@ -283,7 +283,6 @@ int inode_first_name(struct inode *inode, struct inode_name *ret_name) must_chec
 /* What a property takes as an item: a short attribute. */
 #define PROP_ITEM_BYTES (DIR_ITEM_SIZE + 64u)
 /* An attribute of this name is a property: checked before it is set, applied behind it. */
-bool prop_is(const char *name);
 int prop_check(const struct inode *inode, const char *name, const void *value,
 	       size_t len) must_check;
 /* len 0: the property is taken away. */

@@ -62,11 +62,6 @@ int inode_compress_prop(struct inode *inode, int *ret_type)
 	return 0;
 }
 
-bool prop_is(const char *name)
-{
-	return !strncmp(name, "btrfs.", strlen("btrfs."));
-}
-
 int prop_check(const struct inode *inode, const char *name, const void *value, size_t len)
 {
 	bool known;
