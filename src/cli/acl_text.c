@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/mem.h"
+#include "base/cleanup.h"
 
 #define ACL_VERSION 2u
 #define ACL_HEAD_BYTES 4u
@@ -105,6 +105,22 @@ int acl_list_from_mode(struct acl_list *list, uint32_t mode)
 	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
 		TRY(acl_list_append(list, &entries[i]));
 	return 0;
+}
+
+int acl_list_read(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
+		  struct acl_list *list)
+{
+	SCOPED_MEM void *value = mem_alloc(ACL_VALUE_MAX);
+	size_t len;
+	int ret;
+
+	if (!value)
+		return MEM_FAIL("an ACL");
+	ret = ubtrfs_getxattr(fs, node, name, value, ACL_VALUE_MAX, &len);
+	if (ret == -ENODATA)
+		return 0;
+	TRY(err_adopt(ret));
+	return acl_list_from_value(list, value, len);
 }
 
 int acl_list_to_value(const struct acl_list *list, struct strbuf *value)

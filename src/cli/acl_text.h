@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ubtrfs/file.h>
+
 #include "base/strbuf.h"
 
 #define ACL_XATTR_ACCESS "system.posix_acl_access"
@@ -56,6 +58,9 @@ struct acl_entry *acl_list_find(const struct acl_list *list, enum acl_tag tag, u
 /* The entries of an attribute's value, or of a mode that has none. Appended. */
 int acl_list_from_value(struct acl_list *list, const void *value, size_t len) must_check;
 int acl_list_from_mode(struct acl_list *list, uint32_t mode) must_check;
+/* The ACL of a file that has one of this name (ACL_XATTR_*); otherwise nothing is appended. */
+int acl_list_read(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
+		  struct acl_list *list) must_check;
 int acl_list_to_value(const struct acl_list *list, struct strbuf *value) must_check;
 
 /*

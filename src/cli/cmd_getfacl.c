@@ -99,23 +99,6 @@ static int check(void *ctx)
 	return 0;
 }
 
-/* An ACL that is there; an empty list when there is none. */
-static int acl_read(struct ubtrfs *fs, struct ubtrfs_node node, const char *name,
-		    struct acl_list *list)
-{
-	SCOPED_MEM void *value = mem_alloc(ACL_VALUE_MAX);
-	size_t len;
-	int ret;
-
-	if (!value)
-		return MEM_FAIL("an ACL");
-	ret = ubtrfs_getxattr(fs, node, name, value, ACL_VALUE_MAX, &len);
-	if (ret == -ENODATA)
-		return 0;
-	TRY(err_adopt(ret));
-	return acl_list_from_value(list, value, len);
-}
-
 static void print_path(const char *path)
 {
 	struct strbuf quoted;
@@ -191,9 +174,9 @@ static int show(void *ctx, const char *path, const struct ubtrfs_attr *attr)
 	/* A symlink that is met has none. */
 	if (S_ISLNK(attr->mode))
 		return 0;
-	err = acl_read(fs, attr->node, ACL_XATTR_ACCESS, &access);
+	err = acl_list_read(fs, attr->node, ACL_XATTR_ACCESS, &access);
 	if (err == 0 && S_ISDIR(attr->mode))
-		err = acl_read(fs, attr->node, ACL_XATTR_DEFAULT, &inherited);
+		err = acl_list_read(fs, attr->node, ACL_XATTR_DEFAULT, &inherited);
 	if (err == 0)
 		err = print_acls(job, path, attr, &access, &inherited);
 	acl_list_fini(&access);

@@ -204,23 +204,6 @@ static int check(void *ctx)
 
 /* ---- a file ---- */
 
-static int acl_read(struct ubtrfs *fs, const struct ubtrfs_attr *attr, const char *name,
-		    struct acl_list *list)
-{
-	SCOPED_MEM void *value = mem_alloc(ACL_VALUE_MAX);
-	size_t len;
-	int ret;
-
-	if (!value)
-		return MEM_FAIL("an ACL");
-	ret = ubtrfs_getxattr(fs, attr->node, name, value, ACL_VALUE_MAX, &len);
-	if (ret != -ENODATA)
-		TRY(err_adopt(ret));
-	if (ret == 0)
-		return acl_list_from_value(list, value, len);
-	return strcmp(name, ACL_XATTR_ACCESS) == 0 ? acl_list_from_mode(list, attr->mode) : 0;
-}
-
 static int acl_write(struct ubtrfs *fs, const struct ubtrfs_attr *attr, const char *name,
 		     const struct acl_list *list)
 {
@@ -279,10 +262,13 @@ static int change(struct setfacl *job, const char *path, const struct ubtrfs_att
 {
 	struct ubtrfs *fs = change_fs(&job->command);
 	struct acl_pair pair = { .changed = { false } };
-	int err = acl_read(fs, attr, ACL_XATTR_ACCESS, &pair.lists[ACL_KIND_ACCESS]);
+	int err = acl_list_read(fs, attr->node, ACL_XATTR_ACCESS, &pair.lists[ACL_KIND_ACCESS]);
 
+	if (err == 0 && !pair.lists[ACL_KIND_ACCESS].nr)
+		err = acl_list_from_mode(&pair.lists[ACL_KIND_ACCESS], attr->mode);
 	if (err == 0 && S_ISDIR(attr->mode))
-		err = acl_read(fs, attr, ACL_XATTR_DEFAULT, &pair.lists[ACL_KIND_DEFAULT]);
+		err = acl_list_read(fs, attr->node, ACL_XATTR_DEFAULT,
+				    &pair.lists[ACL_KIND_DEFAULT]);
 	if (err == 0)
 		err = acl_ops_apply(&job->ops, &pair, S_ISDIR(attr->mode));
 	/* -R: what is meant for directories is no fault of a file. */

@@ -34,10 +34,11 @@ static int print_space(void *ctx, const struct ubtrfs_space *space)
 	return 0;
 }
 
-static int answer_df(struct question *question, int argc, char **argv)
+static int answer_df(struct question *question, void *ctx, int argc, char **argv)
 {
 	int code = 0;
 
+	(void)ctx;
 	argc = image_default_here(argc, argv);
 	if (argc - optind != 1)
 		return cli_error("df: one image or mount is needed (see --help)");
@@ -59,17 +60,12 @@ int cmd_filesystem_df(int argc, char **argv)
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	enum question_parsed parsed = QUESTION_TAKEN;
-	struct question question;
-	int option, code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = df_help,
+						   .short_options = ":D:" UNITS_SHORT_OPTIONS,
+						   .long_options = long_options,
+						   .units = true,
+						   .unit_letters = true,
+						   .answer = answer_df };
 
-	while (!code && parsed == QUESTION_TAKEN &&
-	       (option = cli_option(argc, argv, ":D:" UNITS_SHORT_OPTIONS, long_options)) != -1)
-		if (!size_units_option(&question.units, option, true))
-			parsed = question_option(&question, option, df_help);
-	code |= parsed == QUESTION_BAD;
-	if (!code && parsed == QUESTION_TAKEN)
-		code = answer_df(&question, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, NULL, argc, argv);
 }

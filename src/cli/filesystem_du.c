@@ -336,10 +336,22 @@ static void du_argument(struct du *du, const char *argument)
 	seen_clear(du);
 }
 
-static int answer_du(struct du *du, int argc, char **argv)
+static int du_option(struct question *question, void *ctx, int option)
 {
-	struct question *question = du->question;
+	struct du *du = ctx;
 
+	(void)question;
+	if (option != 's')
+		return -1;
+	du->summarize = true;
+	return 0;
+}
+
+static int answer_du(struct question *question, void *ctx, int argc, char **argv)
+{
+	struct du *du = ctx;
+
+	du->question = question;
 	argc = image_default_here(argc, argv);
 	if (optind == argc)
 		return cli_error("du: no IMAGE:/PATH given (see --help)");
@@ -365,21 +377,13 @@ int cmd_filesystem_du(int argc, char **argv)
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	enum question_parsed parsed = QUESTION_TAKEN;
-	struct question question;
-	struct du du = { .question = &question };
-	int option, code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = du_help,
+						   .short_options = ":D:s",
+						   .long_options = long_options,
+						   .units = true,
+						   .option = du_option,
+						   .answer = answer_du };
+	struct du du = { .summarize = false };
 
-	while (!code && parsed == QUESTION_TAKEN &&
-	       (option = cli_option(argc, argv, ":D:s", long_options)) != -1) {
-		if (option == 's')
-			du.summarize = true;
-		else if (!size_units_option(&question.units, option, false))
-			parsed = question_option(&question, option, du_help);
-	}
-	code |= parsed == QUESTION_BAD;
-	if (!code && parsed == QUESTION_TAKEN)
-		code = answer_du(&du, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, &du, argc, argv);
 }

@@ -111,10 +111,11 @@ static int tell_filesystem(struct question *question, const char *argument)
 	return err < 0 ? cli_error("%s", ubtrfs_error_text()) : 0;
 }
 
-static int answer_show(struct question *question, int argc, char **argv)
+static int answer_show(struct question *question, void *ctx, int argc, char **argv)
 {
 	int code = 0;
 
+	(void)ctx;
 	argc = image_default_here(argc, argv);
 	if (optind == argc)
 		return cli_error("show: no image given (see --help)");
@@ -137,19 +138,13 @@ int cmd_filesystem_show(int argc, char **argv)
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	enum question_parsed parsed = QUESTION_TAKEN;
-	struct question question;
-	int option, code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = show_help,
+						   .short_options = ":D:",
+						   .long_options = long_options,
+						   .units = true,
+						   .answer = answer_show };
 
-	while (!code && parsed == QUESTION_TAKEN &&
-	       (option = cli_option(argc, argv, ":D:", long_options)) != -1)
-		if (!size_units_option(&question.units, option, false))
-			parsed = question_option(&question, option, show_help);
-	code |= parsed == QUESTION_BAD;
-	if (!code && parsed == QUESTION_TAKEN)
-		code = answer_show(&question, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, NULL, argc, argv);
 }
 
 /* ---- label ---- */
@@ -177,10 +172,11 @@ static int label_print(struct question *question)
 	return json_out_end(&question->out);
 }
 
-static int answer_label(struct question *question, int argc, char **argv)
+static int answer_label(struct question *question, void *ctx, int argc, char **argv)
 {
 	int nr;
 
+	(void)ctx;
 	argc = image_default_here(argc, argv);
 	nr = argc - optind;
 	if (nr != 1 && nr != 2)
@@ -198,16 +194,10 @@ int cmd_filesystem_label(int argc, char **argv)
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	enum question_parsed parsed = QUESTION_TAKEN;
-	struct question question;
-	int option, code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = label_help,
+						   .short_options = ":D:",
+						   .long_options = long_options,
+						   .answer = answer_label };
 
-	while (!code && parsed == QUESTION_TAKEN &&
-	       (option = cli_option(argc, argv, ":D:", long_options)) != -1)
-		parsed = question_option(&question, option, label_help);
-	code |= parsed == QUESTION_BAD;
-	if (!code && parsed == QUESTION_TAKEN)
-		code = answer_label(&question, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, NULL, argc, argv);
 }

@@ -408,8 +408,20 @@ static int tell_usage(struct question *question, const char *argument, bool tabu
 	return code;
 }
 
-static int answer_usage(struct question *question, bool tabular, int argc, char **argv)
+static int usage_option(struct question *question, void *ctx, int option)
 {
+	bool *tabular = ctx;
+
+	(void)question;
+	if (option != 'T')
+		return -1;
+	*tabular = true;
+	return 0;
+}
+
+static int answer_usage(struct question *question, void *ctx, int argc, char **argv)
+{
+	const bool *tabular = ctx;
 	int code = 0;
 
 	argc = image_default_here(argc, argv);
@@ -422,7 +434,7 @@ static int answer_usage(struct question *question, bool tabular, int argc, char 
 	for (int i = optind; i < argc; i++) {
 		if (i > optind && !question->out.wanted)
 			putchar('\n');
-		code |= tell_usage(question, argv[i], tabular);
+		code |= tell_usage(question, argv[i], *tabular);
 	}
 	return question->out.wanted ? code | json_out_end(&question->out) : code;
 }
@@ -434,21 +446,14 @@ int cmd_filesystem_usage(int argc, char **argv)
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	enum question_parsed parsed = QUESTION_TAKEN;
-	struct question question;
+	static const struct question_spec spec = { .help = usage_help,
+						   .short_options = ":D:T" UNITS_SHORT_OPTIONS,
+						   .long_options = long_options,
+						   .units = true,
+						   .unit_letters = true,
+						   .option = usage_option,
+						   .answer = answer_usage };
 	bool tabular = false;
-	int option, code = question_init(&question, argc);
 
-	while (!code && parsed == QUESTION_TAKEN &&
-	       (option = cli_option(argc, argv, ":D:T" UNITS_SHORT_OPTIONS, long_options)) != -1) {
-		if (option == 'T')
-			tabular = true;
-		else if (!size_units_option(&question.units, option, true))
-			parsed = question_option(&question, option, usage_help);
-	}
-	code |= parsed == QUESTION_BAD;
-	if (!code && parsed == QUESTION_TAKEN)
-		code = answer_usage(&question, tabular, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, &tabular, argc, argv);
 }

@@ -247,9 +247,9 @@ static int rows_text(struct question *question, const struct chunk_rows *rows)
 	return code;
 }
 
-static int answer_chunks(struct question *question, const struct row_order *order, int argc,
-			 char **argv)
+static int answer_chunks(struct question *question, void *ctx, int argc, char **argv)
 {
+	const struct row_order *order = ctx;
 	struct chunk_rows rows = { 0 };
 	struct ubtrfs_node node;
 	int code;
@@ -270,48 +270,38 @@ static int answer_chunks(struct question *question, const struct row_order *orde
 	return code;
 }
 
-static int chunks_options(struct question *question, struct row_order *order, int argc, char **argv)
+enum { OPTION_SORT = 0x500, OPTION_ID };
+
+static int chunks_option(struct question *question, void *ctx, int option)
 {
-	enum { OPTION_SORT = 0x500 };
+	(void)question;
+	return option == OPTION_SORT ? order_parse(optarg, ctx) : -1;
+}
+
+int cmd_list_chunks(int argc, char **argv)
+{
 	static const struct option long_options[] = {
 		{ "sort", required_argument, NULL, OPTION_SORT },
 		UNITS_LONG_OPTIONS,
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
-
-	while ((option = cli_option(argc, argv, ":D:", long_options)) != -1) {
-		enum question_parsed parsed = QUESTION_TAKEN;
-
-		if (option == OPTION_SORT && order_parse(optarg, order))
-			return 1;
-		if (option != OPTION_SORT && !size_units_option(&question->units, option, false))
-			parsed = question_option(question, option, chunks_help);
-		if (parsed != QUESTION_TAKEN)
-			return parsed == QUESTION_BAD;
-	}
-	return -1;
-}
-
-int cmd_list_chunks(int argc, char **argv)
-{
+	static const struct question_spec spec = { .help = chunks_help,
+						   .short_options = ":D:",
+						   .long_options = long_options,
+						   .units = true,
+						   .option = chunks_option,
+						   .answer = answer_chunks };
 	struct row_order order = { .nr = 0 };
-	struct question question;
-	int code = question_init(&question, argc);
 
-	if (!code)
-		code = chunks_options(&question, &order, argc, argv);
-	if (code < 0)
-		code = answer_chunks(&question, &order, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, &order, argc, argv);
 }
 
 /* ---- min-dev-size ---- */
 
-static int answer_min_size(struct question *question, uint64_t devid, int argc, char **argv)
+static int answer_min_size(struct question *question, void *ctx, int argc, char **argv)
 {
+	const uint64_t *devid = ctx;
 	char text[UNITS_TEXT_MAX];
 	struct ubtrfs_node node;
 	uint64_t bytes;
@@ -320,7 +310,7 @@ static int answer_min_size(struct question *question, uint64_t devid, int argc, 
 		return cli_error("min-dev-size: one image is needed (see --help)");
 	if (image_view_find_any(&question->view, argv[optind], &node))
 		return 1;
-	if (ubtrfs_min_device_size(question->view.fs, devid, &bytes) < 0)
+	if (ubtrfs_min_device_size(question->view.fs, *devid, &bytes) < 0)
 		return cli_error("%s", ubtrfs_error_text());
 	if (!question->out.wanted) {
 		printf("%llu bytes (%s)\n", (unsigned long long)bytes,
@@ -329,44 +319,36 @@ static int answer_min_size(struct question *question, uint64_t devid, int argc, 
 	}
 	json_out_begin(&question->out);
 	json_object_begin(&question->out.json, "min-dev-size");
-	json_number(&question->out.json, "devid", devid);
+	json_number(&question->out.json, "devid", *devid);
 	json_number(&question->out.json, "size", bytes);
 	return json_out_end(&question->out);
 }
 
-static int min_size_options(struct question *question, uint64_t *devid, int argc, char **argv)
+static int min_size_option(struct question *question, void *ctx, int option)
 {
-	enum { OPTION_ID = 0x500 };
+	uint64_t *devid = ctx;
+
+	(void)question;
+	if (option != OPTION_ID)
+		return -1;
+	return number_parse(optarg, devid) < 0 ?
+		       cli_error("option --id: '%s' is no number", optarg) :
+		       0;
+}
+
+int cmd_min_dev_size(int argc, char **argv)
+{
 	static const struct option long_options[] = {
 		{ "id", required_argument, NULL, OPTION_ID },
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
-
-	while ((option = cli_option(argc, argv, ":D:", long_options)) != -1) {
-		enum question_parsed parsed = QUESTION_TAKEN;
-
-		if (option == OPTION_ID && number_parse(optarg, devid) < 0)
-			return cli_error("option --id: '%s' is no number", optarg);
-		if (option != OPTION_ID)
-			parsed = question_option(question, option, min_size_help);
-		if (parsed != QUESTION_TAKEN)
-			return parsed == QUESTION_BAD;
-	}
-	return -1;
-}
-
-int cmd_min_dev_size(int argc, char **argv)
-{
-	struct question question;
+	static const struct question_spec spec = { .help = min_size_help,
+						   .short_options = ":D:",
+						   .long_options = long_options,
+						   .option = min_size_option,
+						   .answer = answer_min_size };
 	uint64_t devid = 1;
-	int code = question_init(&question, argc);
 
-	if (!code)
-		code = min_size_options(&question, &devid, argc, argv);
-	if (code < 0)
-		code = answer_min_size(&question, devid, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, &devid, argc, argv);
 }

@@ -50,23 +50,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* -1: go on; otherwise the exit code. */
-static int plain_options(struct question *question, int argc, char **argv, const char *shorts,
-			 const char *help)
-{
-	int option;
-
-	while ((option = cli_option(argc, argv, shorts, long_options)) != -1) {
-		enum question_parsed parsed = QUESTION_TAKEN;
-
-		if (option != 'v')
-			parsed = question_option(question, option, help);
-		if (parsed != QUESTION_TAKEN)
-			return parsed == QUESTION_BAD;
-	}
-	return -1;
-}
-
 /* A number and an image are there. 0, or 1 with a message. */
 static int number_and_image(int argc, char **argv, const char *what, uint64_t *ret_number)
 {
@@ -112,7 +95,15 @@ static int print_paths(struct path_printer *printer, struct ubtrfs_node node)
 	return ubtrfs_inode_paths(fs, node, print_path, printer);
 }
 
-static int answer_inode(struct question *question, int argc, char **argv)
+/* What btrfs-progs has for more words. */
+static int verbose_option(struct question *question, void *ctx, int option)
+{
+	(void)question;
+	(void)ctx;
+	return option == 'v' ? 0 : -1;
+}
+
+static int answer_inode(struct question *question, void *ctx, int argc, char **argv)
 {
 	struct path_printer printer = { .question = question };
 	SCOPED_MEM char *subvolume = mem_alloc(PATH_TEXT_MAX);
@@ -120,6 +111,7 @@ static int answer_inode(struct question *question, int argc, char **argv)
 	uint64_t ino;
 	int err;
 
+	(void)ctx;
 	if (!subvolume)
 		return cli_error("no memory for a path");
 	if (number_and_image(argc, argv, "an inode", &ino) ||
@@ -147,15 +139,13 @@ static int answer_inode(struct question *question, int argc, char **argv)
 
 int cmd_inode_resolve(int argc, char **argv)
 {
-	struct question question;
-	int code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = inode_help,
+						   .short_options = ":D:v",
+						   .long_options = long_options,
+						   .option = verbose_option,
+						   .answer = answer_inode };
 
-	if (!code)
-		code = plain_options(&question, argc, argv, ":D:v", inode_help);
-	if (code < 0)
-		code = answer_inode(&question, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, NULL, argc, argv);
 }
 
 /* ---- logical addresses ---- */
@@ -241,13 +231,14 @@ static int print_users(struct logical *logical, const struct ubtrfs_extent *exte
 					logical);
 }
 
-static int answer_logical(struct logical *logical, int argc, char **argv)
+static int answer_logical(struct question *question, void *ctx, int argc, char **argv)
 {
+	struct logical *logical = ctx;
 	SCOPED_MEM char *subvolume = mem_alloc(PATH_TEXT_MAX);
-	struct question *question = logical->question;
 	struct ubtrfs_extent extent;
 	struct ubtrfs_node node;
 
+	logical->question = question;
 	if (!subvolume)
 		return cli_error("no memory for a path");
 	if (number_and_image(argc, argv, "a logical address", &logical->address) ||
@@ -266,59 +257,52 @@ static int answer_logical(struct logical *logical, int argc, char **argv)
 	return question->out.wanted ? json_out_end(&question->out) : 0;
 }
 
-/* -1: go on; otherwise the exit code. */
-static int logical_options(struct logical *logical, int argc, char **argv)
+static int logical_option(struct question *question, void *ctx, int option)
 {
-	enum question_parsed parsed;
+	struct logical *logical = ctx;
 	uint64_t ignored;
-	int option;
 
-	while ((option = cli_option(argc, argv, ":D:Pvos:", long_options)) != -1) {
-		switch (option) {
-		case 'P':
-			logical->no_paths = true;
-			break;
-		case 'o':
-			logical->any_offset = true;
-			break;
-		case 'v':
-			break;
-		case 's':
-			if (size_parse(optarg, &ignored) < 0)
-				return cli_error("option -s: '%s' is no size", optarg);
-			break;
-		default:
-			parsed = question_option(logical->question, option, logical_help);
-			if (parsed != QUESTION_TAKEN)
-				return parsed == QUESTION_BAD;
-		}
+	(void)question;
+	switch (option) {
+	case 'P':
+		logical->no_paths = true;
+		return 0;
+	case 'o':
+		logical->any_offset = true;
+		return 0;
+	case 'v':
+		return 0;
+	case 's':
+		return size_parse(optarg, &ignored) < 0 ?
+			       cli_error("option -s: '%s' is no size", optarg) :
+			       0;
+	default:
+		return -1;
 	}
-	return -1;
 }
 
 int cmd_logical_resolve(int argc, char **argv)
 {
-	struct question question;
-	struct logical logical = { .question = &question };
-	int code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = logical_help,
+						   .short_options = ":D:Pvos:",
+						   .long_options = long_options,
+						   .option = logical_option,
+						   .answer = answer_logical };
+	struct logical logical = { .no_paths = false };
 
-	if (!code)
-		code = logical_options(&logical, argc, argv);
-	if (code < 0)
-		code = answer_logical(&logical, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, &logical, argc, argv);
 }
 
 /* ---- subvolumes ---- */
 
-static int answer_subvolid(struct question *question, int argc, char **argv)
+static int answer_subvolid(struct question *question, void *ctx, int argc, char **argv)
 {
 	SCOPED_MEM char *path = mem_alloc(PATH_TEXT_MAX);
 	struct ubtrfs_node node;
 	uint64_t id;
 	size_t len;
 
+	(void)ctx;
 	if (!path)
 		return cli_error("no memory for a path");
 	if (number_and_image(argc, argv, "a subvolume id", &id) ||
@@ -339,21 +323,19 @@ static int answer_subvolid(struct question *question, int argc, char **argv)
 
 int cmd_subvolid_resolve(int argc, char **argv)
 {
-	struct question question;
-	int code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = subvolid_help,
+						   .short_options = ":D:",
+						   .long_options = long_options,
+						   .answer = answer_subvolid };
 
-	if (!code)
-		code = plain_options(&question, argc, argv, ":D:", subvolid_help);
-	if (code < 0)
-		code = answer_subvolid(&question, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, NULL, argc, argv);
 }
 
-static int answer_rootid(struct question *question, int argc, char **argv)
+static int answer_rootid(struct question *question, void *ctx, int argc, char **argv)
 {
 	struct ubtrfs_node node;
 
+	(void)ctx;
 	if (argc - optind != 1)
 		return cli_error("rootid: one path is needed (see --help)");
 	if (image_view_find_any(&question->view, argv[optind], &node))
@@ -370,13 +352,10 @@ static int answer_rootid(struct question *question, int argc, char **argv)
 
 int cmd_rootid(int argc, char **argv)
 {
-	struct question question;
-	int code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = rootid_help,
+						   .short_options = ":D:",
+						   .long_options = long_options,
+						   .answer = answer_rootid };
 
-	if (!code)
-		code = plain_options(&question, argc, argv, ":D:", rootid_help);
-	if (code < 0)
-		code = answer_rootid(&question, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, NULL, argc, argv);
 }

@@ -187,8 +187,9 @@ static int tell_trees(struct question *question, uint64_t tree_id)
 	return code;
 }
 
-static int answer_stats(struct question *question, uint64_t tree_id, int argc, char **argv)
+static int answer_stats(struct question *question, void *ctx, int argc, char **argv)
 {
+	const uint64_t *tree_id = ctx;
 	struct ubtrfs_node node;
 	int code;
 
@@ -197,51 +198,38 @@ static int answer_stats(struct question *question, uint64_t tree_id, int argc, c
 	if (image_view_find_any(&question->view, argv[optind], &node))
 		return 1;
 	if (!question->out.wanted)
-		return tell_trees(question, tree_id);
+		return tell_trees(question, *tree_id);
 	json_out_begin(&question->out);
 	json_array_begin(&question->out.json, "tree-stats");
-	code = tell_trees(question, tree_id);
+	code = tell_trees(question, *tree_id);
 	return code | json_out_end(&question->out);
 }
 
-static int stats_options(struct question *question, uint64_t *tree_id, int argc, char **argv)
+static int stats_option(struct question *question, void *ctx, int option)
+{
+	uint64_t *tree_id = ctx;
+
+	if (option == 'b')
+		question->units.raw = true;
+	else if (option == 't' && (tree_name_parse(optarg, tree_id) < 0 || !*tree_id))
+		return cli_error("option -t: '%s' is neither a number nor a tree's name", optarg);
+	return option == 'b' || option == 't' ? 0 : -1;
+}
+
+int cmd_tree_stats(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		UNITS_LONG_OPTIONS,
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
-
-	while ((option = cli_option(argc, argv, ":D:bt:", long_options)) != -1) {
-		enum question_parsed parsed = QUESTION_TAKEN;
-
-		if (option == 't') {
-			if (tree_name_parse(optarg, tree_id) < 0 || !*tree_id)
-				return cli_error(
-					"option -t: '%s' is neither a number nor a tree's name",
-					optarg);
-		} else if (option == 'b') {
-			question->units.raw = true;
-		} else if (!size_units_option(&question->units, option, false)) {
-			parsed = question_option(question, option, stats_help);
-		}
-		if (parsed != QUESTION_TAKEN)
-			return parsed == QUESTION_BAD;
-	}
-	return -1;
-}
-
-int cmd_tree_stats(int argc, char **argv)
-{
-	struct question question;
+	static const struct question_spec spec = { .help = stats_help,
+						   .short_options = ":D:bt:",
+						   .long_options = long_options,
+						   .units = true,
+						   .option = stats_option,
+						   .answer = answer_stats };
 	uint64_t tree_id = 0;
-	int code = question_init(&question, argc);
 
-	if (!code)
-		code = stats_options(&question, &tree_id, argc, argv);
-	if (code < 0)
-		code = answer_stats(&question, tree_id, argc, argv) | cli_finish_output();
-	question_end(&question);
-	return code;
+	return question_run(&spec, &tree_id, argc, argv);
 }

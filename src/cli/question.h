@@ -17,10 +17,6 @@ struct question {
 	struct size_units units;
 };
 
-/* 0, or 1 with a message. Ended in every case. */
-int question_init(struct question *question, int argc) must_check;
-void question_end(struct question *question);
-
 /*
  * The long options of every question, and their letters for cli_option; further ones of a command
  * stand behind them.
@@ -36,8 +32,20 @@ int question_open(struct question *question, const char *argument) must_check;
 
 #define QUESTION_HELP FORMAT_HELP IMAGE_HELP "      --help            print this\n"
 
-enum question_parsed { QUESTION_TAKEN, QUESTION_DONE, QUESTION_BAD };
-/* An option that is none of the command's own. help: printed for --help (then DONE). */
-enum question_parsed question_option(struct question *question, int option, const char *help);
+/* What a question is, for the frame. */
+struct question_spec {
+	const char *help;
+	/* For cli_option; the long ones hold QUESTION_LONG_OPTIONS. */
+	const char *short_options;
+	const struct option *long_options;
+	/* Options of units are taken; those with a letter too. */
+	bool units, unit_letters;
+	/* An option of its own: 0; 1 after a message; -1: none of them. May be NULL. */
+	int (*option)(struct question *question, void *ctx, int option);
+	/* Behind the last option (optind): the exit code. */
+	int (*answer)(struct question *question, void *ctx, int argc, char **argv);
+};
+/* Yields the exit code. ctx is handed to the callbacks. */
+int question_run(const struct question_spec *spec, void *ctx, int argc, char **argv) must_check;
 
 #endif

@@ -357,11 +357,12 @@ static void lines_json(const struct list *list)
 
 /* ---- the command ---- */
 
-static int answer_list(struct list *list, int argc, char **argv)
+static int answer_list(struct question *question, void *ctx, int argc, char **argv)
 {
-	struct question *question = list->question;
+	struct list *list = ctx;
 	struct ubtrfs_node node;
 
+	list->question = question;
 	if (argc - optind != 1)
 		return cli_error("list: one image is needed (see --help)");
 	if (image_view_find_any(&question->view, argv[optind], &node))
@@ -428,50 +429,38 @@ static bool list_flag(struct list *list, int option)
 	return known || (option < 256 && option > 0 && strchr("oardt", option));
 }
 
-/* -1: go on; otherwise the exit code. */
-static int list_options(struct list *list, int argc, char **argv)
+enum { OPTION_SORT = 0x500 };
+
+static int list_option(struct question *question, void *ctx, int option)
 {
-	enum { OPTION_SORT = 0x500 };
+	struct list *list = ctx;
+
+	(void)question;
+	if (list_flag(list, option))
+		return 0;
+	if (option == 'G' || option == 'C')
+		return filter_parse(option == 'G' ? &list->gen : &list->cgen, optarg);
+	return option == OPTION_SORT ? sort_parse(list, optarg) : -1;
+}
+
+int cmd_subvolume_list(int argc, char **argv)
+{
 	static const struct option long_options[] = {
 		{ "sort", required_argument, NULL, OPTION_SORT },
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
-
-	while ((option = cli_option(argc, argv, ":D:oapcguqRsrdtG:C:", long_options)) != -1) {
-		enum question_parsed parsed = QUESTION_TAKEN;
-
-		if (list_flag(list, option))
-			continue;
-		if (option == 'G' || option == 'C') {
-			if (filter_parse(option == 'G' ? &list->gen : &list->cgen, optarg))
-				return 1;
-		} else if (option == OPTION_SORT) {
-			if (sort_parse(list, optarg))
-				return 1;
-		} else {
-			parsed = question_option(list->question, option, list_help);
-		}
-		if (parsed != QUESTION_TAKEN)
-			return parsed == QUESTION_BAD;
-	}
-	return -1;
-}
-
-int cmd_subvolume_list(int argc, char **argv)
-{
-	struct question question;
-	struct list list = { .question = &question };
-	int code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = list_help,
+						   .short_options = ":D:oapcguqRsrdtG:C:",
+						   .long_options = long_options,
+						   .option = list_option,
+						   .answer = answer_list };
+	struct list list = { .absolute = false };
+	int code;
 
 	list.columns[COLUMN_ID] = list.columns[COLUMN_GEN] = true;
 	list.columns[COLUMN_TOP_LEVEL] = list.columns[COLUMN_PATH] = true;
-	if (!code)
-		code = list_options(&list, argc, argv);
-	if (code < 0)
-		code = answer_list(&list, argc, argv) | cli_finish_output();
+	code = question_run(&spec, &list, argc, argv);
 	list_release(&list);
-	question_end(&question);
 	return code;
 }

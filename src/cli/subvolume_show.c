@@ -247,12 +247,13 @@ static int choose(struct show *show, struct ubtrfs_node node, const char *argume
 	return 0;
 }
 
-static int answer_show(struct show *show, int argc, char **argv)
+static int answer_show(struct question *question, void *ctx, int argc, char **argv)
 {
-	struct question *question = show->question;
+	struct show *show = ctx;
 	struct ubtrfs_node node;
 	int err;
 
+	show->question = question;
 	if (argc - optind != 1)
 		return cli_error("show: one subvolume is needed (see --help)");
 	if (show->has_id && show->has_uuid)
@@ -268,7 +269,28 @@ static int answer_show(struct show *show, int argc, char **argv)
 	return err < 0 ? cli_error("%s", ubtrfs_error_text()) : 0;
 }
 
-static int show_options(struct show *show, int argc, char **argv)
+static int show_option(struct question *question, void *ctx, int option)
+{
+	struct show *show = ctx;
+
+	(void)question;
+	switch (option) {
+	case 'r':
+		show->has_id = true;
+		return number_parse(optarg, &show->id) < 0 ?
+			       cli_error("option --rootid: '%s' is no number", optarg) :
+			       0;
+	case 'u':
+		show->has_uuid = true;
+		return uuid_parse(optarg, show->uuid) < 0 ?
+			       cli_error("option --uuid: '%s' is no uuid", optarg) :
+			       0;
+	default:
+		return -1;
+	}
+}
+
+int cmd_subvolume_show(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "rootid", required_argument, NULL, 'r' },
@@ -277,41 +299,17 @@ static int show_options(struct show *show, int argc, char **argv)
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
+	static const struct question_spec spec = { .help = show_help,
+						   .short_options = ":D:r:u:" UNITS_SHORT_OPTIONS,
+						   .long_options = long_options,
+						   .units = true,
+						   .unit_letters = true,
+						   .option = show_option,
+						   .answer = answer_show };
+	struct show show = { .has_id = false };
+	int code = question_run(&spec, &show, argc, argv);
 
-	while ((option = cli_option(argc, argv, ":D:r:u:" UNITS_SHORT_OPTIONS, long_options)) !=
-	       -1) {
-		enum question_parsed parsed = QUESTION_TAKEN;
-
-		if (option == 'r') {
-			show->has_id = true;
-			if (number_parse(optarg, &show->id) < 0)
-				return cli_error("option --rootid: '%s' is no number", optarg);
-		} else if (option == 'u') {
-			show->has_uuid = true;
-			if (uuid_parse(optarg, show->uuid) < 0)
-				return cli_error("option --uuid: '%s' is no uuid", optarg);
-		} else if (!size_units_option(&show->question->units, option, true)) {
-			parsed = question_option(show->question, option, show_help);
-		}
-		if (parsed != QUESTION_TAKEN)
-			return parsed == QUESTION_BAD;
-	}
-	return -1;
-}
-
-int cmd_subvolume_show(int argc, char **argv)
-{
-	struct question question;
-	struct show show = { .question = &question };
-	int code = question_init(&question, argc);
-
-	if (!code)
-		code = show_options(&show, argc, argv);
-	if (code < 0)
-		code = answer_show(&show, argc, argv) | cli_finish_output();
 	mem_free(show.path);
-	question_end(&question);
 	return code;
 }
 
@@ -345,30 +343,28 @@ static int tell_default(struct question *question)
 	return 0;
 }
 
+static int answer_default(struct question *question, void *ctx, int argc, char **argv)
+{
+	struct ubtrfs_node node;
+
+	(void)ctx;
+	if (argc - optind != 1)
+		return cli_error("get-default: one image is needed (see --help)");
+	if (image_view_find_any(&question->view, argv[optind], &node))
+		return 1;
+	return tell_default(question) < 0 ? cli_error("%s", ubtrfs_error_text()) : 0;
+}
+
 int cmd_subvolume_get_default(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		QUESTION_LONG_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
-	enum question_parsed parsed = QUESTION_TAKEN;
-	struct question question;
-	struct ubtrfs_node node;
-	int option, code = question_init(&question, argc);
+	static const struct question_spec spec = { .help = default_help,
+						   .short_options = ":D:",
+						   .long_options = long_options,
+						   .answer = answer_default };
 
-	while (!code && parsed == QUESTION_TAKEN &&
-	       (option = cli_option(argc, argv, ":D:", long_options)) != -1)
-		parsed = question_option(&question, option, default_help);
-	code |= parsed == QUESTION_BAD;
-	if (!code && parsed == QUESTION_TAKEN && argc - optind != 1)
-		code = cli_error("get-default: one image is needed (see --help)");
-	if (!code && parsed == QUESTION_TAKEN)
-		code = image_view_find_any(&question.view, argv[optind], &node);
-	if (!code && parsed == QUESTION_TAKEN) {
-		if (tell_default(&question) < 0)
-			code = cli_error("%s", ubtrfs_error_text());
-		code |= cli_finish_output();
-	}
-	question_end(&question);
-	return code;
+	return question_run(&spec, NULL, argc, argv);
 }
