@@ -2,9 +2,9 @@
  * Which socket is the control channel of the mount that a path lies in, and whether it is believed.
  *
  * Who has mounted is the kernel's word (user_id= in /proc/self/mountinfo). The socket stands in a
- * directory that is this user's and that nobody else can write to, and at its other end is this user,
- * or root. So nobody can answer for somebody else's mount, whatever he puts into a place that is
- * looked at; root does not believe him either. Keeps nothing.
+ * directory that is this user's and that nobody else can write to, and at its other end is this user.
+ * So nobody can answer for somebody else's mount, whatever he puts into a place that is looked at; root
+ * does not believe him either, and is not led by a link of his to a mount of root's own. Keeps nothing.
  */
 #include "cli/control_find.h"
 
@@ -94,7 +94,7 @@ static int check_peer(const char *socket_path, int fd, uid_t uid)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return THROW_SYS(errno, "%s", socket_path);
-	if (peer.uid != 0 && peer.uid != uid)
+	if (peer.uid != uid)
 		return THROW(ERR_MOUNT, "%s is answered by user %u, the mount is user %u's",
 			     socket_path, peer.uid, uid);
 	return 0;

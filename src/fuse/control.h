@@ -5,7 +5,7 @@
  * The socket is named after the device number of the mount (stat's st_dev: MAJOR:MINOR) and stands
  * in /run/ubtrfs for root, for others in $XDG_RUNTIME_DIR/ubtrfs, or without that variable in
  * /tmp/ubtrfs-UID. Directory and socket are the owner's alone, and each end asks who the other one
- * is: the owner or root. Who the owner of a mount is says the kernel.
+ * is: the owner answers, and he or root asks. Who the owner of a mount is says the kernel.
  *
  * A request is a line with a JSON object, and so is its answer; several may follow each other:
  *

@@ -197,7 +197,24 @@ users_dir_end()
 	rm "$DIR"
 	mv "$DIR.moved" "$DIR"
 	[ "$("$UBTRFS" filesystem label "$M")" = true ]
+	# A link to the socket of root's own mount: root would change that in place of the user's.
+	second=$WORK/root.img
+	mkdir "$WORK/roots"
+	truncate -s 200M "$second"
+	"$UBTRFS" mkfs -q -L roots "$second"
+	"$UBTRFS" mount "$second" "$WORK/roots" 3>&-
+	roots=/run/ubtrfs/$(python3 -c "$SOCKET_OF" "$WORK/roots")
+	mv "$DIR/$name" "$DIR/$name.away"
+	as_somebody ln -s "$roots" "$DIR/$name"
+	status=0
+	refused 'is answered by user 0' "$UBTRFS" filesystem label "$M" changed || status=1
+	[ "$("$UBTRFS" filesystem label "$WORK/roots")" = roots ] || status=1
+	mv -f "$DIR/$name.away" "$DIR/$name"
+	pid=$(pgrep -f -- "$second $WORK/roots" | head -n 1)
+	umount "$WORK/roots"
+	ours_gone "$pid"
 	ours_umount
+	[ "$status" = 0 ]
 	check_clean "$IMG"
 }
 
