@@ -6,9 +6,11 @@
  * flags of an inode the kernel decides before it asks. All others are refused (ENOTTY), as by a filesystem
  * that does not know them.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/btrfs.h>
@@ -26,19 +28,36 @@
 #include "fuse/fuse_ioctl.h"
 #include "fuse/fuse_priv.h"
 
+/* Rights in another user namespace are none over what lies outside. Whose we may not see is not told. */
+static bool is_of_our_users(const char *caller)
+{
+	char path[64];
+	struct stat his, ours;
+
+	snprintf(path, sizeof(path), "%s/ns/user", caller);
+	if (stat(path, &his) < 0)
+		return errno == EACCES && geteuid() != 0;
+	return stat("/proc/self/ns/user", &ours) == 0 && his.st_dev == ours.st_dev &&
+	       his.st_ino == ours.st_ino;
+}
+
 /*
- * Who mounted may do everything; root, if he has not given away the right to. That is looked up as late
- * as this, so it is a bar for containers without that right and not for who races with himself.
+ * Who mounted may do everything; root, if he has not given away the right to, as far as that can be seen.
+ * It is looked up as late as this, so it is a bar for containers without that right and not for who
+ * races with himself.
  */
 static uint64_t rights_of(const struct ioctl_call *call)
 {
-	char path[64], line[128];
-	unsigned long long rights = UINT64_MAX;
+	char caller[32], path[64], line[128];
+	unsigned long long rights = 0;
 	FILE *status;
 
 	if (call->uid != 0)
 		return call->uid == geteuid() ? UINT64_MAX : 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)call->pid);
+	snprintf(caller, sizeof(caller), "/proc/%d", (int)call->pid);
+	if (!is_of_our_users(caller))
+		return 0;
+	snprintf(path, sizeof(path), "%s/status", caller);
 	status = fopen(path, "re");
 	while (status && fgets(line, sizeof(line), status))
 		if (sscanf(line, "CapEff: %llx", &rights) == 1)

@@ -218,16 +218,23 @@ PY
 	check_clean "$IMG"
 }
 
-@test 'who may do which ioctl: the errnos of the kernel, for a user, root, and root without rights' {
+@test 'who may do which ioctl: the errnos of the kernel, for a user, root, root without rights, and with those of his own' {
 	fuse_for_all
 	cp "$ROOT/test/fuse/ioctl_rights.py" "$WORK"
 	chmod 644 "$WORK/ioctl_rights.py"
-	for who in user root nocap; do
+	for who in user root nocap userns; do
 		for mode in rw ro; do
-			[ "$who.$mode" != nocap.ro ] || continue
+			[ "$who.$mode" != nocap.ro ] && [ "$who.$mode" != userns.ro ] || continue
 			as=
-			[ $who = root ] || as=as_user
-			[ $who != nocap ] || as='setpriv --bounding-set=-sys_admin,-linux_immutable --inh-caps=-all --'
+			case $who in
+			user) as=as_user ;;
+			nocap | userns) as='setpriv --bounding-set=-sys_admin,-linux_immutable --inh-caps=-all --' ;;
+			esac
+			# All rights, in a user namespace that he makes himself: none over what lies outside.
+			if [ $who = userns ]; then
+				as="$as unshare -U -r --"
+				$as true 2>/dev/null || continue
+			fi
 			image_new 200M
 			image_mount "$MNT" rw "$IMG"
 			btrfs -q subvolume create "$MNT/mysub"
