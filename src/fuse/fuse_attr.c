@@ -303,22 +303,18 @@ int request_kill_setgid(fuse_req_t req, struct ubtrfs_node node)
 	return ubtrfs_setattr(front->fs, node, &attr, UBTRFS_ATTR_MODE);
 }
 
-static int time_compare(const struct ubtrfs_time *a, const struct ubtrfs_time *b)
+static bool time_is(const struct ubtrfs_time *a, const struct ubtrfs_time *b)
 {
-	if (a->sec != b->sec)
-		return a->sec < b->sec ? -1 : 1;
-	return a->nsec < b->nsec ? -1 : a->nsec > b->nsec;
+	return a->sec == b->sec && a->nsec == b->nsec;
 }
-
-/* The kernel writes what it gathered within half a minute; its writes set times of their own. */
-#define WRITTEN_LATE_S 60
 
 /*
  * Times that were refused because of the flags of a file. Where the kernel gathers writes the times are
  * its own: it may be told of what was written before the flags were set, and "now" of an append-only file
- * is a time like another.
+ * is a time like another. The kernel names the open file with what was written, and with no times that a
+ * program sets; with what it changed itself (a name, an attribute) it names none, and we have that.
  */
-static int set_times_late(struct front *front, struct ubtrfs_node node,
+static int set_times_late(struct front *front, struct ubtrfs_node node, uint64_t handle,
 			  const struct ubtrfs_attr *attr, unsigned wanted)
 {
 	const unsigned written = UBTRFS_ATTR_MTIME | UBTRFS_ATTR_CTIME;
@@ -331,14 +327,12 @@ static int set_times_late(struct front *front, struct ubtrfs_node node,
 		return -EPERM;
 	TRY(ubtrfs_getattr(front->fs, node, &old));
 	TRY(ubtrfs_fsflags_get(front->fs, node, &fsflags));
-	old.mtime.sec -= WRITTEN_LATE_S;
-	is_written = wanted == written && time_compare(&old.mtime, &attr->mtime) <= 0 &&
-		     time_compare(&attr->mtime, &attr->ctime) <= 0;
+	is_written = wanted == written && handle & WIRE_OPEN_HANDLE;
 	is_now = wanted == now && !(fsflags & FS_IMMUTABLE_FL) &&
-		 time_compare(&attr->mtime, &attr->ctime) == 0;
-	return is_written || is_now ?
-		       ubtrfs_setattr(front->fs, node, attr, wanted | UBTRFS_ATTR_OPENED) :
-		       -EPERM;
+		 time_is(&attr->mtime, &attr->ctime);
+	if (is_written || is_now)
+		return ubtrfs_setattr(front->fs, node, attr, wanted | UBTRFS_ATTR_OPENED);
+	return wanted == written && time_is(&attr->mtime, &old.mtime) ? 0 : -EPERM;
 }
 
 /* Whether somebody without a right to set-id bits who cuts the file takes one off. */
@@ -429,7 +423,7 @@ void front_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int set,
 	wanted = attr_from_stat(st, set, &attr);
 	err = set_attr(req, node, file ? file->fh : 0, &attr, wanted);
 	if (err == -EPERM)
-		err = set_times_late(front_of(req), node, &attr, wanted);
+		err = set_times_late(front_of(req), node, file ? file->fh : 0, &attr, wanted);
 	if (err < 0)
 		reply_error(req, err);
 	else

@@ -5,7 +5,8 @@
  * itself, keeps their pages, and asks no more. A node lives as long as the kernel knows it.
  * Where the kernel gathers writes (writeback_cache) it is another matter: what it has taken from a program
  * must not be refused when it comes. So it is told to ask when a file is opened, as it does for filesystems
- * of its own, and what it writes is written.
+ * of its own, and what it writes is written. But the kernel does not know of an append-only file: who opens
+ * such a one goes through without a cache and without maps, and each write is looked at.
  */
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -19,16 +20,22 @@
 #include "fuse/fuse_priv.h"
 
 #define COPY_BYTES_MAX ((size_t)1 << 30)
+/* Of a file that was append-only when it was opened for writing. */
+#define APPEND_HANDLE 1u
 
-int open_check(const struct front *front, struct ubtrfs_node node, int flags)
+int open_check(const struct front *front, struct ubtrfs_node node, struct fuse_file_info *file)
 {
 	uint32_t fsflags;
 
-	if ((flags & O_ACCMODE) == O_RDONLY)
+	if ((file->flags & O_ACCMODE) == O_RDONLY)
 		return 0;
 	TRY(ubtrfs_fsflags_get(front->fs, node, &fsflags));
-	if (fsflags & FS_IMMUTABLE_FL || (fsflags & FS_APPEND_FL && !(flags & O_APPEND)))
+	if (fsflags & FS_IMMUTABLE_FL || (fsflags & FS_APPEND_FL && !(file->flags & O_APPEND)))
 		return -EPERM;
+	if (fsflags & FS_APPEND_FL) {
+		file->fh = APPEND_HANDLE;
+		file->direct_io = 1;
+	}
 	return 0;
 }
 
@@ -44,7 +51,7 @@ void front_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file)
 	}
 	if (!request_node(req, id, &node))
 		return;
-	err = open_check(front, node, file->flags);
+	err = open_check(front, node, file);
 	file->keep_cache = 1;
 	if (err < 0)
 		reply_error(req, err);
@@ -103,12 +110,16 @@ void front_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, o
 {
 	struct front *front = front_of(req);
 	struct ubtrfs_node node;
+	bool appends;
 	int err;
 
 	if (!request_node(req, id, &node))
 		return;
-	err = front->opens ? ubtrfs_write_opened(front->fs, node, (uint64_t)offset, data, size) :
-			     ubtrfs_write(front->fs, node, (uint64_t)offset, data, size);
+	/* What the kernel gathered comes with the handle of any that has the file open. */
+	appends = file->fh == APPEND_HANDLE && !file->writepage;
+	err = front->opens && !appends ?
+		      ubtrfs_write_opened(front->fs, node, (uint64_t)offset, data, size) :
+		      ubtrfs_write(front->fs, node, (uint64_t)offset, data, size);
 	if (err == 0 && request_kills_setid(req, file))
 		err = request_kill_setid(req, id, node);
 	/* What it takes now is for us to tell: the kernel keeps what it knew before it gathered this. */

@@ -173,7 +173,7 @@ void front_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	if (err == -EEXIST && !(file->flags & O_EXCL)) {
 		err = look_up(front, place.dir, name, &node);
 		if (err == 0 && front->opens)
-			err = open_check(front, node, file->flags);
+			err = open_check(front, node, file);
 	}
 	if (err == 0)
 		err = entry_fill(front, &place, node, NULL, &entry);

@@ -138,8 +138,9 @@ void front_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t cookie,
 /* ---- fuse_file.c ---- */
 
 /* Opening and closing mean nothing here: the kernel is told not to ask. */
-/* EPERM: not for writing, or only for appending, as its flags are. */
-int open_check(const struct front *front, struct ubtrfs_node node, int flags) must_check;
+/* EPERM: not for writing, or only for appending, as its flags are; and how it is opened then. */
+int open_check(const struct front *front, struct ubtrfs_node node,
+	       struct fuse_file_info *file) must_check;
 void front_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
 void front_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);
 void front_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *file);

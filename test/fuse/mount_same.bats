@@ -72,3 +72,21 @@ teardown()
 	diff "$WORK/kernels.txt" "$WORK/ours.txt"
 	check_clean "$IMG"
 }
+
+@test 'who may not change an append-only or immutable file does not, with a cache of what is written either' {
+	work()
+	{
+		chmod 755 .
+		python3 "$TABLES/sealed_flags.py" .
+	}
+	same_on_both writeback_cache '' 17
+	# Nor on the devices.
+	image_new 200M
+	ours_mount writeback_cache
+	python3 "$TABLES/sealed_flags.py" "$M" >"$WORK/out"
+	ours_umount
+	image_mount "$MNT" ro "$IMG"
+	cat "$MNT"/sealed-* | sort | uniq -c >"$WORK/lines"
+	image_umount "$MNT"
+	[ "$(tr -s ' ' <"$WORK/lines")" = "$(printf ' 2000 first\n 3 more')" ]
+}
