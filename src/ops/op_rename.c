@@ -209,7 +209,8 @@ static int whiteout_new(struct ubtrfs *fs, const struct rename *rename, struct n
 	const struct inode *dir = rename->dir;
 	struct ubtrfs_new what = { .attr = { .mode = S_IFCHR,
 					     .uid = inode_item_uid(dir->item),
-					     .gid = inode_item_gid(dir->item) } };
+					     .gid = inode_item_gid(dir->item) },
+				   .inherit = true };
 
 	TRY(inode_new_in(fs, rename->dir, &what, &ret_ref->inode));
 	ret_ref->kind = NAME_INODE;
@@ -278,11 +279,14 @@ static int rename_places(struct ubtrfs *fs, const struct place *from, const stru
 	struct rename rename = { .flags = flags,
 				 .new_name = to->name,
 				 .new_name_len = to->name_len };
+	uint32_t inherited = 0;
 
 	TRY(flags_check(flags));
-	TRY(door_enter(&fs->core, RENAME_BYTES, RENAME_INODES));
 	TRY(node_dir_write(fs, from->dir, &rename.dir));
 	TRY(node_dir_write(fs, to->dir, &rename.new_dir));
+	if (flags & UBTRFS_RENAME_WHITEOUT)
+		TRY(acl_bytes(rename.dir, ACL_DEFAULT, &inherited));
+	TRY(door_enter(&fs->core, RENAME_BYTES + inherited, RENAME_INODES));
 	TRY(names_find(fs, &rename, from->name, from->name_len));
 	return rename_locked(fs, &rename, left);
 }

@@ -255,6 +255,23 @@ static void property_is(struct fs_fixture *fx, struct ubtrfs_node node, const ch
 		assert_string_equal(found, value);
 }
 
+static void test_op_attrs__whiteout_inherits(void **state)
+{
+	struct ubtrfs_node dir, found = { 0, 0 };
+	struct fs_fixture fx;
+
+	(void)state;
+	fixture_fresh(&fx);
+	dir = fixture_create(&fx, fx.top, "dir", S_IFDIR | 0755);
+	OK(acl_put(&fx, dir, DEFAULT, "u::7 u:5:6 g::5 m::7 o::1"));
+	fixture_create(&fx, dir, "file", S_IFREG | 0644);
+	OK(ubtrfs_rename(fx.fs, dir, "file", 4, fx.top, "moved", 5, UBTRFS_RENAME_WHITEOUT));
+	OK(ubtrfs_lookup(fx.fs, dir, "file", 4, &found));
+	assert_int_equal(fixture_attr(&fx, found).mode, S_IFCHR);
+	acl_is(&fx, found, ACCESS, "u::0 u:5:6 g::5 m::0 o::0");
+	fixture_done(&fx);
+}
+
 static void test_op_attrs__xattr_rules(void **state)
 {
 	struct fs_fixture fx;
@@ -434,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_op_attrs__acl_and_mode_in_step),
 		cmocka_unit_test(test_op_attrs__acls_that_are_none),
 		cmocka_unit_test(test_op_attrs__new_nodes_inherit),
+		cmocka_unit_test(test_op_attrs__whiteout_inherits),
 		cmocka_unit_test(test_op_attrs__xattr_rules),
 		cmocka_unit_test(test_op_attrs__kill_setid),
 		cmocka_unit_test(test_op_attrs__xattrs_are_listed),
