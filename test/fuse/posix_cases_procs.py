@@ -188,7 +188,7 @@ def executed(c):
         with open('/bin/sleep', 'rb') as f, open('sleeper', 'wb') as g:
             g.write(f.read())
         os.chmod('sleeper', 0o755)
-        os.execv('./sleeper', ['./sleeper', '5'])
+        os.execv('./sleeper', ['./sleeper', '300'])
     while not os.path.exists('sleeper') or not os.readlink(f'/proc/{pid}/exe').endswith('/sleeper'):
         time.sleep(0.01)
     c.open('sleeper', os.O_RDWR)
