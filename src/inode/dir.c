@@ -79,6 +79,18 @@ static int next_index_load(struct inode *dir)
 	return err == -ERR_KEY_NOT_FOUND ? 0 : err;
 }
 
+/* Whether so many names can be added, and listed. */
+static int next_index_check(struct inode *dir, unsigned nr)
+{
+	uint64_t last;
+
+	if (!dir->next_index)
+		TRY(next_index_load(dir));
+	/* It is 0 behind the last number that there is. */
+	last = dir->next_index - 1;
+	return index_check(dir, last < INDEX_END ? last + nr : last);
+}
+
 static void dir_changed(struct inode *dir, int64_t name_bytes)
 {
 	inode_set_size(dir, inode_size(dir) + (uint64_t)(2 * name_bytes));
@@ -101,9 +113,7 @@ int dir_add(struct inode *dir, const char *name, size_t name_len, const struct k
 			     name, (unsigned long long)dir->ino);
 	if (err != -ERR_KEY_NOT_FOUND)
 		return err;
-	if (!dir->next_index)
-		TRY(next_index_load(dir));
-	TRY(index_check(dir, dir->next_index - 1));
+	TRY(next_index_check(dir, 1));
 	hash = name_hash(name, name_len);
 	key_store(dir_item_location_mut(entry), location);
 	dir_item_set_transid(entry, inode_item_transid(dir->item));
@@ -151,6 +161,8 @@ int dir_check_add(struct inode *dir, const char *name, size_t name_len, bool rep
 	int err;
 
 	TRY(name_check(name, name_len));
+	/* Two names may change places in one directory. */
+	TRY(next_index_check(dir, 2));
 	if (replacing)
 		return 0;
 	err = delayed_get(dir, BTRFS_DIR_ITEM_KEY, name_hash(name, name_len), &data, &len);

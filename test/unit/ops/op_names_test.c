@@ -569,40 +569,57 @@ static int pass_entry(void *ctx, const struct ubtrfs_dirent *entry)
 	return 0;
 }
 
-/* A listing goes on behind an index, and a new name gets the next: neither may begin anew at 0. */
-static void test_op_names__index_without_next(void **state)
+/* A directory whose last name has this index; opened again. */
+static struct ubtrfs_node dir_with_index(struct fs_fixture *fx, const char *name, uint64_t index)
 {
-	static const uint64_t indexes[] = { UINT64_MAX, UINT64_MAX - 1, INT64_MAX };
+	struct ubtrfs_node dir = fixture_create(fx, fx->top, name, S_IFDIR | 0755);
+	struct ubtrfs_node last = fixture_lookup(fx, fx->top, "last");
 	uint8_t entry[DIR_ITEM_SIZE + 4] = { 0 };
-	struct ubtrfs_node dir;
-	struct fs_fixture fx;
 	struct inode *inode;
 
-	(void)state;
-	fixture_fresh(&fx);
-	key_store(dir_item_location_mut(entry),
-		  &KEY(fixture_file(&fx, "last").ino, BTRFS_INODE_ITEM_KEY, 0));
+	key_store(dir_item_location_mut(entry), &KEY(last.ino, BTRFS_INODE_ITEM_KEY, 0));
 	dir_item_set_name_len(entry, 4);
 	dir_item_set_type(entry, BTRFS_FT_REG_FILE);
 	memcpy(entry + DIR_ITEM_SIZE, "last", 4);
+	fs_lock(fx->fs);
+	assert_int_equal(node_inode(fx->fs, dir, &inode), 0);
+	assert_int_equal(
+		delayed_put(inode, BTRFS_DIR_INDEX_KEY, index, entry, sizeof(entry), false), 0);
+	inode_put(inode);
+	assert_int_equal(fs_unlock(fx->fs, 0), 0);
+	fixture_close(fx);
+	fixture_open(fx, true);
+	return dir;
+}
+
+/* A listing goes on behind an index, and a new name gets the next: neither may begin anew at 0. */
+static void test_op_names__index_without_next(void **state)
+{
+	static const uint64_t indexes[] = { UINT64_MAX, UINT64_MAX - 1, INT64_MAX, INT64_MAX - 3 };
+	const struct ubtrfs_new file = { .attr.mode = S_IFREG | 0600 };
+	struct ubtrfs_node dir, made;
+	struct fs_fixture fx;
+
+	(void)state;
+	fixture_fresh(&fx);
+	fixture_file(&fx, "last");
 	for (unsigned i = 0; i < ARRAY_LEN(indexes); i++) {
 		char name[2] = { (char)('a' + i) };
 
-		dir = fixture_create(&fx, fx.top, name, S_IFDIR | 0755);
-		fs_lock(fx.fs);
-		assert_int_equal(node_inode(fx.fs, dir, &inode), 0);
-		assert_int_equal(delayed_put(inode, BTRFS_DIR_INDEX_KEY, indexes[i], entry,
-					     sizeof(entry), false),
-				 0);
-		inode_put(inode);
-		assert_int_equal(fs_unlock(fx.fs, 0), 0);
-		fixture_close(&fx);
-		fixture_open(&fx, true);
-		FAILS(err_to_errno(-ERR_CORRUPT), ubtrfs_readdir(fx.fs, dir, 0, pass_entry, NULL));
+		dir = dir_with_index(&fx, name, indexes[i]);
 		FAILS(err_to_errno(-ERR_CORRUPT),
-		      ubtrfs_create(fx.fs, dir, "next", 4,
-				    &(struct ubtrfs_new){ .attr.mode = S_IFREG | 0600 }, &dir));
+		      ubtrfs_create(fx.fs, dir, "next", 4, &file, &made));
+		FAILS(err_to_errno(-ERR_CORRUPT),
+		      ubtrfs_rename(fx.fs, fx.top, "last", 4, dir, "moved", 5, 0));
+		/* The one index behind which there is none, and that can be shown. */
+		if (indexes[i] == INT64_MAX - 3)
+			OK(ubtrfs_readdir(fx.fs, dir, 0, pass_entry, NULL));
+		else
+			FAILS(err_to_errno(-ERR_CORRUPT),
+			      ubtrfs_readdir(fx.fs, dir, 0, pass_entry, NULL));
 	}
+	/* It is one directory that is damaged. */
+	OK(ubtrfs_create(fx.fs, fx.top, "else", 4, &file, &made));
 	ubtrfs_abandon(fx.fs);
 	fx.fs = NULL;
 	fixture_fini(&fx);
