@@ -143,8 +143,9 @@ int ubtrfs_setattr(struct ubtrfs *fs, struct ubtrfs_node node, const struct ubtr
 int ubtrfs_write(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, const void *data,
 		 size_t len);
 /*
- * The same for who has opened the file for writing and was not refused then: that the file has become
- * immutable or append-only since is nothing to him (as on Linux, which asks when a file is opened).
+ * The same for who has opened the file for writing and was not refused then: that the file has
+ * become immutable or append-only since is nothing to him (as on Linux, which asks when a file is
+ * opened).
  */
 int ubtrfs_write_opened(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset,
 			const void *data, size_t len);
@@ -169,7 +170,9 @@ int ubtrfs_write_from(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offse
 /* Up to len bytes; *ret_len is short only at the end of the file. Checksums are verified. */
 int ubtrfs_read(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data, size_t len,
 		size_t *ret_len);
-/* The same, and the time of last access stays, whatever the filesystem was opened with (O_NOATIME). */
+/*
+ * The same, and the time of last access stays, whatever the filesystem was opened with (O_NOATIME).
+ */
 int ubtrfs_read_quietly(struct ubtrfs *fs, struct ubtrfs_node node, uint64_t offset, void *data,
 			size_t len, size_t *ret_len);
 /*
@@ -258,8 +261,8 @@ int ubtrfs_readdir_plus(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t cook
 			void *ctx);
 
 /*
- * The cookie of what is the last entry now (1: there is none): where a listing of several calls that
- * begins now is to end.
+ * The cookie of what is the last entry now (1: there is none): where a listing of several calls
+ * that begins now is to end.
  */
 int ubtrfs_readdir_end(struct ubtrfs *fs, struct ubtrfs_node dir, uint64_t *ret_cookie);
 

@@ -7,10 +7,10 @@
  *
  *   idle --workq_submit--> queued --job_run--> running --job_run--> done --job_wait--> idle
  *
- * Invariants: a job is in the queue, or in the list of its lane, exactly while it is queued; nr_open
- * counts queued and running jobs; after a job is done the queue never touches it again (its owner may
- * free it). Jobs wait in a lane only while others of it run: each that is done sends the next one to
- * the front of the queue, and its worker looks there.
+ * Invariants: a job is in the queue, or in the list of its lane, exactly while it is queued;
+ * nr_open counts queued and running jobs; after a job is done the queue never touches it again (its
+ * owner may free it). Jobs wait in a lane only while others of it run: each that is done sends the
+ * next one to the front of the queue, and its worker looks there.
  */
 #include <signal.h>
 #include <stdio.h>

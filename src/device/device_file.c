@@ -2,8 +2,8 @@
  * A device over a regular file or a block device of the host.
  *
  * Owns the descriptor and, when writing, the exclusive lock: flock for a file, O_EXCL for a block
- * device (which also keeps the kernel from mounting it); for a loop device besides flock of the file
- * that it is over, so that nobody writes to that. Takes no lock of ours: positioned I/O is
+ * device (which also keeps the kernel from mounting it); for a loop device besides flock of the
+ * file that it is over, so that nobody writes to that. Takes no lock of ours: positioned I/O is
  * safe from several threads. Interrupted and short calls are continued until all is done. A full
  * host file system keeps its errno (ENOSPC); every other failed call is ERR_DEVICE_IO. Goes through
  * the page cache; does not cache by itself.
@@ -303,7 +303,9 @@ static int lock_backing(struct device_file *file, const char *path, dev_t dev)
 
 	if (!device_find_backing(dev, backing, &whole))
 		return 0;
-	/* What is out of our sight cannot be asked, nor written by those who see no more than we. */
+	/*
+	 * What is out of our sight cannot be asked, nor written by those who see no more than we.
+	 */
 	file->backing_fd = open(backing, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (file->backing_fd < 0 || fstat(file->backing_fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;

@@ -61,9 +61,9 @@ int extent_refs(struct extents *extents, uint64_t addr, bool metadata, uint8_t l
 int extent_is_shared(struct extents *extents, uint64_t addr, const struct ref_key *mine,
 		     bool *ret_shared) must_check;
 /*
- * Whether somebody but the one reference (mine) referred to a data extent (addr, len_bytes: all of it)
- * when the last commit became durable, and let go of it since: what is written over it before the next
- * one is, changes under him when that never comes.
+ * Whether somebody but the one reference (mine) referred to a data extent (addr, len_bytes: all of
+ * it) when the last commit became durable, and let go of it since: what is written over it before
+ * the next one is, changes under him when that never comes.
  */
 bool extent_was_shared(struct extents *extents, uint64_t addr, uint64_t len_bytes,
 		       const struct ref_key *mine);

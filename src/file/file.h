@@ -161,7 +161,9 @@ int writeback_init(struct writeback *writeback, const struct writeback_config *c
 void writeback_fini(struct writeback *writeback);
 
 /* unsaved.c */
-/* Of what is written and not stored, the sectors where no extent is: what the file will take more. */
+/*
+ * Of what is written and not stored, the sectors where no extent is: what the file will take more.
+ */
 int file_unsaved_bytes(struct inode *inode, uint64_t *ret_bytes) must_check;
 
 /* writeback.c */

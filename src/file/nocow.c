@@ -1,9 +1,10 @@
 /*
  * Writing in place: over what is preallocated, and over data of files without copy-on-write.
  *
- * It is allowed only where nobody but this file has the bytes, as disk and queue tell, nobody else had
- * them at the last durable commit, and no checksum tells what they were. An extent that is older than the last snapshot of its subvolume
- * may be shared through a tree block above its item, and is copied (as Linux does).
+ * It is allowed only where nobody but this file has the bytes, as disk and queue tell, nobody else
+ * had them at the last durable commit, and no checksum tells what they were. An extent that is
+ * older than the last snapshot of its subvolume may be shared through a tree block above its item,
+ * and is copied (as Linux does).
  * A preallocated extent that is written into becomes up to three items of the same extent; what was
  * written joins its neighbours, so that writing all of it leaves one item again. One reference is
  * counted for each item.

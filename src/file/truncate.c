@@ -2,8 +2,8 @@
  * Changing the size of a file.
  *
  * A file that shrinks into the middle of a sector rewrites that sector with zeroes behind its new
- * end, so that growing again never shows old bytes, unless it holds none. Inline contents are rewritten at their new
- * length.
+ * end, so that growing again never shows old bytes, unless it holds none. Inline contents are
+ * rewritten at their new length.
  */
 #include "base/assert.h"
 #include "file/file.h"

@@ -1,9 +1,10 @@
 /*
- * What a file will take beyond what it takes: sectors that are written and not stored, where it has no
- * extent yet. With it st_blocks is the same before writing back and behind it.
+ * What a file will take beyond what it takes: sectors that are written and not stored, where it has
+ * no extent yet. With it st_blocks is the same before writing back and behind it.
  *
- * Nothing is kept: dirty ranges and runs are walked beside the extents, when somebody asks. Each step
- * goes beyond a range, a run or an extent. For any number of readers. Locks: the lock of ops/, shared.
+ * Nothing is kept: dirty ranges and runs are walked beside the extents, when somebody asks. Each
+ * step goes beyond a range, a run or an extent. For any number of readers. Locks: the lock of ops/,
+ * shared.
  */
 #include "base/assert.h"
 #include "file/file.h"

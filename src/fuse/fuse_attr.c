@@ -146,8 +146,8 @@ int request_owner(fuse_req_t req, struct ubtrfs_node dir, struct ubtrfs_attr *at
 }
 
 /*
- * Where owners are shown as others than they are, a set-id bit would be given by one and be another's:
- * only root gives one there.
+ * Where owners are shown as others than they are, a set-id bit would be given by one and be
+ * another's: only root gives one there.
  */
 static uint32_t setid_refused(fuse_req_t req)
 {
@@ -309,10 +309,11 @@ static bool time_is(const struct ubtrfs_time *a, const struct ubtrfs_time *b)
 }
 
 /*
- * Times that were refused because of the flags of a file. Where the kernel gathers writes the times are
- * its own: it may be told of what was written before the flags were set, and "now" of an append-only file
- * is a time like another. The kernel names the open file with what was written, and with no times that a
- * program sets; with what it changed itself (a name, an attribute) it names none, and we have that.
+ * Times that were refused because of the flags of a file. Where the kernel gathers writes the times
+ * are its own: it may be told of what was written before the flags were set, and "now" of an
+ * append-only file is a time like another. The kernel names the open file with what was written,
+ * and with no times that a program sets; with what it changed itself (a name, an attribute) it
+ * names none, and we have that.
  */
 static int set_times_late(struct front *front, struct ubtrfs_node node, uint64_t handle,
 			  const struct ubtrfs_attr *attr, unsigned wanted)

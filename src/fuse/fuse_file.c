@@ -3,10 +3,11 @@
  *
  * There are no handles: opening is answered ENOSYS, whereupon the kernel opens and closes files by
  * itself, keeps their pages, and asks no more. A node lives as long as the kernel knows it.
- * Where the kernel gathers writes (writeback_cache) it is another matter: what it has taken from a program
- * must not be refused when it comes. So it is told to ask when a file is opened, as it does for filesystems
- * of its own, and what it writes is written. But the kernel does not know of an append-only file: who opens
- * such a one goes through without a cache and without maps, and each write is looked at.
+ * Where the kernel gathers writes (writeback_cache) it is another matter: what it has taken from a
+ * program must not be refused when it comes. So it is told to ask when a file is opened, as it does
+ * for filesystems of its own, and what it writes is written. But the kernel does not know of an
+ * append-only file: who opens such a one goes through without a cache and without maps, and each
+ * write is looked at.
  */
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -122,7 +123,10 @@ void front_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, o
 		      ubtrfs_write(front->fs, node, (uint64_t)offset, data, size);
 	if (err == 0 && request_kills_setid(req, file))
 		err = request_kill_setid(req, id, node);
-	/* What it takes now is for us to tell: the kernel keeps what it knew before it gathered this. */
+	/*
+	 * What it takes now is for us to tell: the kernel keeps what it knew before it gathered
+	 * this.
+	 */
 	if (err == 0 && front->opens)
 		(void)fuse_lowlevel_notify_inval_inode(front->session, id, -1, 0);
 	if (err < 0)

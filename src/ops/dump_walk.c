@@ -70,8 +70,9 @@ static int mirrors_count(struct dump *dump, uint64_t addr, unsigned *ret_nr)
 }
 
 /*
- * Reads the node of a pointer into nodesize bytes: the copy that agrees with the pointer, or else one
- * with a right checksum and address. *ret_mismatch is then what does not agree (0: everything does).
+ * Reads the node of a pointer into nodesize bytes: the copy that agrees with the pointer, or else
+ * one with a right checksum and address. *ret_mismatch is then what does not agree (0: everything
+ * does).
  * Fails when there is no such copy, or its level would lead the walk astray.
  */
 static int dump_node_load(struct dump *dump, const struct node_pointer *to, uint8_t *ret_node,

@@ -88,7 +88,7 @@ static int owner_of_new(struct inode *dir, struct inode *inode, const struct ubt
 	return what->inherit ? acl_inherit(dir, inode, what->umask) : 0;
 }
 
-/* op_create.c: everything of a new inode but its names and the target of a symlink. */
+/* Everything of a new inode but its names and the target of a symlink. */
 static int inode_fill_new(struct ubtrfs *fs, struct inode *dir, struct inode *inode,
 			  const struct ubtrfs_new *what)
 {

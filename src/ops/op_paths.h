@@ -14,6 +14,4 @@
  */
 int fs_settle(struct ubtrfs *fs) must_check;
 
-/* op_paths.c */
-
 #endif

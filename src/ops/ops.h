@@ -3,8 +3,9 @@
  *
  * Every public function takes the one lock of its filesystem (RANK_OPS), calls the engine, and
  * turns private error codes into errno. Those that only read take it shared (FS_READ) and run beside
- * each other; what they change underneath has locks of its own. A reader that needs what is delayed in the
- * trees (fs_settle), or bytes that a source has not given yet (fs_ready_to_read), is called again, alone.
+ * each other; what they change underneath has locks of its own. A reader that needs what is delayed
+ * in the trees (fs_settle), or bytes that a source has not given yet (fs_ready_to_read), is called
+ * again, alone.
  * Those that change run alone (FS_CHANGE).
  * No callback of a user that may call the library is called under the lock. The types and contracts
  * are in include/ubtrfs/; this header is for the files of this folder.
@@ -27,8 +28,10 @@ struct ubtrfs {
 	bool told;  /* that it has become read-only */
 	struct background *background; /* NULL: whoever changes something writes back and commits */
 	struct core core;
-	/* What runs alone changed something with the flag SYNC or DIRSYNC: fs_change_end commits. It goes
-	 * with the operation: others that come in while the lock is given up have their own. */
+	/*
+	 * What runs alone changed something with the flag SYNC or DIRSYNC: fs_change_end commits. It
+	 * goes with the operation: others that come in while the lock is given up have their own.
+	 */
 	bool sync_wanted;
 	bool nodatacow, nodatasum; /* for new files */
 	enum ubtrfs_atime atime;
@@ -87,17 +90,20 @@ int fs_errno(int err);
  */
 void fs_make_room(struct ubtrfs *fs);
 /*
- * The contents of an inode can be read; ERR_WANTS_ALONE (no THROW text) under a shared lock while bytes of
- * a source are on their way.
+ * The contents of an inode can be read; ERR_WANTS_ALONE (no THROW text) under a shared lock while
+ * bytes of a source are on their way.
  */
 int fs_ready_to_read(struct ubtrfs *fs, struct inode *inode) must_check;
 
-/* The inode of a node when it is in RAM: a reference; else NULL, and nothing of it is delayed. op_hold.c */
+/*
+ * The inode of a node when it is in RAM: a reference; else NULL, and nothing of it is delayed.
+ * op_hold.c
+ */
 struct inode *node_find(struct ubtrfs *fs, struct ubtrfs_node node);
 /*
- * Without the lock, before an operation that needs the extents of a file: with a background its contents
- * go to the devices in steps, beside others. Nothing to rely on: somebody may go on writing, and what
- * fails shows in the operation. op_sync.c
+ * Without the lock, before an operation that needs the extents of a file: with a background its
+ * contents go to the devices in steps, beside others. Nothing to rely on: somebody may go on
+ * writing, and what fails shows in the operation. op_sync.c
  */
 void fs_drain_node(struct ubtrfs *fs, struct ubtrfs_node node);
 /* The inode of a node: a reference. */

@@ -6,9 +6,9 @@
  * behind its end; or nothing at all, and the item goes alone.
  * The subvolumes that are opened first are cleaned at opening, the others before the first change in
  * them: to look into each costs reading.
- * One whose items cannot be read, make no sense, or are nothing we know, stays what it is for the next opening: a block that
- * is lost must not keep everybody from writing. What cannot be read of the list of orphans itself, and
- * what fails when half is done (law L6), is told to who opens.
+ * One whose items cannot be read, make no sense, or are nothing we know, stays what it is for the
+ * next opening: a block that is lost must not keep everybody from writing. What cannot be read of
+ * the list of orphans itself, and what fails when half is done (law L6), is told to who opens.
  * Bounds: the numbers only rise, but for a file that loses extents with each step.
  */
 #include <errno.h>
@@ -48,17 +48,16 @@ static int orphan_keep(struct ubtrfs *fs, struct orphan_walk *walk, uint64_t ino
 	if (!is_damage || !fs->core.txn || txn_check(fs->core.txn) < 0)
 		return err;
 	if (!walk->nr_kept++)
-		log_warn(
-			"subvolume %llu: inode %llu has lost its name and cannot be deleted (%s): it stays for the "
-			"next opening, as will others like it",
-			(unsigned long long)walk->subvolid, (unsigned long long)ino,
-			err_last_text());
+		log_warn("subvolume %llu: inode %llu has lost its name and cannot be deleted (%s): "
+			 "it stays for the next opening, as will others like it",
+			 (unsigned long long)walk->subvolid, (unsigned long long)ino,
+			 err_last_text());
 	return 0;
 }
 
 /*
- * What is not contents can be read: it is removed at the end and all at once, and what is not found out
- * before that ends the transaction. No more steps than items.
+ * What is not contents can be read: it is removed at the end and all at once, and what is not found
+ * out before that ends the transaction. No more steps than items.
  */
 static int items_check(struct root *root, uint64_t ino)
 {

@@ -1,12 +1,12 @@
 /*
  * Pinned ranges: what was freed, but is still reachable from the last durable superblock or by a
- * reader's epoch. And ranges that were left: still in use, but by fewer than that superblock tells, so
- * that nobody may write over them yet.
+ * reader's epoch. And ranges that were left: still in use, but by fewer than that superblock tells,
+ * so that nobody may write over them yet.
  *
  * One set of ranges per generation in which they were freed or left, oldest first; ranges of one
- * generation are disjoint and joined. A set leaves only whole: after the superblock of its generation is
- * durable (law L8), and when no reader entered at or before that generation (law L4). Lock:
- * space->lock.
+ * generation are disjoint and joined. A set leaves only whole: after the superblock of its
+ * generation is durable (law L8), and when no reader entered at or before that generation (law L4).
+ * Lock: space->lock.
  */
 #include "base/bytes.h"
 #include "space/space_priv.h"

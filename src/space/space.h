@@ -91,11 +91,14 @@ int space_unpin(struct space *space, uint64_t generation, uint64_t oldest_epoch)
  */
 int space_unpin_group(struct space *space, struct block_group *group) must_check;
 /*
- * One of those who refer to a data extent that lives on has let go of it: until the superblock of this
- * generation is durable, the one before it has him still, and he reads its bytes.
+ * One of those who refer to a data extent that lives on has let go of it: until the superblock of
+ * this generation is durable, the one before it has him still, and he reads its bytes.
  */
 int space_note_left(struct space *space, uint64_t addr, uint64_t len) must_check;
-/* Whether that happened to some of a range and is not durable; also when there was too much to note. */
+/*
+ * Whether that happened to some of a range and is not durable; also when there was too much to
+ * note.
+ */
 bool space_was_left(struct space *space, uint64_t addr, uint64_t len);
 /* The generation with which ranges are pinned from now on; never less than before. */
 void space_set_generation(struct space *space, uint64_t generation);
