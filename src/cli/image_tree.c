@@ -152,9 +152,9 @@ static int entry_follow(struct walk *walk, struct tree_entry *entry)
 	struct ubtrfs_node node;
 	int ret = err_adopt(ubtrfs_resolve(walk->fs, entry->dir, entry->name, true, &node));
 
-	/* It leads nowhere, or in a circle. */
+	/* It leads nowhere, to what can have no name, or in a circle. */
 	if (err_to_errno(ret) == ENOENT || err_to_errno(ret) == ENOTDIR ||
-	    err_to_errno(ret) == ELOOP)
+	    err_to_errno(ret) == ENAMETOOLONG || err_to_errno(ret) == ELOOP)
 		return 0;
 	TRY(ret);
 	TRY(err_adopt(ubtrfs_getattr(walk->fs, node, &attr)));

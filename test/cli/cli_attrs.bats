@@ -203,3 +203,17 @@ default:other::---' "$(u getfacl -c disk.img:/d | grep default)"
 	refused "immutable" u touch disk.img:/locked/new
 	refused "immutable" u rm disk.img:/locked/again
 }
+
+@test "-RL: a symlink that leads to what can have no name is told, and what lies behind it is shown" {
+	mkdir more
+	ln -s "$(printf 'n%.0s' {1..300})" more/1
+	touch more/2
+	setfattr -n user.a -v b more/2
+	u mkfs -q -f -r more disk.img
+	for command in getfattr getfacl; do
+		! u $command -RL disk.img:/ >out 2>err || return 1
+		grep -qx '# file: disk.img:/2' out
+		same 1 "$(wc -l <err)"
+		grep -q '^ERROR: disk.img:/1: .*more than 255' err
+	done
+}
