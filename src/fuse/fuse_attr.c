@@ -253,12 +253,28 @@ static bool setgid_is_strange(fuse_req_t req, const struct ubtrfs_attr *attr)
 	       !request_is_of_group(req, attr->gid);
 }
 
+/*
+ * The kernel takes away what a file may by itself when it is written, but not through a mapping of
+ * memory: there it trusts the owner, who is shown as another than he is.
+ */
+static int kill_capability(struct front *front, struct ubtrfs_node node)
+{
+	int err;
+
+	if (!front->options->map_uid && !front->options->map_gid)
+		return 0;
+	err = ubtrfs_removexattr(front->fs, node, "security.capability");
+	/* Sealed files had been opened before. */
+	return err_to_errno(err) == ENODATA || err_to_errno(err) == EPERM ? 0 : err;
+}
+
 int request_kill_setid(fuse_req_t req, fuse_ino_t id, struct ubtrfs_node node)
 {
 	struct front *front = front_of(req);
 	struct ubtrfs_attr attr;
 	unsigned set = UBTRFS_ATTR_KILL_SETID;
 
+	TRY(kill_capability(front, node));
 	TRY(ubtrfs_getattr(front->fs, node, &attr));
 	if (!(attr.mode & (S_ISUID | S_ISGID)))
 		return 0;

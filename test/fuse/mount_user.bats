@@ -67,7 +67,7 @@ work()
 	grep -q 'Device or resource busy' "$WORK/home/busy"
 	[ "$(as_user cat "$M/file")" = hello ]
 	# Root is not let in, and his own files are still his.
-	! ls "$M" 2>/dev/null
+	! ls "$M" 2>/dev/null || false
 	as_user chown 1 "$M/hard" 2>"$WORK/err" && false
 	as_user rm -r "$M/dir/sub"
 	as_user mkdir "$WORK/copy" 2>/dev/null || install -d -o 65534 -g 65534 "$WORK/copy"
@@ -89,13 +89,13 @@ print("%d:%d" % (os.major(d), os.minor(d)))' "$M")
 	"$UBTRFS" mkfs -q "$IMG"
 	chown 65534:65534 "$IMG"
 	user_mount
-	! as_user touch "$M/file" 2>"$WORK/err"
+	! as_user touch "$M/file" 2>"$WORK/err" || false
 	grep -q 'Permission denied' "$WORK/err"
 	user_umount
 	user_mount uid=65534,gid=65534
 	[ "$(as_user stat -c %u:%g "$M")" = 65534:65534 ]
 	work "$M"
-	! as_user chown 1 "$M/hard" 2>"$WORK/err"
+	! as_user chown 1 "$M/hard" 2>"$WORK/err" || false
 	grep -q 'Operation not permitted' "$WORK/err"
 	user_umount
 	check_clean "$IMG"
@@ -110,10 +110,10 @@ print("%d:%d" % (os.major(d), os.minor(d)))' "$M")
 	as_user "$UBTRFS" mkfs -q "$IMG"
 	chmod 755 "$WORK"
 	mkdir "$WORK/roots"
-	! as_user "$UBTRFS" mount "$IMG" "$WORK/roots" >"$WORK/err" 2>&1
+	! as_user "$UBTRFS" mount "$IMG" "$WORK/roots" >"$WORK/err" 2>&1 || false
 	grep -q 'ERROR: .*cannot be mounted' "$WORK/err"
 	! as_user "$UBTRFS" mount -o allow_other "$IMG" "$M" >"$WORK/err" 2>&1 || grep -q '^user_allow_other' /etc/fuse.conf
-	! grep -q " $WORK/roots " /proc/self/mounts
+	! grep -q " $WORK/roots " /proc/self/mounts || false
 	[ "$(pgrep -c -f "$IMG" || true)" = 0 ] || grep -q '^user_allow_other' /etc/fuse.conf
 }
 
@@ -127,6 +127,10 @@ mapped_image()
 	cp /usr/bin/id "$WORK/home/tree/group"
 	chmod 4755 "$WORK/home/tree/su" "$WORK/home/tree/map"
 	chmod 2755 "$WORK/home/tree/group"
+	for name in capable written; do
+		cp /usr/bin/id "$WORK/home/tree/$name"
+		setcap cap_net_raw+ep "$WORK/home/tree/$name"
+	done
 	chmod 1777 "$WORK/home/tree/open"
 	"$UBTRFS" mkfs -q -f --rootdir "$WORK/home/tree" "$IMG"
 }
@@ -138,14 +142,14 @@ mapped_image()
 	grep " $M " /proc/self/mounts | grep -q 'rw,nosuid,nodev'
 	as_user cp /usr/bin/id "$M/own"
 	for mode in 4755 2755 6755; do
-		! as_user chmod $mode "$M/own" 2>"$WORK/err"
+		! as_user chmod $mode "$M/own" 2>"$WORK/err" || false
 		grep -q 'Operation not permitted' "$WORK/err"
 	done
 	as_user chmod 1755 "$M/own"
 	as_user chmod 2775 "$M/dir"
 	# What is there may stay, with other bits; whoever writes takes it off, also through memory.
 	as_user chmod 4711 "$M/su"
-	! as_user chmod 6711 "$M/su" 2>/dev/null
+	! as_user chmod 6711 "$M/su" 2>/dev/null || false
 	[ "$(stat -c %a "$M/su")" = 4711 ]
 	as_user "$PYTHON" - "$M" <<'PY'
 import mmap, os, sys
@@ -156,19 +160,27 @@ m = os.open('map', os.O_RDWR)
 a = mmap.mmap(m, 4096)
 a[0:4] = b'evil'
 a.flush(); a.close()
+c = os.open('capable', os.O_RDWR)
+a = mmap.mmap(c, 4096)
+a[0:4] = b'evil'
+a.flush(); a.close()
+os.write(os.open('written', os.O_WRONLY), b'evil')
 g = os.open('group', os.O_WRONLY)
 os.write(g, b'evil')
 PY
 	# Somebody else, in a directory that is open to all: his on the disk, and he cannot pass for another.
 	as_other() { setpriv --reuid=12345 --regid=12345 --clear-groups --inh-caps=-all -- "$@"; }
 	as_other sh -c 'umask 0; echo text >"$1/open/theirs"' sh "$M"
-	! as_other chmod 4755 "$M/open/theirs" 2>/dev/null
-	! as_other rm "$M/open/theirs" 2>/dev/null
+	! as_other chmod 4755 "$M/open/theirs" 2>/dev/null || false
+	! as_other rm "$M/open/theirs" 2>/dev/null || false
 	as_user sh -c 'echo text >"$1/open/users"' sh "$M"
 	chmod 4755 "$M/own"
 	ours_umount
 	image_mount "$MNT" ro "$IMG"
 	(cd "$MNT" && stat -c '%n %a %u:%g' created dir group map node open/theirs open/users own su) >"$WORK/modes"
+	# Nor is a right of the file's own what somebody else has written.
+	! getfattr -n security.capability "$MNT/capable" 2>/dev/null || false
+	! getfattr -n security.capability "$MNT/written" 2>/dev/null || false
 	image_umount "$MNT"
 	cat "$WORK/modes"
 	diff "$WORK/modes" - <<'END'
@@ -185,7 +197,7 @@ END
 	check_clean "$IMG"
 	"$UBTRFS" mount -o uid=65534,suid "$IMG" "$M" 3>&-
 	SERVER=$(server_of "$IMG")
-	! grep " $M " /proc/self/mounts | grep -q 'nosuid'
+	! grep " $M " /proc/self/mounts | grep -q 'nosuid' || false
 	ours_umount
 }
 
@@ -194,7 +206,7 @@ END
 	"$UBTRFS" mount -o no_default_permissions "$IMG" "$M" 3>&-
 	SERVER=$(server_of "$IMG")
 	grep " $M " /proc/self/mounts | grep -q 'rw,nosuid,nodev'
-	! as_user ls "$M" 2>"$WORK/err"
+	! as_user ls "$M" 2>"$WORK/err" || false
 	grep -q 'Permission denied' "$WORK/err"
 	ours_umount
 	"$UBTRFS" mount -o no_default_permissions,allow_other "$IMG" "$M" 3>&-
