@@ -33,8 +33,8 @@ teardown()
 		setfacl -m g:7:rwx plain/f077
 		getfacl -Rn . 2>&1
 		find . -printf '%p %M %U %G\n' | sort
-		! setfattr -n system.posix_acl_access -v 0x0200 plain/f022
-		! setfacl -d -m u:1:r plain/f022
+		! setfattr -n system.posix_acl_access -v 0x0200 plain/f022 || false
+		! setfacl -d -m u:1:r plain/f022 || false
 	}
 	same_on_both '' '' 50
 }

@@ -72,7 +72,7 @@ PY
 	"$UBTRFS" filesystem sync "$M"
 	[ "$("$UBTRFS" filesystem df -b "$M" | sed -n 's/^Data.*used=//p')" -lt 45000000 ]
 	printf 'changed' | dd of="$M/clone3" bs=1 seek=1000000 conv=notrunc status=none
-	! cmp -s "$M/big" "$M/clone3"
+	! cmp -s "$M/big" "$M/clone3" || false
 	cmp "$M/big" "$M/clone4"
 	mkdir "$WORK/copy"
 	cp -a "$M/." "$WORK/copy"

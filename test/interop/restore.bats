@@ -127,7 +127,7 @@ END
 	# The bytes as they are, when they are asked for.
 	run "$UBTRFS" restore --ignore-csum "$IMAGE" "$WORK/out2"
 	[ "$status" -eq 1 ]
-	! cmp -s <(head -c 49152 "$OUT/dir/noise" | tail -c 8192) <(head -c 49152 "$WORK/out2/dir/noise" | tail -c 8192)
+	! cmp -s <(head -c 49152 "$OUT/dir/noise" | tail -c 8192) <(head -c 49152 "$WORK/out2/dir/noise" | tail -c 8192) || false
 	# What was not whole is copied again.
 	run "$UBTRFS" restore "$WORK/good" "$OUT"
 	[ "$status" -eq 0 ]

@@ -182,7 +182,7 @@ END
 	[ "$status" -eq 1 ]
 	script -qec "'$UBTRFS' restore -D '$IMAGE'; '$UBTRFS' restore -v '$IMAGE' '$OUT'" "$WORK/screen" >/dev/null
 	[ "$(grep -c 'bad?\[2Jname' "$WORK/screen")" -eq 2 ]
-	! grep -q $'\e' "$WORK/screen"
+	! grep -q $'\e' "$WORK/screen" || false
 }
 
 @test "undelete replaces what it has made itself, and no file of somebody else" {
