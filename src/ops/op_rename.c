@@ -174,6 +174,9 @@ static int rename_check(const struct rename *rename)
 	} else if (rename->has_target) {
 		TRY(target_check(rename));
 	}
+	if (rename->flags & UBTRFS_RENAME_WHITEOUT)
+		TRY(dir_check_add(rename->dir, rename->from.entry.name,
+				  rename->from.entry.name_len, true));
 	return name_check_attach(rename->new_dir, rename->new_name, rename->new_name_len,
 				 rename->has_target, &rename->from);
 }

@@ -577,6 +577,7 @@ static struct ubtrfs_node dir_with_index(struct fs_fixture *fx, const char *name
 	uint8_t entry[DIR_ITEM_SIZE + 4] = { 0 };
 	struct inode *inode;
 
+	fixture_create(fx, dir, "real", S_IFREG | 0644);
 	key_store(dir_item_location_mut(entry), &KEY(last.ino, BTRFS_INODE_ITEM_KEY, 0));
 	dir_item_set_name_len(entry, 4);
 	dir_item_set_type(entry, BTRFS_FT_REG_FILE);
@@ -611,6 +612,8 @@ static void test_op_names__index_without_next(void **state)
 		      ubtrfs_create(fx.fs, dir, "next", 4, &file, &made));
 		FAILS(err_to_errno(-ERR_CORRUPT),
 		      ubtrfs_rename(fx.fs, fx.top, "last", 4, dir, "moved", 5, 0));
+		FAILS(err_to_errno(-ERR_CORRUPT), ubtrfs_rename(fx.fs, dir, "real", 4, fx.top,
+								"out", 3, UBTRFS_RENAME_WHITEOUT));
 		/* The one index behind which there is none, and that can be shown. */
 		if (indexes[i] == INT64_MAX - 3)
 			OK(ubtrfs_readdir(fx.fs, dir, 0, pass_entry, NULL));
