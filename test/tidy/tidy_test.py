@@ -99,6 +99,7 @@ BROKEN = [
     ('listed_global_stale', {B: HEAD, 'tools/tidy-globals.txt': B + ':count because\n'}, 'b.c:count is no longer'),
     ('marker_in_c', {B: HEAD + f'/* {MARKER}: later */\n'}, 'b.c:2: markers:'),
     ('marker_in_script', {'scripts/x': f'#!/bin/sh\n# {MARKER}\n'}, 'scripts/x:2: markers:'),
+    ('negation_that_stops_nothing', {'test/cli/x.bats': '@test "x" {\n\t! false\n\ttrue\n}\n'}, 'x.bats:2: negation:'),
     ('public_header_not_alone', {'include/ubtrfs/p.h': HEAD + 'uint64_t ubtrfs_f(void);\n'},
      'p.h:1: public: does not compile alone'),
     ('public_header_not_c99', {'include/ubtrfs/p.h': HEAD + 'struct ubtrfs_x { union { int a; long b; }; };\n'},
@@ -120,6 +121,7 @@ ALLOWED = [
     ('member_called_free', {B: HEAD + 'int f(void)\n{\n\tops->free(x);\n\tops.free(x);\n\tmem_free(x);\n}\n'}),
     ('banned_name_in_comment_and_string', {B: HEAD + 'const char *f(void)\n{\n\treturn "strcpy(x)"; // gets(x)\n}\n'}),
     ('template_of_mkstemp', {B: HEAD + 'const char *f(void)\n{\n\treturn "a-X' + 'XXXXX";\n}\n'}),
+    ('negation_that_is_judged', {'test/cli/x.bats': '@test "x" {\n\t! false || return 1\n\tif\n\t\t! true; then\n\t\tfalse\n\tfi\n}\n'}),
     ('ops_includes_mkfs', {'src/ops/o.c': HEAD + '#include "mkfs/mkfs.h"\n#include <ubtrfs/ubtrfs.h>\n'}),
 ]
 
