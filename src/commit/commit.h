@@ -28,13 +28,11 @@
 /* Of contents that begin their way in a slice. */
 #define FLUSH_SLICE_DATA_BYTES ((size_t)(8 * MIB))
 /*
- * Contents begin their way when there is this part of what may be dirty, and come down to that one:
- * so little that who writes in order finds the same few buffers in the caches of the processors
- * again, and that the devices have something to do from the start; and what is rewritten at once,
- * or small and soon removed, still stays in memory.
+ * Contents begin their way when there is this part of what may be dirty, and come down to that
+ * one: the more there is of a file, the larger its extents.
  */
-#define DATA_KICK_DIVISOR 16u
-#define DATA_KEEP_DIVISOR 64u
+#define DATA_KICK_DIVISOR 2u
+#define DATA_KEEP_DIVISOR 4u
 /* References that are run in a slice. */
 #define REFS_SLICE 4096u
 /* Slices that a commit takes before it takes all at once. */

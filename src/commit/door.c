@@ -443,7 +443,7 @@ static int data_make(struct core *core, uint64_t bytes, uint64_t reserve)
 	return THROW(ERR_NO_SPACE, "%s: no space left for data", core->name);
 }
 
-/* Much less than what makes somebody wait: the background begins. */
+/* Less than what makes somebody wait: the background begins. */
 static void door_kick(struct core *core)
 {
 	unsigned kick = 0;
