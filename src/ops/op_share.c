@@ -23,6 +23,7 @@ struct share_job {
 	bool to_end; /* len is still to be looked up */
 	bool differs;
 	uint64_t done;
+	uint64_t copied; /* of these, not shared */
 };
 
 struct share_files {
@@ -279,12 +280,15 @@ static int copy_bytes(struct ubtrfs *fs, const struct share_files *files, struct
 	if (!data && len)
 		return MEM_FAIL("copying between files");
 	while (len) {
-		size_t piece = (size_t)MIN(len, COPY_PIECE_BYTES), got;
+		/* Through the door at once: what is asked for again is no more than one piece. */
+		uint64_t room = COPY_PIECE_BYTES - job->dst_offset % COPY_PIECE_BYTES;
+		size_t piece = (size_t)MIN(len, room), got;
 
 		TRY(file_read(&fs->core.writeback, files->src, job->src_offset, data, piece, &got));
 		ASSERT(got == piece);
 		TRY(inode_write(fs, files->dst, job->dst_offset, data, piece));
 		share_advance(job, piece);
+		job->copied += piece;
 		len -= piece;
 	}
 	return 0;
@@ -310,14 +314,15 @@ static uint64_t copy_shareable(const struct ubtrfs *fs, const struct share_files
 
 static int copy_parts(struct ubtrfs *fs, const struct share_files *files, struct share_job *job)
 {
-	uint64_t head = 0, shared = copy_shareable(fs, files, job, &head);
+	uint64_t head = 0, shared = copy_shareable(fs, files, job, &head), room;
 
 	if (shared) {
 		TRY(copy_bytes(fs, files, job, head));
 		TRY(share_steps(fs, files, job, shared));
 	}
-	/* Less than a sector is left, or all. */
-	return copy_bytes(fs, files, job, MIN(job->len, COPY_CALL_BYTES));
+	/* Less than a sector is left, or all; it comes here again after room was made for some. */
+	room = COPY_CALL_BYTES - MIN(job->copied, COPY_CALL_BYTES);
+	return copy_bytes(fs, files, job, MIN(job->len, room));
 }
 
 static int copy_job(struct ubtrfs *fs, struct share_job *job)
